@@ -1,0 +1,534 @@
+"""The records that travel over the topics: past facts, and two imperatives for the lines.
+
+One class per record; `schemas/avro/<Name>.avsc` is the form on the wire, and a test holds both together. Conventions:
+
+* Times are milliseconds since the epoch and end in ``_ms``. Amounts are yen. Business dates are ``YYYYMMDD``.
+* A *transaction id* is ``<customer>:<reference>``: one request of one client.
+* A *transaction key* is ``<customer>:<reference of the first request>``. It is the Kafka key of every record about the
+  transaction, so that a follow-up (cancel, refund) reaches the owner of its original's state (R22).
+* ``line`` is the name of a line 回線, ``route_number`` one of its routes 経路, ``trace_number`` the 処理通番.
+* Card data travels only as `Sealed`; everything else here may be shown to anyone who operates the gateway.
+"""
+
+from enum import StrEnum
+
+import msgspec
+
+from schemas.refusals import Refusal
+
+
+class Record(msgspec.Struct, frozen=True, kw_only=True):
+    """The base of everything that is written to a topic."""
+
+
+class Sealed(msgspec.Struct, frozen=True, kw_only=True):
+    """AES-GCM ciphertext (tag included), its 96-bit nonce and the id of its key. See `schemas.sealing`."""
+
+    key_id: str
+    nonce: bytes
+    ciphertext: bytes
+
+    def __repr__(self) -> str:
+        return f"Sealed(key_id={self.key_id!r}, {len(self.ciphertext)} bytes)"
+
+
+# --- what a client may ask ------------------------------------------------------------------------------------------
+
+
+class Kind(StrEnum):
+    """The business telegrams a client may ask for."""
+
+    AUTHORISATION = "authorisation"  # オーソリ
+    SALE = "sale"  # 売上
+    CANCEL = "cancel"  # 取消
+    REFUND = "refund"  # 返品
+
+    @property
+    def follows_an_original(self) -> bool:
+        return self in (Kind.CANCEL, Kind.REFUND)
+
+
+class RequestAccepted(Record, frozen=True, kw_only=True):
+    """`requests`: a client asked for a payment and was promised an end."""
+
+    transaction_id: str
+    request_id: str  # new for each time the client sends it; a repeat differs here and nowhere else
+    customer: str
+    reference: str
+    original_reference: str | None  # of the transaction to cancel or refund; None for a first request
+    kind: Kind
+    terminal_id: str  # 端末識別番号
+    amount: int
+    payment_method: str  # 支払区分, the partner's two digits
+    card: Sealed  # number and expiry
+    sensitive: Sealed | None  # track 2 and security code; under short-lived keys, kept in no state
+    content_digest: str  # HMAC-SHA256 of everything the client asked for; tells a repeat from another request
+    slot: int  # the replies partition of the ingress that holds the session
+    session: str
+    accepted_ms: int
+    expires_ms: int  # after this the client no longer waits
+
+
+class InquiryAsked(Record, frozen=True, kw_only=True):
+    """`requests`: a client asked what became of a transaction; an answer still owed to it is told again."""
+
+    transaction_id: str
+    request_id: str
+    customer: str
+    reference: str
+    slot: int
+    session: str
+    asked_ms: int
+
+
+# --- what is put on a line ------------------------------------------------------------------------------------------
+
+
+class Original(msgspec.Struct, frozen=True, kw_only=True):
+    """The earlier telegram that a cancel or a follow-up names, as the partner knows it."""
+
+    kind: Kind
+    line: str
+    trace_number: int | None  # None: whether and under which number it went out is known to the line alone
+    route_number: int | None
+    business_date: str | None
+    approval_code: str | None
+    terminal_id: str
+    amount: int
+
+
+class SendRequest(Record, frozen=True, kw_only=True):
+    """`dispatch.<line>`: put this request on the line, once, and not after `send_by_ms`."""
+
+    transaction_id: str
+    customer: str
+    reference: str
+    kind: Kind
+    terminal_id: str
+    amount: int
+    payment_method: str
+    card: Sealed
+    sensitive: Sealed | None
+    original: Original | None
+    send_by_ms: int
+    report_timeout_ms: int
+
+
+class Command(StrEnum):
+    """The four cancel telegrams (障害電文), in the order of the table in domain.md."""
+
+    CANCEL = "cancel"  # 8910 取消指令
+    CANCEL_AGAIN = "cancel_again"  # 8920 取消再指令
+    CONFIRM = "confirm"  # 8930 取消確認指令
+    CONFIRM_AGAIN = "confirm_again"  # 8940 取消確認再指令
+
+
+class SendCancel(Record, frozen=True, kw_only=True):
+    """`dispatch.<line>`: put this cancel telegram on the line, once per `attempt`, and not after `send_by_ms`."""
+
+    transaction_id: str
+    command: Command
+    attempt: int  # 1 for the first telegram of this cancel, counted over all its commands
+    original: Original
+    send_by_ms: int
+    report_timeout_ms: int
+
+
+class ReleaseRoute(Record, frozen=True, kw_only=True):
+    """`dispatch.<line>`: the cancel of this transaction has ended; its held route 経路保留 is free again."""
+
+    transaction_id: str
+    reason: str
+
+
+class TelegramSent(Record, frozen=True, kw_only=True):
+    """`sent.<line>`: written, and acknowledged by the broker, before the first byte goes onto the line."""
+
+    transaction_id: str
+    transaction_key: str
+    attempt: int  # 0: the request itself; otherwise the attempt of the cancel
+    role: str  # schemas.telegrams.Role of the telegram
+    dispatch_offset: int
+    trace_number: int
+    route_number: int
+    business_date: str
+    sent_ms: int
+    report_by_ms: int
+    node: str
+
+
+# --- what came of it ------------------------------------------------------------------------------------------------
+
+
+class Outcome(StrEnum):
+    """What a report says about its request."""
+
+    APPROVED = "approved"
+    DECLINED = "declined"
+    TURNED_ROUND = "turned_round"  # 折返し: the network itself sent it back; never cancelled
+    IN_ERROR = "in_error"  # 異常報告: the telegram itself was in error; nothing was done, never cancelled
+
+
+class ReportReceived(Record, frozen=True, kw_only=True):
+    """`reports`: the partner answered a request."""
+
+    transaction_id: str
+    line: str
+    trace_number: int
+    route_number: int
+    business_date: str
+    outcome: Outcome
+    result_code: str | None
+    approval_code: str | None
+    error_code: str | None
+    late: bool  # after egress had already said that none came
+    received_ms: int
+
+
+class Doubt(StrEnum):
+    """Why it is not known what became of a telegram that may have gone onto the line."""
+
+    SILENCE = "silence"  # no answer in time
+    LINE_BROKE = "line_broke"  # the line broke, or its owner died, with the telegram in flight
+    NOBODY_SAID = "nobody_said"  # neither an answer nor silence was reported by the deadline
+
+
+class ReportMissing(Record, frozen=True, kw_only=True):
+    """`reports`: the request was put on the line and its outcome is not known."""
+
+    transaction_id: str
+    line: str
+    trace_number: int
+    route_number: int
+    business_date: str
+    doubt: Doubt
+    noticed_ms: int
+
+
+class NeverSent(Record, frozen=True, kw_only=True):
+    """`reports`: the request was not put on the line and never will be."""
+
+    transaction_id: str
+    line: str
+    refusal: Refusal
+    noticed_ms: int
+
+
+class DeadlinePassed(Record, frozen=True, kw_only=True):
+    """`reports`, `deliveries`, `cancel-reports`: a deadline in the owner's state has passed.
+
+    Time enters the state only through the log: the owner appends this and acts on it when it reads it back, so that an
+    outcome which stands before it in the log always wins, however late the owner is.
+    """
+
+    transaction_id: str
+    deadline: str  # the stage whose deadline it is
+    due_ms: int
+    noticed_ms: int
+
+
+class CancelReported(Record, frozen=True, kw_only=True):
+    """`cancel-reports`: the partner answered a cancel telegram."""
+
+    transaction_id: str
+    line: str
+    attempt: int
+    command: Command
+    in_error: bool  # 異常報告 instead of 8950 or 8960
+    error_code: str | None  # C13, C14, C50 … ; None when the cancel was done
+    received_ms: int
+
+
+class CancelSilent(Record, frozen=True, kw_only=True):
+    """`cancel-reports`: the cancel telegram was put on the line and no answer came."""
+
+    transaction_id: str
+    line: str
+    attempt: int
+    command: Command
+    doubt: Doubt
+    noticed_ms: int
+
+
+class NotCancelled(StrEnum):
+    """Why a cancel telegram was not put on the line."""
+
+    ORIGINAL_NEVER_SENT = "original_never_sent"  # there is nothing to cancel
+    LINE_NOT_OPEN = "line_not_open"
+    NOT_SENT_IN_TIME = "not_sent_in_time"
+    NO_FREE_ROUTE = "no_free_route"
+    TRACE_NUMBERS_EXHAUSTED = "trace_numbers_exhausted"
+    DOES_NOT_FIT_TELEGRAM = "does_not_fit_telegram"
+
+
+class CancelNotSent(Record, frozen=True, kw_only=True):
+    """`cancel-reports`: the cancel telegram was not put on the line."""
+
+    transaction_id: str
+    line: str
+    attempt: int
+    command: Command
+    reason: NotCancelled
+    noticed_ms: int
+
+
+# --- between router and ingress -------------------------------------------------------------------------------------
+
+
+class Answer(msgspec.Struct, frozen=True, kw_only=True):
+    """What the partner answered, as it is told to the client and kept for follow-ups."""
+
+    outcome: Outcome
+    trace_number: int
+    route_number: int
+    business_date: str
+    result_code: str | None
+    approval_code: str | None
+    error_code: str | None
+
+
+class Status(StrEnum):
+    """What a client is told about a transaction. The first five are ends or stages of an answer to a request."""
+
+    APPROVED = "approved"
+    DECLINED = "declined"
+    TURNED_ROUND = "turned_round"
+    IN_ERROR = "in_error"
+    REFUSED = "refused"
+    BEING_CANCELLED = "being_cancelled"  # no answer in time, or it could not be handed over: the gateway cancels it
+    CANCELLED = "cancelled"
+    ATTENTION = "attention"  # a person at the gateway's operator is on it
+    IN_PROCESS = "in_process"
+    UNKNOWN = "unknown"  # no such transaction
+
+
+class ReplyReady(Record, frozen=True, kw_only=True):
+    """`replies`: tell the client this. With `confirm_by_ms` the client's acknowledgement is needed by then."""
+
+    transaction_id: str
+    transaction_key: str
+    request_id: str
+    session: str
+    customer: str
+    reference: str
+    inquiry: bool  # the answer to an inquiry, not to a request
+    status: Status
+    refusal: Refusal | None
+    answer: Answer | None
+    delivery_no: int
+    confirm_by_ms: int | None
+
+
+class ReplyDelivered(Record, frozen=True, kw_only=True):
+    """`deliveries`: the client acknowledged the reply."""
+
+    transaction_id: str
+    delivery_no: int
+    confirmed_ms: int
+
+
+class ReplyUndeliverable(Record, frozen=True, kw_only=True):
+    """`deliveries`: the client could not be given the reply."""
+
+    transaction_id: str
+    delivery_no: int
+    reason: str  # session_gone, not_confirmed
+    noticed_ms: int
+
+
+# --- between router and faults --------------------------------------------------------------------------------------
+
+
+class RequestInDoubt(Record, frozen=True, kw_only=True):
+    """`timeouts`: the partner did not answer this one in time (or the line broke under it): confirm-cancel it."""
+
+    transaction_id: str
+    customer: str
+    reference: str
+    partner: str
+    doubt: Doubt
+    original: Original
+    since_ms: int
+
+
+class ReplyLost(Record, frozen=True, kw_only=True):
+    """`undelivered`: the partner answered, the client could not be given it: cancel it."""
+
+    transaction_id: str
+    customer: str
+    reference: str
+    partner: str
+    original: Original
+    since_ms: int
+
+
+class CancelEnd(StrEnum):
+    """How a cancel ended."""
+
+    CANCELLED = "cancelled"
+    NOTHING_SENT = "nothing_sent"
+    ATTENTION = "attention"
+
+
+class CancelSettled(Record, frozen=True, kw_only=True):
+    """`settlements`: the cancel of this transaction has ended."""
+
+    transaction_id: str
+    end: CancelEnd
+    reason: str | None
+    settled_ms: int
+
+
+# --- state, compacted -----------------------------------------------------------------------------------------------
+
+
+class Stage(StrEnum):
+    """Where a transaction stands. The last five are its ends (money invariant 2)."""
+
+    DISPATCHED = "dispatched"  # handed to the line; report awaited
+    REPLIED = "replied"  # answered; the client's confirmation awaited
+    IN_DOUBT = "in_doubt"  # no answer: 8930 is under way
+    UNDELIVERED = "undelivered"  # answered, not handed over: 8910 is under way
+    REFUSED = "refused"  # end: never went onto a line
+    ANSWERED = "answered"  # end: answered and delivered
+    RETURNED = "returned"  # end: turned round or in error; there is nothing to cancel
+    CANCELLED = "cancelled"  # end: 8950 or 8960 received
+    ATTENTION = "attention"  # end: handed to a person
+
+    @property
+    def ended(self) -> bool:
+        return self in _ENDS
+
+
+_ENDS = frozenset({Stage.REFUSED, Stage.ANSWERED, Stage.RETURNED, Stage.CANCELLED, Stage.ATTENTION})
+
+
+class TransactionState(Record, frozen=True, kw_only=True):
+    """`transactions`: the state of a transaction now. Key: the transaction id; partition: as its requests."""
+
+    transaction_id: str
+    transaction_key: str
+    stage: Stage
+    request_id: str  # of the request that was accepted first
+    customer: str
+    reference: str
+    original_reference: str | None
+    kind: Kind
+    partner: str | None
+    line: str | None
+    terminal_id: str
+    amount: int
+    payment_method: str
+    content_digest: str
+    original: Original | None
+    slot: int  # where the answer is to go: the latest asker
+    session: str
+    asker: str  # request_id of the latest asker
+    delivery_no: int
+    accepted_ms: int
+    changed_ms: int
+    due_ms: int | None  # when this stage's deadline passes; for an end, when it is forgotten
+    refusal: Refusal | None
+    answer: Answer | None
+    doubt: Doubt | None
+    reason: str | None
+
+
+class CancelStage(StrEnum):
+    """Where a cancel stands; the rows of the table in `faults.core`."""
+
+    CONFIRMING = "confirming"  # 8930 under way
+    RECONFIRMING = "reconfirming"  # 8940 under way
+    CANCELLING = "cancelling"  # 8910 under way
+    RECANCELLING = "recancelling"  # 8920 under way
+    CONFIRM_PAUSED = "confirm_paused"  # waiting before the next 8940
+    CANCEL_PAUSED = "cancel_paused"  # waiting before the next 8920
+    CANCELLED = "cancelled"  # end
+    NOTHING_SENT = "nothing_sent"  # end: the original was never on the line
+    ATTENTION = "attention"  # end: a person has it
+
+    @property
+    def ended(self) -> bool:
+        return self in (CancelStage.CANCELLED, CancelStage.NOTHING_SENT, CancelStage.ATTENTION)
+
+
+class CancelState(Record, frozen=True, kw_only=True):
+    """`cancels`: the state of a cancel now. Key: the transaction id; partition: as its transaction."""
+
+    transaction_id: str
+    transaction_key: str
+    customer: str
+    reference: str
+    partner: str
+    stage: CancelStage
+    original: Original
+    attempt: int  # telegrams ordered so far
+    sent_once: bool  # whether any of them is known to have gone onto the line
+    troubles: int  # C13, C14, C50 and not-sent answers so far
+    since_ms: int
+    changed_ms: int
+    due_ms: int | None
+    reason: str | None
+
+
+class AttentionRaised(Record, frozen=True, kw_only=True):
+    """`attention`: a transaction that ended with a person (要確認). Key: the transaction id."""
+
+    transaction_id: str
+    customer: str
+    reference: str
+    partner: str
+    line: str
+    kind: Kind
+    terminal_id: str
+    amount: int
+    trace_number: int | None
+    business_date: str | None
+    reason: str
+    error_code: str | None
+    attempts: int
+    since_ms: int
+    raised_ms: int
+
+
+class LineStage(StrEnum):
+    """Where a line stands."""
+
+    CONNECTING = "connecting"
+    OPENING = "opening"  # connected; opening 開局 asked, not yet answered
+    OPEN = "open"
+    CLOSING = "closing"  # closing 閉局 asked, not yet answered
+    CLOSED = "closed"
+
+
+class LineState(Record, frozen=True, kw_only=True):
+    """`lines`: the state of a line now. Key: the line's name."""
+
+    line: str
+    partner: str
+    node: str
+    stage: LineStage
+    reason: str | None
+    since_ms: int
+
+
+class RouteHeld(Record, frozen=True, kw_only=True):
+    """`holds`: this route of the line carries a cancel and nothing else (経路保留). Key: ``<line>/<route_number>``."""
+
+    line: str
+    route_number: int
+    transaction_id: str
+    trace_number: int
+    business_date: str
+    reason: str  # in_doubt, suspected (after a takeover, until expires_ms), cancel
+    since_ms: int
+    expires_ms: int | None
+
+
+class StrayTelegram(Record, frozen=True, kw_only=True):
+    """`strays`: a telegram from the partner that matches nothing this line has sent, or cannot be read. Masked."""
+
+    line: str
+    role: str | None
+    description: str
+    received_ms: int

@@ -1,0 +1,271 @@
+"""The topic table: every topic, its key, its records, who writes and who reads it, partitions and retention.
+
+The topics are created from this table and the documentation's table is printed from it (``python -m schemas.topics``).
+A *family* has one topic per line: ``dispatch`` stands for ``dispatch.<line>``. `Topics` gives the full names under the
+installation's prefix.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from enum import Enum
+
+from schemas import records as r
+from schemas.records import Record
+
+_HOUR_MS = 3_600_000
+_DAY_MS = 24 * _HOUR_MS
+
+
+class Spread(Enum):
+    """How a topic is divided."""
+
+    BY_TRANSACTION = "as requests"  # same key, same count: the partitions of these topics belong together
+    ONE = "1"
+    BY_SLOT = "one per ingress slot"
+
+
+@dataclass(frozen=True, slots=True)
+class Topic:
+    """One row. `keep_ms` is the retention; None stands for a compacted topic."""
+
+    name: str
+    key: str
+    spread: Spread
+    writers: tuple[str, ...]
+    readers: tuple[str, ...]
+    holds: tuple[type[Record], ...]
+    keep_ms: int | None
+    says: str
+    per_line: bool = False
+
+
+_TX = "transaction key"
+_TX_ID = "transaction id"
+
+TABLE: tuple[Topic, ...] = (
+    Topic(
+        "requests",
+        _TX,
+        Spread.BY_TRANSACTION,
+        ("ingress",),
+        ("router",),
+        (r.RequestAccepted, r.InquiryAsked),
+        7 * _DAY_MS,
+        "a client asked for this",
+    ),
+    Topic(
+        "dispatch",
+        _TX,
+        Spread.ONE,
+        ("router", "faults"),
+        ("egress",),
+        (r.SendRequest, r.SendCancel, r.ReleaseRoute),
+        7 * _DAY_MS,
+        "put this on that line, not after this deadline",
+        per_line=True,
+    ),
+    Topic(
+        "reports",
+        _TX,
+        Spread.BY_TRANSACTION,
+        ("egress", "router"),
+        ("router",),
+        (r.ReportReceived, r.ReportMissing, r.NeverSent, r.DeadlinePassed),
+        7 * _DAY_MS,
+        "the partner answered, did not answer in time, the line broke, or it was never sent",
+    ),
+    Topic(
+        "replies",
+        "none (explicit partition)",
+        Spread.BY_SLOT,
+        ("router",),
+        ("ingress",),
+        (r.ReplyReady,),
+        _DAY_MS,
+        "tell the client this",
+    ),
+    Topic(
+        "deliveries",
+        _TX,
+        Spread.BY_TRANSACTION,
+        ("ingress", "router"),
+        ("router",),
+        (r.ReplyDelivered, r.ReplyUndeliverable, r.DeadlinePassed),
+        7 * _DAY_MS,
+        "the client has it, or could not be given it",
+    ),
+    Topic(
+        "timeouts",
+        _TX,
+        Spread.BY_TRANSACTION,
+        ("router",),
+        ("faults",),
+        (r.RequestInDoubt,),
+        7 * _DAY_MS,
+        "the partner did not answer this one: confirm-cancel it",
+    ),
+    Topic(
+        "undelivered",
+        _TX,
+        Spread.BY_TRANSACTION,
+        ("router",),
+        ("faults",),
+        (r.ReplyLost,),
+        7 * _DAY_MS,
+        "the partner answered, the client could not be given it: cancel it",
+    ),
+    Topic(
+        "cancel-reports",
+        _TX,
+        Spread.BY_TRANSACTION,
+        ("egress", "faults"),
+        ("faults",),
+        (r.CancelReported, r.CancelSilent, r.CancelNotSent, r.DeadlinePassed),
+        7 * _DAY_MS,
+        "8950, 8960, 異常報告, silence, or not sent, for a cancel telegram",
+    ),
+    Topic(
+        "settlements",
+        _TX,
+        Spread.BY_TRANSACTION,
+        ("faults",),
+        ("router",),
+        (r.CancelSettled,),
+        7 * _DAY_MS,
+        "the cancel of this transaction has ended",
+    ),
+    Topic(
+        "transactions",
+        _TX_ID,
+        Spread.BY_TRANSACTION,
+        ("router",),
+        ("router", "console"),
+        (r.TransactionState,),
+        None,
+        "the transaction's state now",
+    ),
+    Topic(
+        "cancels",
+        _TX_ID,
+        Spread.BY_TRANSACTION,
+        ("faults",),
+        ("faults", "console"),
+        (r.CancelState,),
+        None,
+        "the cancel's state now",
+    ),
+    Topic(
+        "attention",
+        _TX_ID,
+        Spread.BY_TRANSACTION,
+        ("faults",),
+        ("console",),
+        (r.AttentionRaised,),
+        None,
+        "a person must look at this transaction",
+    ),
+    Topic(
+        "sent",
+        _TX,
+        Spread.ONE,
+        ("egress",),
+        ("egress", "journal"),
+        (r.TelegramSent,),
+        7 * _DAY_MS,
+        "this went onto the line, with this trace number",
+        per_line=True,
+    ),
+    Topic(
+        "lines",
+        "line",
+        Spread.ONE,
+        ("egress",),
+        ("router", "console"),
+        (r.LineState,),
+        None,
+        "the line's state now",
+    ),
+    Topic(
+        "holds",
+        "line/route",
+        Spread.ONE,
+        ("egress",),
+        ("egress", "console"),
+        (r.RouteHeld,),
+        None,
+        "this route carries a cancel and nothing else",
+    ),
+    Topic(
+        "strays",
+        "line",
+        Spread.ONE,
+        ("egress",),
+        ("console",),
+        (r.StrayTelegram,),
+        30 * _DAY_MS,
+        "a telegram that matches nothing sent, masked",
+    ),
+)
+
+BY_NAME: Mapping[str, Topic] = {topic.name: topic for topic in TABLE}
+NAME_PATTERN = r"[A-Za-z0-9][A-Za-z0-9_-]*"
+
+
+@dataclass(frozen=True, slots=True)
+class Creation:
+    """A topic to create: its full name, its partitions and its configuration entries."""
+
+    name: str
+    partitions: int
+    config: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Topics:
+    """The full topic names of one installation. `prefix` keeps several installations apart on one broker."""
+
+    prefix: str = ""
+
+    def __call__(self, name: str, line: str | None = None) -> str:
+        """The full name of a topic; `line` is needed for a family and refused elsewhere."""
+        assert BY_NAME[name].per_line == (line is not None), name
+        return f"{self.prefix}{name}" if line is None else f"{self.prefix}{name}.{line}"
+
+    def base(self, full_name: str) -> str:
+        """The row's name of a full topic name, as `__call__` gave it."""
+        return full_name.removeprefix(self.prefix).split(".", 1)[0]
+
+    def creations(self, lines: Iterable[str], partitions: int, slots: int) -> list[Creation]:
+        """Every topic of an installation with these lines, this many transaction partitions and ingress slots."""
+        count = {Spread.BY_TRANSACTION: partitions, Spread.ONE: 1, Spread.BY_SLOT: slots}
+        wanted = []
+        for topic in TABLE:
+            names = [self(topic.name, line) for line in lines] if topic.per_line else [self(topic.name)]
+            wanted += [Creation(name, count[topic.spread], _config(topic)) for name in names]
+        return wanted
+
+
+def _config(topic: Topic) -> Mapping[str, str]:
+    if topic.keep_ms is None:
+        # Tombstones stay a day, so that a reader that was away sees that the state is gone.
+        return {"cleanup.policy": "compact", "delete.retention.ms": str(_DAY_MS), "segment.ms": str(_HOUR_MS)}
+    return {"cleanup.policy": "delete", "retention.ms": str(topic.keep_ms)}
+
+
+def markdown() -> str:
+    """The table as it stands in the documentation."""
+    lines = [
+        "| topic | key | partitions | writer → reader | records | kept | what a record says |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for topic in TABLE:
+        name = f"{topic.name}.&lt;line&gt;" if topic.per_line else topic.name
+        kept = "compacted" if topic.keep_ms is None else f"{topic.keep_ms // _DAY_MS} d"
+        held = ", ".join(record.__name__ for record in topic.holds)
+        ways = f"{', '.join(topic.writers)} → {', '.join(topic.readers)}"
+        lines.append(f"| {name} | {topic.key} | {topic.spread.value} | {ways} | {held} | {kept} | {topic.says} |")
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    print(markdown(), end="")  # noqa: T201  the module's command

@@ -1,0 +1,274 @@
+"""How records are written: Avro, each carrying the fingerprint of its schema in a header.
+
+`schemas/avro/<Record>.avsc` is the truth on the wire. The header ``schema`` holds the CRC-64-AVRO fingerprint
+(Avro specification, "Schema Fingerprints") of the writer's schema in hexadecimal, so that an old record is read with
+its own schema: every schema that was ever written to a topic stays under `schemas/avro/history`. A change is allowed
+when records of every earlier schema can be read with the new one, and the other way round; `faults_of` says what is
+wrong with it. ``python -m schemas.wire`` checks, and with ``--write`` files the new schemas and their history.
+"""
+
+import io
+import json
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from enum import Enum
+from importlib import resources
+from pathlib import Path
+from types import NoneType, UnionType
+from typing import Any, NamedTuple, Protocol, TypeVar, get_args, get_origin, get_type_hints
+
+import msgspec
+from fastavro import parse_schema, schemaless_reader, schemaless_writer
+from fastavro.schema import fingerprint, to_parsing_canonical_form
+from fastavro.types import Schema
+
+from schemas import records
+from schemas.records import Record
+
+HEADER = "schema"
+NAMESPACE = "denbun"
+
+R = TypeVar("R", bound=Record)
+Headers = tuple[tuple[str, bytes], ...]
+
+
+class RecordError(Exception):
+    """A record that cannot be read. The message names where it lies and the remedy; it never contains the record."""
+
+
+class Carried(Protocol):
+    """The part of a consumed message that is needed to read it."""
+
+    @property
+    def topic(self) -> str: ...
+    @property
+    def partition(self) -> int: ...
+    @property
+    def offset(self) -> int: ...
+    @property
+    def value(self) -> bytes | None: ...
+    @property
+    def headers(self) -> Headers: ...
+
+
+class Encoded(NamedTuple):
+    """The bytes of a record and the headers that must travel with them."""
+
+    value: bytes
+    headers: Headers
+
+
+RECORDS: Mapping[str, type[Record]] = {
+    name: item
+    for name, item in vars(records).items()
+    if isinstance(item, type) and issubclass(item, Record) and item is not Record
+}
+
+
+# --- schemas from classes -------------------------------------------------------------------------------------------
+
+_PRIMITIVES: Mapping[Any, str] = {str: "string", int: "long", bytes: "bytes", bool: "boolean"}
+
+
+def schema_of(cls: type[msgspec.Struct]) -> dict[str, Any]:
+    """The Avro schema of a record class, as a JSON object. Raises `TypeError` for a field type Avro has no form for."""
+    return _record_schema(cls, set())
+
+
+def _record_schema(cls: type[msgspec.Struct], known: set[str]) -> dict[str, Any]:
+    known.add(cls.__name__)
+    fields: list[dict[str, Any]] = []
+    for name, hint in get_type_hints(cls).items():
+        field: dict[str, Any] = {"name": name, "type": _type_schema(hint, known)}
+        if isinstance(field["type"], list):
+            field["default"] = None
+        fields.append(field)
+    return {
+        "type": "record",
+        "name": cls.__name__,
+        "namespace": NAMESPACE,
+        "doc": " ".join((cls.__doc__ or "").split("\n\n")[0].split()),
+        "fields": fields,
+    }
+
+
+def _type_schema(hint: Any, known: set[str]) -> Any:
+    if get_origin(hint) is UnionType:
+        (inner,) = (each for each in get_args(hint) if each is not NoneType)
+        return ["null", _type_schema(inner, known)]
+    if hint in _PRIMITIVES:
+        return _PRIMITIVES[hint]
+    if isinstance(hint, type) and issubclass(hint, Enum):
+        return "string"  # a new member must not make old readers fail before they can say what they met
+    if isinstance(hint, type) and issubclass(hint, msgspec.Struct):
+        return f"{NAMESPACE}.{hint.__name__}" if hint.__name__ in known else _record_schema(hint, known)
+    raise TypeError(f"no Avro form for {hint!r}")
+
+
+# --- the book of schemas --------------------------------------------------------------------------------------------
+
+
+class _Written(NamedTuple):
+    """A schema that records on the topics may have been written with."""
+
+    record: str
+    schema: Schema
+    current: bool
+
+
+def fingerprint_of(schema: Schema) -> str:
+    """The CRC-64-AVRO fingerprint of the schema's parsing canonical form, 16 hexadecimal digits."""
+    return str(fingerprint(to_parsing_canonical_form(schema), "CRC-64-AVRO"))
+
+
+def _load() -> dict[str, _Written]:
+    book: dict[str, _Written] = {}
+    folder = resources.files("schemas") / "avro"
+    for current, place in ((False, folder / "history"), (True, folder)):
+        for entry in sorted(place.iterdir(), key=lambda item: item.name):
+            if entry.name.endswith(".avsc"):
+                raw = json.loads(entry.read_text("utf-8"))
+                book[fingerprint_of(raw)] = _Written(raw["name"], parse_schema(raw, {}), current)
+    return book
+
+
+_BOOK = _load()
+_CURRENT = {
+    RECORDS[written.record]: (written.schema, ((HEADER, print_.encode()),))
+    for print_, written in _BOOK.items()
+    if written.current and written.record in RECORDS
+}
+_BY_HEADER = {print_.encode(): written for print_, written in _BOOK.items()}
+_BYTES = (bytes,)
+
+
+def encode(record: Record) -> Encoded:
+    """Write a record with its current schema."""
+    schema, headers = _CURRENT[type(record)]
+    out = io.BytesIO()
+    schemaless_writer(out, schema, msgspec.to_builtins(record, builtin_types=_BYTES))
+    return Encoded(out.getvalue(), headers)
+
+
+def decode(message: Carried) -> Record:
+    """Read a record with the schema it was written with. Raises `RecordError`."""
+    value = message.value
+    if value is None:
+        raise _error(
+            message, "has no value where a record is expected", "find out who wrote it; see docs/operations.md"
+        )
+    mark = next((mark for name, mark in message.headers if name == HEADER), None)
+    if mark is None:
+        raise _error(
+            message, f"carries no '{HEADER}' header", "only the gateway's own services may write to its topics"
+        )
+    written = _BY_HEADER.get(mark)
+    if written is None:
+        raise _error(
+            message,
+            f"was written with a schema unknown here (fingerprint {mark[:32].decode('ascii', 'replace')})",
+            "run a version whose schemas/avro holds this schema; nothing was skipped, it resumes at this record",
+        )
+    cls = RECORDS[written.record]
+    source = io.BytesIO(value)
+    try:
+        fields = schemaless_reader(source, written.schema, None if written.current else _CURRENT[cls][0])
+        record = msgspec.convert(fields, cls, builtin_types=_BYTES)
+    except (msgspec.ValidationError, ValueError, TypeError, IndexError, EOFError, OverflowError) as error:
+        # from None: a library's text may quote the bytes
+        reason = str(error) if isinstance(error, msgspec.ValidationError) else type(error).__name__
+        raise _error(
+            message, f"is not a valid {written.record} ({reason})", "the record is damaged; keep it, call support"
+        ) from None
+    if source.tell() != len(value):
+        raise _error(message, f"is longer than a {written.record}", "the record is damaged; keep it, call support")
+    return record
+
+
+def decode_as(cls: type[R], message: Carried) -> R:
+    """Read a record that must be of one class. Raises `RecordError`."""
+    record = decode(message)
+    if not isinstance(record, cls):
+        raise _error(
+            message,
+            f"is a {type(record).__name__} where only {cls.__name__} belongs",
+            "see the topic table, schemas/topics.py",
+        )
+    return record
+
+
+def misplaced(message: Carried, record: Record) -> RecordError:
+    """The error for a record that is sound but does not belong on its topic."""
+    return _error(
+        message, f"is a {type(record).__name__}, which does not belong there", "see the topic table, schemas/topics.py"
+    )
+
+
+def _error(message: Carried, what: str, remedy: str) -> RecordError:
+    return RecordError(f"record {message.topic}/{message.partition}@{message.offset} {what}: {remedy}")
+
+
+# --- the compatibility check ----------------------------------------------------------------------------------------
+
+
+def faults_of(name: str, new: Mapping[str, Any], earlier: Iterable[Mapping[str, Any]]) -> list[str]:
+    """What makes `new` an incompatible change of the record `name`, one sentence each; empty when it is sound."""
+    faults = []
+    current = {field["name"]: field for field in new["fields"]}
+    for old in earlier:
+        mark = fingerprint_of(dict(old))
+        before = {field["name"]: field for field in old["fields"]}
+        for field in current.keys() - before.keys():
+            if "default" not in current[field]:
+                faults.append(f"{name}.{field}: new since {mark} without a default; make it optional")
+        for field in before.keys() - current.keys():
+            if "default" not in before[field]:
+                faults.append(f"{name}.{field}: removed since {mark}, where it had no default; keep it")
+        for field in current.keys() & before.keys():
+            if not _same_or_wider(before[field]["type"], current[field]["type"]):
+                faults.append(f"{name}.{field}: its type differs from {mark}; add a field under a new name instead")
+    return sorted(faults)
+
+
+def _same_or_wider(before: Any, now: Any) -> bool:
+    if isinstance(before, dict) and isinstance(now, dict):
+        return not faults_of(str(now.get("name")), now, [before])
+    if isinstance(before, list) and isinstance(now, list):
+        return len(before) == len(now) and all(map(_same_or_wider, before, now))
+    return bool(before == now)
+
+
+def _text(schema: Mapping[str, Any]) -> str:
+    return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
+
+
+def main(arguments: list[str], folder: Path, say: Callable[[str], object]) -> int:
+    """Check (or with ``--write`` file) the schemas of all records under `folder`. Returns the exit status."""
+    write = "--write" in arguments
+    history = folder / "history"
+    faults: list[str] = []
+    for name, cls in sorted(RECORDS.items()):
+        new = schema_of(cls)
+        path = folder / f"{name}.avsc"
+        old = json.loads(path.read_text("utf-8")) if path.exists() else None
+        earlier = [json.loads(each.read_text("utf-8")) for each in sorted(history.glob(f"{name}.*.avsc"))]
+        if old is not None and fingerprint_of(old) != fingerprint_of(new):
+            earlier.append(old)
+        wrong = faults_of(name, new, earlier)
+        faults += wrong
+        if old == new or wrong:
+            continue
+        if not write:
+            faults.append(f"{name}: {path.name} differs from the class; run python -m schemas.wire --write")
+            continue
+        if old is not None and fingerprint_of(old) != fingerprint_of(new):
+            (history / f"{name}.{fingerprint_of(old)}.avsc").write_text(_text(old), "utf-8")
+        path.write_text(_text(new), "utf-8")
+        say(f"{name}: written")
+    for fault in faults:
+        say(fault)
+    return 1 if faults else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:], Path(__file__).parent / "avro", print))
