@@ -157,6 +157,18 @@ class TelegramSent(Record, frozen=True, kw_only=True):
     node: str
 
 
+class LineTaken(Record, frozen=True, kw_only=True):
+    """`sent.<line>`: this node owns the line from here on.
+
+    The new owner reads everything before it, and so knows what may be on the line. A former owner that was frozen sees
+    that its next `TelegramSent` does not follow its last one, and sends nothing any more.
+    """
+
+    line: str
+    node: str
+    taken_ms: int
+
+
 # --- what came of it ------------------------------------------------------------------------------------------------
 
 

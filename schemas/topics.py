@@ -170,7 +170,7 @@ TABLE: tuple[Topic, ...] = (
         Spread.ONE,
         ("egress",),
         ("egress", "journal"),
-        (r.TelegramSent,),
+        (r.TelegramSent, r.LineTaken),
         7 * _DAY_MS,
         "this went onto the line, with this trace number",
         per_line=True,

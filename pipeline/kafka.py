@@ -1,0 +1,364 @@
+"""The log on Apache Kafka, through confluent-kafka (librdkafka).
+
+The settings differ from the client's defaults where those would cost money or time; the reason stands beside each.
+"""
+
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
+from typing import Any, TypeVar, cast
+
+from confluent_kafka import (
+    Consumer,
+    ConsumerGroupTopicPartitions,
+    KafkaError,
+    KafkaException,
+    Producer,
+)
+from confluent_kafka import Message as KafkaMessage
+from confluent_kafka import TopicPartition as KafkaPartition
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.cimpl import NewTopic as KafkaNewTopic
+
+from pipeline.log import (
+    Done,
+    Headers,
+    Listener,
+    LogError,
+    Message,
+    NewTopic,
+    Outgoing,
+    TopicPartition,
+    WriteFailed,
+)
+
+T = TypeVar("T")
+
+_ADMIN_S = 15.0
+_POLL_S = 0.1
+
+
+def _common(servers: str, name: str, extra: Mapping[str, str]) -> dict[str, Any]:
+    return {
+        "bootstrap.servers": servers,
+        "client.id": name,
+        "reconnect.backoff.ms": 50,
+        "reconnect.backoff.max.ms": 500,  # by default up to 10 s pass before a returned broker is noticed
+        "socket.nagle.disable": True,
+        "allow.auto.create.topics": False,
+        "log_level": 3,
+        **extra,
+    }
+
+
+class KafkaLog:
+    """`pipeline.log.Log` on Kafka. `extra` is added to every client's settings (security, mostly)."""
+
+    def __init__(
+        self,
+        servers: str,
+        *,
+        session_timeout_ms: int = 3_000,
+        write_timeout_ms: int = 30_000,
+        replication: int = 1,
+        extra: Mapping[str, str] | None = None,
+    ) -> None:
+        self._servers = servers
+        self._session_timeout_ms = session_timeout_ms
+        self._write_timeout_ms = write_timeout_ms
+        self._replication = replication
+        self._extra = dict(extra or {})
+
+    def _producer(self, name: str) -> Producer:
+        return Producer(
+            {
+                **_common(self._servers, name, self._extra),
+                "enable.idempotence": True,  # implies acks=all and order within a partition
+                "linger.ms": 0,  # 5 by default, on every hop of a payment
+                "partitioner": "murmur2_random",  # as the Java clients: the same key in the same partition for all
+                "message.timeout.ms": self._write_timeout_ms,
+                "queue.buffering.max.messages": 200_000,
+            }
+        )
+
+    def _consumer(self, name: str, settings: Mapping[str, Any]) -> Consumer:
+        return Consumer(
+            {
+                **_common(self._servers, name, self._extra),
+                "isolation.level": "read_uncommitted",  # nobody writes transactions; read_committed could only stall
+                "fetch.error.backoff.ms": 50,
+                "fetch.wait.max.ms": 100,
+                "queued.max.messages.kbytes": 16_384,  # bounds the memory behind a slow reader
+                **settings,
+            }
+        )
+
+    def writer(self, name: str) -> "KafkaWriter":
+        return KafkaWriter(self._producer(name))
+
+    def sender(self, name: str) -> "KafkaSender":
+        return KafkaSender(self._producer(name))
+
+    def reader(self, name: str, starts: Mapping[TopicPartition, int]) -> "KafkaReader":
+        consumer = self._consumer(
+            name, {"group.id": "none", "enable.auto.commit": False, "auto.offset.reset": "earliest"}
+        )
+        consumer.assign([KafkaPartition(*place, offset) for place, offset in starts.items()])
+        return KafkaReader(consumer)
+
+    def group_reader(
+        self, member: str, group: str, topics: Sequence[str], assigned: Listener, revoked: Listener
+    ) -> "KafkaGroupReader":
+        consumer = self._consumer(
+            member,
+            {
+                "group.id": group,
+                "partition.assignment.strategy": "range",
+                "session.timeout.ms": self._session_timeout_ms,
+                "heartbeat.interval.ms": max(100, self._session_timeout_ms // 6),
+                "enable.auto.commit": True,  # in the background, only what `done` has stored
+                "enable.auto.offset.store": False,
+                "auto.commit.interval.ms": 500,
+                "auto.offset.reset": "earliest",  # `latest` would skip what was written before the first commit
+            },
+        )
+        return KafkaGroupReader(consumer, topics, assigned, revoked)
+
+    def create(self, topics: Iterable[NewTopic]) -> list[str]:
+        admin = AdminClient(_common(self._servers, "admin", self._extra))
+        wanted = {topic.name: topic for topic in topics}
+        there = self._metadata(admin)
+        for name in wanted.keys() & there.keys():
+            if there[name] != wanted[name].partitions:
+                raise LogError(
+                    f"topic {name} has {there[name]} partitions where {wanted[name].partitions} are configured: "
+                    "a change of partitions would part transactions from their state; use another topic prefix"
+                )
+        missing = [wanted[name] for name in wanted if name not in there]
+        if not missing:
+            return []
+        futures = admin.create_topics(
+            [
+                KafkaNewTopic(topic.name, topic.partitions, self._replication, config=dict(topic.config))
+                for topic in missing
+            ],
+            operation_timeout=_ADMIN_S,
+        )
+        created = []
+        for name, future in futures.items():
+            try:
+                future.result(_ADMIN_S)
+                created.append(name)
+            except KafkaException as error:
+                if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:  # another process was first
+                    raise LogError(f"topic {name} cannot be created: {error.args[0].str()}") from error
+        self._wait_for(admin, wanted)
+        return created
+
+    def _metadata(self, admin: AdminClient) -> dict[str, int]:
+        try:
+            cluster = admin.list_topics(timeout=_ADMIN_S)
+        except KafkaException as error:
+            raise LogError(
+                f"no Kafka broker answers at {self._servers} ({error.args[0].str()}): "
+                "start it (`denbun up`) or correct kafka.bootstrap_servers"
+            ) from error
+        return {name: len(topic.partitions) for name, topic in cluster.topics.items() if topic.error is None}
+
+    def _wait_for(self, admin: AdminClient, wanted: Mapping[str, NewTopic]) -> None:
+        until = time.monotonic() + _ADMIN_S
+        while missing := wanted.keys() - self._metadata(admin).keys():
+            if time.monotonic() > until:
+                raise LogError(f"topic {min(missing)} was created but does not appear: see the broker's log")
+            time.sleep(0.02)
+
+    def partition_count(self, topic: str) -> int:
+        count = self._metadata(AdminClient(_common(self._servers, "admin", self._extra))).get(topic)
+        if count is None:
+            raise LogError(f"there is no topic {topic}: create the topics first (`denbun topics create`)")
+        return count
+
+    def span(self, place: TopicPartition) -> tuple[int, int]:
+        def ask(consumer: Consumer) -> tuple[int, int]:
+            low, high = consumer.get_watermark_offsets(KafkaPartition(*place), timeout=_ADMIN_S)
+            return int(low), int(high)
+
+        return self._ask(ask, place)
+
+    def offset_at(self, place: TopicPartition, timestamp_ms: int) -> int:
+        def ask(consumer: Consumer) -> int:
+            (found,) = consumer.offsets_for_times([KafkaPartition(*place, timestamp_ms)], timeout=_ADMIN_S)
+            return int(found.offset)
+
+        offset = self._ask(ask, place)
+        return offset if offset >= 0 else self.span(place)[1]
+
+    def committed(self, group: str, place: TopicPartition) -> int | None:
+        admin = AdminClient(_common(self._servers, "admin", self._extra))
+        asked = ConsumerGroupTopicPartitions(group, [KafkaPartition(*place)])
+        try:
+            answer = admin.list_consumer_group_offsets([asked])[group].result(_ADMIN_S)
+        except KafkaException as error:
+            if error.args[0].code() == KafkaError.GROUP_ID_NOT_FOUND:
+                return None
+            raise LogError(f"the offsets of group {group} cannot be read: {error.args[0].str()}") from error
+        (found,) = answer.topic_partitions
+        return int(found.offset) if found.offset >= 0 else None
+
+    def _ask(self, ask: Callable[[Consumer], T], place: TopicPartition) -> T:
+        consumer = self._consumer("asker", {"group.id": "none", "enable.auto.commit": False})
+        try:
+            return ask(consumer)
+        except KafkaException as error:
+            raise LogError(f"{place.topic}/{place.partition} cannot be asked: {error.args[0].str()}") from error
+        finally:
+            consumer.close()
+
+
+class KafkaWriter:
+    """`pipeline.log.Writer`: produces a batch, then serves the acknowledgements itself until all are there."""
+
+    def __init__(self, producer: Producer) -> None:
+        self._producer = producer
+
+    def write(self, batch: Sequence[Outgoing]) -> list[int]:
+        offsets = [-1] * len(batch)
+        errors: list[str] = []
+        left = len(batch)
+
+        def acknowledged(index: int, error: KafkaError | None, message: KafkaMessage) -> None:
+            nonlocal left
+            left -= 1
+            if error is None:
+                offsets[index] = message.offset() or 0
+            else:
+                errors.append(error.str())
+
+        for index, item in enumerate(batch):
+            _produce(self._producer, item, partial(acknowledged, index))
+        while left:
+            self._producer.poll(_POLL_S)
+        if errors:
+            raise WriteFailed(f"{len(errors)} of {len(batch)} messages were not acknowledged: {errors[0]}")
+        return offsets
+
+    def close(self) -> None:
+        self._producer.flush(0)
+
+
+class KafkaSender:
+    """`pipeline.log.Sender`: a thread of its own serves the acknowledgements."""
+
+    def __init__(self, producer: Producer) -> None:
+        self._producer = producer
+        self._stopping = False
+        self._thread = threading.Thread(target=self._serve, name="kafka-sender", daemon=True)
+        self._thread.start()
+
+    def _serve(self) -> None:
+        while not self._stopping or len(self._producer):
+            self._producer.poll(_POLL_S)
+
+    def send(self, message: Outgoing, done: Done) -> None:
+        def acknowledged(error: KafkaError | None, stored: KafkaMessage) -> None:
+            if error is None:
+                done(stored.offset(), None)
+            else:
+                done(None, WriteFailed(f"{message.topic}: not acknowledged: {error.str()}"))
+
+        try:
+            _produce(self._producer, message, acknowledged)
+        except WriteFailed as error:
+            done(None, error)
+
+    def close(self) -> None:
+        self._stopping = True
+        self._thread.join()
+
+
+def _produce(producer: Producer, item: Outgoing, done: Callable[[KafkaError | None, KafkaMessage], None]) -> None:
+    try:
+        if item.partition is None:
+            producer.produce(item.topic, item.value, item.key, headers=list(item.headers), on_delivery=done)
+        else:
+            producer.produce(
+                item.topic, item.value, item.key, item.partition, headers=list(item.headers), on_delivery=done
+            )
+    except (KafkaException, BufferError) as error:
+        raise WriteFailed(f"{item.topic}: not accepted for sending: {error}") from error
+
+
+class KafkaReader:
+    """`pipeline.log.Reader`."""
+
+    def __init__(self, consumer: Consumer) -> None:
+        self._consumer = consumer
+
+    def poll(self, count: int, timeout_s: float) -> list[Message]:
+        # Measured (design.md): a short consume, and only when it is empty a poll, is faster than a long consume,
+        # which waits for its count.
+        try:
+            found = self._consumer.consume(count, 0.001)
+            if not found and timeout_s > 0:
+                one = self._consumer.poll(timeout_s)
+                found = [] if one is None else [one, *self._consumer.consume(count - 1, 0)]
+        except KafkaException as error:
+            raise LogError(f"reading failed: {error.args[0].str()}") from error
+        return [message for each in found if (message := _message(each)) is not None]
+
+    def close(self) -> None:
+        self._consumer.close()
+
+
+class KafkaGroupReader(KafkaReader):
+    """`pipeline.log.GroupReader`."""
+
+    def __init__(self, consumer: Consumer, topics: Sequence[str], assigned: Listener, revoked: Listener) -> None:
+        super().__init__(consumer)
+
+        def on_assign(_: Consumer, partitions: list[KafkaPartition]) -> None:
+            assigned([TopicPartition(each.topic, each.partition) for each in partitions])
+
+        def on_revoke(_: Consumer, partitions: list[KafkaPartition]) -> None:
+            self._commit()
+            revoked([TopicPartition(each.topic, each.partition) for each in partitions])
+
+        def on_lost(_: Consumer, partitions: list[KafkaPartition]) -> None:
+            revoked([TopicPartition(each.topic, each.partition) for each in partitions])
+
+        consumer.subscribe(list(topics), on_assign=on_assign, on_revoke=on_revoke, on_lost=on_lost)
+
+    def done(self, positions: Mapping[TopicPartition, int]) -> None:
+        try:
+            self._consumer.store_offsets(
+                offsets=[KafkaPartition(*place, offset) for place, offset in positions.items()]
+            )
+        except KafkaException as error:
+            if error.args[0].code() != KafkaError._STATE:  # noqa: SLF001  the partition is no longer ours
+                raise LogError(f"offsets cannot be stored: {error.args[0].str()}") from error
+
+    def _commit(self) -> None:
+        try:
+            self._consumer.commit(asynchronous=False)
+        except KafkaException as error:
+            # _NO_OFFSET: nothing new. Anything else: the next owner reads some messages again, which it can.
+            if error.args[0].code() != KafkaError._NO_OFFSET:  # noqa: SLF001
+                return
+
+
+_FATAL = frozenset({KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError.TOPIC_AUTHORIZATION_FAILED, KafkaError._FATAL})  # noqa: SLF001
+
+
+def _message(raw: KafkaMessage) -> Message | None:
+    error = raw.error()
+    if error is not None:
+        if error.code() in _FATAL:
+            raise LogError(f"{raw.topic()}: {error.str()}")
+        return None  # librdkafka tells of trouble it goes on to retry by itself
+    topic, partition, offset = raw.topic(), raw.partition(), raw.offset()
+    assert topic is not None
+    assert partition is not None
+    assert offset is not None
+    headers = cast("Headers", tuple(raw.headers() or ()))  # always pairs, and bytes: what was written here
+    return Message(topic, partition, offset, raw.key(), raw.value(), headers, raw.timestamp()[1])

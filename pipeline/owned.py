@@ -1,0 +1,233 @@
+"""The loop of a service that owns the state of its partitions (router, faults).
+
+The law, per batch: decide on every message; write all states and have the broker's acknowledgement; only then write
+what follows from them (acts), and have that acknowledged; only then count the messages as done. So a crash anywhere is
+followed by reading the batch again, with a state that already knows it. Handlers answer a message they know already
+with the same acts, or with none.
+
+Time enters through the log alone: a deadline that passes is appended to the partition's own input, and acted on when it
+is read back (`Handler.due`).
+
+A rival. A process that was frozen longer than its session does not know that its partitions have a new owner, and may
+wake up in the middle of a batch. No clock or lease closes that gap; the log does. A new owner first writes a *marker*
+to the state's partition and reads up to it; from there on its states get contiguous offsets as long as nobody else
+writes. Every state names its owner's marker (header ``epoch``). A former owner's state gets an offset that does not
+follow its last one: it stops, before any act. The owner notices the same gap, and writes its own state again for the
+keys the stranger wrote. A reader of the states ignores what an owner wrote after its successor's marker.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple, Protocol
+
+from pipeline.log import Log, LogError, Message, Outgoing, TopicPartition, Writer
+
+MARKER_KEY = b"~owner"
+EPOCH = "epoch"
+
+_BATCH = 500
+_IDLE_S = 0.05
+_READ_COUNT = 5_000
+_READ_S = 30.0
+
+_log = logging.getLogger(__name__)
+
+
+class Step(NamedTuple):
+    """What follows from a message: the states to store first, then the messages to write."""
+
+    states: Sequence[Outgoing]
+    acts: Sequence[Outgoing]
+
+
+class Handler(Protocol):
+    """What a service does with the partitions it owns."""
+
+    def restore(self, partition: int, state: Message) -> None:
+        """Take over a stored state (value None: it is gone). Called in order, before any message of the partition."""
+        ...
+
+    def handle(self, message: Message, now_ms: int) -> Step:
+        """Decide. Raises for a message that cannot be read: the service then stops in front of it."""
+        ...
+
+    def due(self, now_ms: int) -> Sequence[Outgoing]:
+        """The deadlines that have passed since the last call, as messages to this service itself."""
+        ...
+
+    def current(self, partition: int, key: bytes) -> Outgoing:
+        """The state of `key` now, as it would be stored (without a value when there is none)."""
+        ...
+
+    def drop(self, partition: int) -> None:
+        """Forget the partition: it has another owner."""
+        ...
+
+
+class Superseded(LogError):  # noqa: N818  it tells what happened
+    """Another process owns the partition's state: stop before acting."""
+
+
+@dataclass(slots=True)
+class _Owned:
+    """A partition of the state topic: the marker's offset, and the last offset written since."""
+
+    epoch: int
+    last: int
+
+
+@dataclass(frozen=True, slots=True)
+class Counters:
+    """What the loop tells the metrics. Each is called with a number."""
+
+    handled: Callable[[int], object] = lambda _: None
+    lag_ms: Callable[[float], object] = lambda _: None
+    partitions: Callable[[int], object] = lambda _: None
+    restored: Callable[[int], object] = lambda _: None
+
+
+@dataclass(slots=True)
+class OwnedLoop:
+    """Runs `handler` on the partitions of `inputs` that the group gives this member; state lies in `state_topic`.
+
+    The topics of `inputs` and `state_topic` have the same number of partitions; the first of `inputs` names ownership.
+    """
+
+    log: Log
+    member: str
+    group: str
+    inputs: Sequence[str]
+    state_topic: str
+    handler: Handler
+    counters: Counters = field(default_factory=Counters)
+    now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000
+    ready: threading.Event = field(default_factory=threading.Event)
+    _owned: dict[int, _Owned] = field(default_factory=dict)
+    _writer: Writer = field(init=False)
+
+    def run(self, stop: threading.Event) -> None:
+        """Handle messages until `stop` is set. Raises `LogError`, or what the handler raises; then nothing is lost."""
+        counts = {topic: self.log.partition_count(topic) for topic in (*self.inputs, self.state_topic)}
+        if len(set(counts.values())) > 1:
+            raise LogError(f"topics that belong together differ in partitions: {counts}; create them anew, same count")
+        self._writer = self.log.writer(self.member)
+        reader = self.log.group_reader(self.member, self.group, self.inputs, self._assigned, self._revoked)
+        try:
+            while not stop.is_set():
+                batch = reader.poll(_BATCH, _IDLE_S)
+                if batch:
+                    self._handle(batch)
+                    reader.done({TopicPartition(each.topic, each.partition): each.offset + 1 for each in batch})
+                passed = self.handler.due(self.now_ms())
+                if passed:
+                    self._writer.write(passed)
+        finally:
+            reader.close()
+            self._writer.close()
+
+    def _handle(self, batch: Sequence[Message]) -> None:
+        now_ms = self.now_ms()
+        states: list[Outgoing] = []
+        acts: list[Outgoing] = []
+        for message in batch:
+            step = self.handler.handle(message, now_ms)
+            states += step.states
+            acts += step.acts
+        if states:
+            self._store(states)
+        if acts:
+            self._writer.write(acts)
+        self.counters.handled(len(batch))
+        self.counters.lag_ms(max(0, now_ms - batch[-1].timestamp_ms))
+
+    # --- ownership
+
+    def _store(self, states: Iterable[Outgoing]) -> None:
+        stamped = [self._stamp(state) for state in states]
+        offsets = self._writer.write(stamped)
+        rivals: dict[int, list[tuple[int, int]]] = {}
+        for state, offset in zip(stamped, offsets, strict=True):
+            assert state.partition is not None
+            owned = self._owned[state.partition]
+            if offset != owned.last + 1:
+                rivals.setdefault(state.partition, []).append((owned.last + 1, offset))
+            owned.last = offset
+        for partition, gaps in rivals.items():
+            self._settle(partition, gaps)
+
+    def _stamp(self, state: Outgoing) -> Outgoing:
+        assert state.partition is not None
+        epoch = str(self._owned[state.partition].epoch).encode()
+        return Outgoing(state.topic, state.key, state.value, (*state.headers, (EPOCH, epoch)), state.partition)
+
+    def _settle(self, partition: int, gaps: Sequence[tuple[int, int]]) -> None:
+        """Somebody else wrote into our partition: stop if it is the new owner, else write our states over its."""
+        keys: dict[bytes, None] = {}
+        for start, end in gaps:
+            for message in self._read(partition, start, end):
+                if message.key == MARKER_KEY:
+                    raise Superseded(f"{self.state_topic}/{partition} has a new owner since offset {message.offset}")
+                assert message.key is not None
+                keys[message.key] = None
+        _log.warning("a former owner wrote states", extra={"partition": partition, "keys": len(keys)})
+        self._store([self.handler.current(partition, key) for key in keys])
+
+    def _assigned(self, places: list[TopicPartition]) -> None:
+        for partition in sorted({place.partition for place in places if place.topic == self.inputs[0]}):
+            self._take(partition)
+        self.counters.partitions(len(self._owned))
+        self.ready.set()
+
+    def _take(self, partition: int) -> None:
+        started = time.monotonic()
+        marker = Outgoing(self.state_topic, MARKER_KEY, self.member.encode(), (), partition)
+        (epoch,) = self._writer.write([marker])
+        start, _ = self.log.span(TopicPartition(self.state_topic, partition))
+        count, newest = 0, -1
+        for message in self._read(partition, start, epoch):
+            if message.key == MARKER_KEY:
+                newest = message.offset
+            elif _epoch_of(message) >= newest:
+                self.handler.restore(partition, message)
+                count += 1
+        self._owned[partition] = _Owned(epoch, epoch)
+        self.counters.restored(count)
+        seconds = round(time.monotonic() - started, 3)
+        _log.info("partition taken", extra={"partition": partition, "states": count, "seconds": seconds})
+
+    def _read(self, partition: int, start: int, end: int) -> Iterable[Message]:
+        """What still lies between `start` and `end` in the state's partition."""
+        place = TopicPartition(self.state_topic, partition)
+        if start >= end:
+            return
+        reader = self.log.reader(f"{self.member}-restore", {place: start})
+        try:
+            until = time.monotonic() + _READ_S
+            while True:
+                batch = reader.poll(_READ_COUNT, 0.2)
+                for message in batch:
+                    if message.offset >= end:
+                        return
+                    yield message
+                    if message.offset == end - 1:
+                        return
+                if batch:
+                    until = time.monotonic() + _READ_S
+                elif time.monotonic() > until:
+                    raise LogError(f"{place.topic}/{partition} could not be read up to {end}: see the broker's log")
+        finally:
+            reader.close()
+
+    def _revoked(self, places: list[TopicPartition]) -> None:
+        for partition in {place.partition for place in places if place.topic == self.inputs[0]}:
+            if self._owned.pop(partition, None) is not None:
+                self.handler.drop(partition)
+                _log.info("partition given up", extra={"partition": partition})
+        self.counters.partitions(len(self._owned))
+
+
+def _epoch_of(message: Message) -> int:
+    return next((int(value) for name, value in message.headers if name == EPOCH), -1)

@@ -1,0 +1,75 @@
+"""A service as a process: it starts, tells when it is ready, stops in order on SIGTERM, and exits with a status.
+
+0: stopped as asked. 1: it cannot go on and says why (a record it cannot read, a lost broker): nothing was skipped, and
+started again it goes on where it stood. 2: the configuration or the command line is wrong.
+"""
+
+import asyncio
+import logging
+import signal
+import sys
+import threading
+from collections.abc import Callable, Coroutine
+from types import FrameType
+from typing import Any
+
+OK, FAILED, MISCONFIGURED = 0, 1, 2
+
+_log = logging.getLogger(__name__)
+
+
+def run_threaded(name: str, work: Callable[[threading.Event], None]) -> int:
+    """Run `work` on the main thread until it returns; SIGTERM and SIGINT set its event. Gives the exit status."""
+    stop = threading.Event()
+
+    def on_signal(number: int, _: FrameType | None) -> None:
+        _log.info("stopping", extra={"signal": signal.Signals(number).name})
+        stop.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, on_signal)
+    try:
+        work(stop)
+    except Exception as error:  # noqa: BLE001  the last place where it can be said
+        return _failed(name, error)
+    _log.info("stopped")
+    return OK
+
+
+def run_async(name: str, work: Callable[[asyncio.Event], Coroutine[Any, Any, None]]) -> int:
+    """Run the coroutine `work(stop)` on an event loop; SIGTERM and SIGINT set its event. Gives the exit status."""
+
+    async def main() -> None:
+        stop = asyncio.Event()
+        loop = asyncio.get_running_loop()
+
+        def on_signal(number: signal.Signals) -> None:
+            _log.info("stopping", extra={"signal": number.name})
+            stop.set()
+
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, on_signal, number)
+        await work(stop)
+
+    try:
+        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+            runner.run(main())
+    except Exception as error:  # noqa: BLE001  the last place where it can be said
+        return _failed(name, error)
+    _log.info("stopped")
+    return OK
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    try:
+        import uvloop  # noqa: PLC0415  optional: not on every platform
+    except ImportError:
+        return None
+    factory: Callable[[], asyncio.AbstractEventLoop] = uvloop.new_event_loop
+    return factory
+
+
+def _failed(name: str, error: Exception) -> int:
+    _log.error("halted", extra={"reason": str(error), "kind": type(error).__name__}, exc_info=error)
+    print(f"{name}: {error}", file=sys.stderr)  # noqa: T201  for who started it by hand
+    return FAILED

@@ -1,0 +1,214 @@
+"""What an installation consists of: broker, keys, partners, lines, customers, and the policies of the services.
+
+One TOML file per environment holds it; every service is given the same file and reads the parts it needs. What differs
+between environments has no default. `pipeline.config.load` reads it and tells all faults at once.
+"""
+
+import hashlib
+import hmac
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationInfo, model_validator
+
+from schemas.records import Kind
+
+
+class Section(BaseModel):
+    """The base of every section: an unknown name is a fault, nothing changes after loading."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def _from_folder(path: Path, info: ValidationInfo) -> Path:
+    folder = (info.context or {}).get("folder")
+    return path if folder is None or path.is_absolute() else Path(folder) / path
+
+
+Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,31}$")]
+CustomerId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9]{1,16}$")]
+FilePath = Annotated[Path, AfterValidator(_from_folder)]
+Port = Annotated[int, Field(ge=0, le=65_535)]
+Ms = Annotated[int, Field(ge=1, le=86_400_000)]
+Count = Annotated[int, Field(ge=1)]
+
+
+class Kafka(Section):
+    """The broker, and how the topics lie on it."""
+
+    bootstrap_servers: Annotated[str, StringConstraints(min_length=1)]
+    topic_prefix: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]*$")] = ""
+    partitions: Annotated[int, Field(ge=1, le=512)]
+    replication: Annotated[int, Field(ge=1, le=9)]
+    session_timeout_ms: Annotated[int, Field(ge=1_000)] = 3_000
+    client: dict[str, str] = Field(default_factory=dict)  # librdkafka settings as they are: TLS, SASL
+
+
+class Keys(Section):
+    """Where the key ring lies. `create` lets a service make one when there is none: for development only."""
+
+    ring: FilePath
+    create: bool = False
+
+
+class Tls(Section):
+    """Certificate and key of a TLS server, PEM."""
+
+    certificate: FilePath
+    key: FilePath
+
+
+class Ingress(Section):
+    """The door for client servers. Every ingress process has a slot of its own, and so its partition of `replies`."""
+
+    host: str
+    port: Port
+    metrics_port: Port
+    tls: Tls | None = None
+    slots: Annotated[int, Field(ge=1, le=256)]
+    max_sessions: Count = 256
+    max_in_flight: Count = 512  # requests of one session without an answer
+    max_frame_bytes: Annotated[int, Field(ge=1_024, le=1_048_576)] = 16_384
+    hello_timeout_ms: Ms = 5_000
+    idle_timeout_ms: Ms = 60_000  # without a frame from the client
+    wait_max_ms: Ms = 60_000  # the longest a client may let a request be valid
+    gone_after_ms: Ms = 2_000  # a reply waits this long for a session that broke to come back
+
+
+class Router(Section):
+    """Deadlines of the router, beyond those of the partners."""
+
+    metrics_port: Port
+    report_grace_ms: Ms  # after this beyond the partner's own time-out, silence of the egress is a time-out too
+    confirm_ms: Ms  # the client's time to confirm a reply
+    confirm_grace_ms: Ms  # more than the clocks of two nodes may differ
+    remember_ms: Annotated[int, Field(ge=60_000)] = 7 * 86_400_000  # how long an ended transaction is known
+
+
+class Egress(Section):
+    """What all lines have in common."""
+
+    metrics_port: Port
+    look_back_ms: Ms = 600_000  # how far a new owner of a line reads back; more than any telegram is valid
+    reconnect_ms: Ms = 500
+    connect_timeout_ms: Ms = 5_000
+    opening_timeout_ms: Ms = 5_000
+    closing_timeout_ms: Ms = 5_000
+    drain_ms: Ms = 10_000  # on SIGTERM: how long reports are awaited before closing
+    probe_idle_ms: Ms = 30_000  # a line without traffic is probed (疎通確認)
+    probe_timeout_ms: Ms = 5_000
+
+
+class Faults(Section):
+    """The cancel service has its policies with the partners."""
+
+    metrics_port: Port
+    grace_ms: Ms  # beyond a command's own time-outs, after which silence of the egress is silence of the partner
+
+
+class CancelPolicy(Section):
+    """What the partners' rules leave open about cancels (domain.md); the defaults are the documented ones."""
+
+    send_window_ms: Ms = 30_000  # how long a command may wait for its line
+    report_timeout_ms: Ms = 15_000  # for 8950 and 8960
+    commands_max: Annotated[int, Field(ge=2, le=100)] = 6  # commands and re-commands altogether, then a person
+    pause_ms: Ms = 10_000  # before a command is repeated after C13, C14, C50, or when it could not be sent
+    troubles_max: Annotated[int, Field(ge=0, le=100)] = 3  # C13, C14, C50 that are answered by a repeat, then a person
+
+
+class Partner(Section):
+    """A card network: its telegrams and its time-outs."""
+
+    name: Name
+    telegrams: str  # a packaged set by name, or a folder
+    send_window_ms: Ms  # from acceptance to the line
+    report_timeout_ms: Ms  # from the line to the report
+    cancel: CancelPolicy = CancelPolicy()
+
+
+class Line(Section):
+    """A contracted line 回線: it dials the partner or waits for the partner's call."""
+
+    name: Name
+    partner: Name
+    mode: Literal["dial", "listen"]
+    host: str
+    port: Port
+    station_id: Annotated[str, StringConstraints(pattern=r"^[A-Z0-9]{1,8}$")]
+    company_code: Annotated[str, StringConstraints(pattern=r"^[0-9]{1,11}$")]
+    routes: tuple[Annotated[int, Field(ge=0, le=999)], Annotated[int, Field(ge=0, le=999)]]  # 経路番号, from and to
+
+    @model_validator(mode="after")
+    def _routes_in_order(self) -> Self:
+        if self.routes[0] > self.routes[1]:
+            raise ValueError(f"routes: {self.routes[0]} is above {self.routes[1]}: give the lower number first")
+        return self
+
+
+class Customer(Section):
+    """A client company or server: its credentials and, per telegram, the partner its requests go to."""
+
+    id: CustomerId
+    token_sha256: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+    partners: dict[Kind, Name]
+
+    def accepts(self, token: str) -> bool:
+        """Whether `token` is this customer's; takes the same time for every wrong one."""
+        return hmac.compare_digest(hashlib.sha256(token.encode()).hexdigest(), self.token_sha256)
+
+
+class Installation(Section):
+    """The whole file."""
+
+    kafka: Kafka
+    keys: Keys
+    metrics_host: str = "127.0.0.1"
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    ingress: Ingress
+    router: Router
+    egress: Egress
+    faults: Faults
+    partner: tuple[Partner, ...] = Field(min_length=1)
+    line: tuple[Line, ...] = Field(min_length=1)
+    customer: tuple[Customer, ...] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        faults = [*self._doubles(), *self._unknown_partners()]
+        for partner in self.partner:
+            if not any(line.partner == partner.name for line in self.line):
+                faults.append(f"partner {partner.name} has no line: add a [[line]] with partner = {partner.name!r}")
+        if faults:
+            raise ValueError("; ".join(faults))
+        return self
+
+    def _doubles(self) -> Iterable[str]:
+        for what, names in (
+            ("partner", [each.name for each in self.partner]),
+            ("line", [each.name for each in self.line]),
+            ("customer", [each.id for each in self.customer]),
+            ("customer token", [each.token_sha256 for each in self.customer]),
+        ):
+            for name, count in Counter(names).items():
+                if count > 1:
+                    yield f"{what} {name} stands {count} times: keep one"
+
+    def _unknown_partners(self) -> Iterable[str]:
+        known = {each.name for each in self.partner}
+        for line in self.line:
+            if line.partner not in known:
+                yield f"line {line.name}: there is no partner {line.partner}: one of {', '.join(sorted(known))}"
+        for customer in self.customer:
+            for kind, name in customer.partners.items():
+                if name not in known:
+                    yield f"customer {customer.id}, {kind}: no partner {name}: one of {', '.join(sorted(known))}"
+
+    def partner_named(self, name: str) -> Partner:
+        """The partner of this name. Raises `KeyError`."""
+        return {each.name: each for each in self.partner}[name]
+
+    def line_named(self, name: str) -> Line:
+        """The line of this name. Raises `KeyError`."""
+        return {each.name: each for each in self.line}[name]
