@@ -106,6 +106,7 @@ class Faults(Section):
 
     metrics_port: Port
     grace_ms: Ms  # beyond a command's own time-outs, after which silence of the egress is silence of the partner
+    remember_ms: Annotated[int, Field(ge=60_000)] = 7 * 86_400_000  # how long an ended cancel is known
 
 
 class CancelPolicy(Section):
@@ -113,9 +114,12 @@ class CancelPolicy(Section):
 
     send_window_ms: Ms = 30_000  # how long a command may wait for its line
     report_timeout_ms: Ms = 15_000  # for 8950 and 8960
-    commands_max: Annotated[int, Field(ge=2, le=100)] = 6  # commands and re-commands altogether, then a person
-    pause_ms: Ms = 10_000  # before a command is repeated after C13, C14, C50, or when it could not be sent
-    troubles_max: Annotated[int, Field(ge=0, le=100)] = 3  # C13, C14, C50 that are answered by a repeat, then a person
+    commands_max: Annotated[int, Field(ge=2, le=100)] = 6  # commands and re-commands on the line, then a person
+    silence_pause_ms: Ms = 1_000  # between silence and the re-command
+    trouble_pause_ms: Ms = 60_000  # between C13, C14, C50 and the re-command
+    troubles_max: Annotated[int, Field(ge=0, le=100)] = 3  # C13, C14, C50 that are answered by a re-command
+    unsent_pause_ms: Ms = 10_000  # between a command that could not be sent and the next try
+    unsent_max: Annotated[int, Field(ge=0, le=10_000)] = 60  # tries that could not be sent, then a person
 
 
 class Partner(Section):

@@ -447,21 +447,19 @@ class TransactionState(Record, frozen=True, kw_only=True):
 
 
 class CancelStage(StrEnum):
-    """Where a cancel stands; the rows of the table in `faults.core`."""
+    """Where a cancel stands; the rows of the table in `faults.core`. The last three are its ends."""
 
     CONFIRMING = "confirming"  # 8930 under way
+    CONFIRM_UNSENT = "confirm_unsent"  # 8930 could not be sent; waits to try again
+    CONFIRM_PAUSED = "confirm_paused"  # waits before the next 8940
     RECONFIRMING = "reconfirming"  # 8940 under way
     CANCELLING = "cancelling"  # 8910 under way
+    CANCEL_UNSENT = "cancel_unsent"  # 8910 could not be sent; waits to try again
+    CANCEL_PAUSED = "cancel_paused"  # waits before the next 8920
     RECANCELLING = "recancelling"  # 8920 under way
-    CONFIRM_PAUSED = "confirm_paused"  # waiting before the next 8940
-    CANCEL_PAUSED = "cancel_paused"  # waiting before the next 8920
-    CANCELLED = "cancelled"  # end
+    CANCELLED = "cancelled"  # end: 8950 or 8960 received
     NOTHING_SENT = "nothing_sent"  # end: the original was never on the line
     ATTENTION = "attention"  # end: a person has it
-
-    @property
-    def ended(self) -> bool:
-        return self in (CancelStage.CANCELLED, CancelStage.NOTHING_SENT, CancelStage.ATTENTION)
 
 
 class CancelState(Record, frozen=True, kw_only=True):
@@ -474,9 +472,10 @@ class CancelState(Record, frozen=True, kw_only=True):
     partner: str
     stage: CancelStage
     original: Original
-    attempt: int  # telegrams ordered so far
-    sent_once: bool  # whether any of them is known to have gone onto the line
-    troubles: int  # C13, C14, C50 and not-sent answers so far
+    attempt: int  # commands ordered so far
+    unsent: int  # of these, how many are known not to have gone onto the line
+    troubles: int  # of these, how many were answered by C13, C14 or C50
+    error_code: str | None  # the last one reported
     since_ms: int
     changed_ms: int
     due_ms: int | None

@@ -1,0 +1,144 @@
+"""The cancel service's only I/O: records in, `core.decide`, orders out. Runs in `pipeline.owned.OwnedLoop`."""
+
+import threading
+from collections.abc import Sequence
+from typing import cast, get_args
+
+from faults.config import Settings
+from faults.core import Decision, Input, decide
+from faults.metrics import Metrics
+from faults.table import ENDS
+from pipeline.log import Log, Message, Outgoing
+from pipeline.owned import Counters, OwnedLoop, Step
+from pipeline.timers import Timers
+from schemas import wire
+from schemas.records import CancelState, DeadlinePassed, SendCancel
+from schemas.topics import Topics
+
+GROUP = "faults"
+INPUTS = ("timeouts", "undelivered", "cancel-reports")
+_INPUT_TYPES = get_args(Input)
+
+
+class Cancels:
+    """The cancels of one partition, and their deadlines."""
+
+    def __init__(self) -> None:
+        self.states: dict[str, CancelState] = {}
+        self.timers = Timers()
+        self.open = 0  # that have not ended
+
+    def put(self, transaction_id: str, state: CancelState | None) -> None:
+        """Take over a state; None takes the cancel out."""
+        before = self.states.get(transaction_id)
+        self.open += (state is not None and state.stage not in ENDS) - (before is not None and before.stage not in ENDS)
+        if state is None:
+            self.states.pop(transaction_id, None)
+        else:
+            self.states[transaction_id] = state
+        self.timers.set(transaction_id, None if state is None else state.due_ms)
+
+
+class Faults:
+    """`pipeline.owned.Handler` of the cancel service."""
+
+    def __init__(self, settings: Settings, topics: Topics, metrics: Metrics) -> None:
+        self._settings = settings
+        self._topics = topics
+        self._metrics = metrics
+        self._partitions: dict[int, Cancels] = {}
+
+    # --- pipeline.owned.Handler
+
+    def restore(self, partition: int, state: Message) -> None:
+        assert state.key is not None
+        restored = None if state.value is None else wire.decode_as(CancelState, state)
+        self._owned(partition).put(state.key.decode(), restored)
+
+    def drop(self, partition: int) -> None:
+        self._partitions.pop(partition, None)
+
+    def handle(self, message: Message, now_ms: int) -> Step:
+        record = wire.decode(message)
+        if not isinstance(record, _INPUT_TYPES):
+            raise wire.misplaced(message, record)
+        assert message.key is not None
+        owned = self._owned(message.partition)
+        before = owned.states.get(record.transaction_id)
+        decision = decide(cast("Input", record), before, self._settings, now_ms, message.key.decode())
+        self._count(decision)
+        states: list[Outgoing] = []
+        if decision.changed:
+            owned.put(record.transaction_id, decision.state)
+            states.append(self.current(message.partition, record.transaction_id.encode()))
+        return Step(states, self._written(decision, message.key, message.partition))
+
+    def due(self, now_ms: int) -> Sequence[Outgoing]:
+        passed = []
+        for partition, owned in self._partitions.items():
+            for transaction_id, due_ms in owned.timers.take(now_ms):
+                state = owned.states[transaction_id]
+                record = DeadlinePassed(
+                    transaction_id=transaction_id, deadline=state.stage, due_ms=due_ms, noticed_ms=now_ms
+                )
+                value, headers = wire.encode(record)
+                key = state.transaction_key.encode()
+                passed.append(Outgoing(self._topics("cancel-reports"), key, value, headers, partition))
+        self._metrics.open.set(sum(each.open for each in self._partitions.values()))
+        return passed
+
+    def current(self, partition: int, key: bytes) -> Outgoing:
+        state = self._owned(partition).states.get(key.decode())
+        value, headers = (None, ()) if state is None else wire.encode(state)
+        return Outgoing(self._topics("cancels"), key, value, headers, partition)
+
+    # --- inside
+
+    def _owned(self, partition: int) -> Cancels:
+        return self._partitions.setdefault(partition, Cancels())
+
+    def _written(self, decision: Decision, key: bytes, partition: int) -> list[Outgoing]:
+        state = decision.state
+        if state is None:
+            return []
+        line = self._topics("dispatch", state.original.line)
+        acts = [Outgoing(line, key, *wire.encode(order)) for order in decision.orders]
+        if decision.attention is not None:
+            # Keyed by transaction: the list is compacted. Its partition is that of the transaction.
+            value, headers = wire.encode(decision.attention)
+            acts.append(Outgoing(self._topics("attention"), state.transaction_id.encode(), value, headers, partition))
+        if decision.settlement is not None:
+            value, headers = wire.encode(decision.settlement)
+            acts.append(Outgoing(self._topics("settlements"), key, value, headers, partition))
+        return acts
+
+    def _count(self, decision: Decision) -> None:
+        self._metrics.events.labels(decision.event.name.lower()).inc()
+        for order in decision.orders:
+            if isinstance(order, SendCancel):
+                self._metrics.commands.labels(order.command).inc()
+        if decision.changed and decision.state is not None and decision.state.stage in ENDS:
+            self._metrics.ended.labels(decision.state.stage, decision.state.partner).inc()
+
+
+def run(
+    settings: Settings, log: Log, topics: Topics, node: str, metrics: Metrics, stop: threading.Event,
+    ready: threading.Event | None = None,
+) -> None:  # fmt: skip
+    """Run a cancel service until `stop`. Raises `LogError` or `RecordError`; nothing is lost, it can be run again."""
+    loop = OwnedLoop(
+        log=log,
+        member=f"faults-{node}",
+        group=f"{topics.prefix}{GROUP}",
+        inputs=[topics(name) for name in INPUTS],
+        state_topic=topics("cancels"),
+        handler=Faults(settings, topics, metrics),
+        counters=Counters(
+            handled=metrics.records.inc,
+            lag_ms=lambda lag_ms: metrics.lag.observe(lag_ms / 1000),
+            partitions=metrics.partitions.set,
+            restored=metrics.restored.inc,
+        ),
+        ready=ready or threading.Event(),
+    )
+    loop.run(stop)

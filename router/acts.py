@@ -1,0 +1,103 @@
+"""What the router can be told, what it can do, and what it knows of the world. Values only."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from router.config import Settings
+from schemas.records import (
+    CancelSettled,
+    DeadlinePassed,
+    InquiryAsked,
+    NeverSent,
+    ReplyDelivered,
+    ReplyLost,
+    ReplyReady,
+    ReplyUndeliverable,
+    ReportMissing,
+    ReportReceived,
+    RequestAccepted,
+    RequestInDoubt,
+    SendRequest,
+    TransactionState,
+)
+
+Input = (
+    RequestAccepted
+    | InquiryAsked
+    | ReportReceived
+    | ReportMissing
+    | NeverSent
+    | ReplyDelivered
+    | ReplyUndeliverable
+    | CancelSettled
+    | DeadlinePassed
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """Store this state; every other act waits for the acknowledgement."""
+
+    state: TransactionState
+
+
+@dataclass(frozen=True, slots=True)
+class Forget:
+    """The transaction ended long ago: take its state out."""
+
+    transaction_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Dispatch:
+    """Hand the request to this line."""
+
+    line: str
+    record: SendRequest
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """Let the ingress of this slot tell the client."""
+
+    slot: int
+    record: ReplyReady
+
+
+@dataclass(frozen=True, slots=True)
+class HandToFaults:
+    """Let the cancel service end this one."""
+
+    record: RequestInDoubt | ReplyLost
+
+
+@dataclass(frozen=True, slots=True)
+class Ignore:
+    """Change nothing; count why."""
+
+    why: str
+
+
+Act = Store | Forget | Dispatch | Reply | HandToFaults | Ignore
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """What the router knows beyond the transaction: its settings, and the open lines by partner."""
+
+    settings: Settings
+    open_lines: Mapping[str, Sequence[str]]
+
+
+# --- ids ------------------------------------------------------------------------------------------------------------
+
+
+def original_id(record: RequestAccepted) -> str | None:
+    """The transaction id of the original a follow-up names."""
+    return None if record.original_reference is None else f"{record.customer}:{record.original_reference}"
+
+
+def key_of(record: RequestAccepted | InquiryAsked) -> str:
+    """The transaction key: that of the original, if there is one."""
+    original = record.original_reference if isinstance(record, RequestAccepted) else None
+    return f"{record.customer}:{original or record.reference}"

@@ -1,0 +1,44 @@
+"""What the router takes from the installation."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from schemas.installation import Installation
+from schemas.records import Kind
+
+
+@dataclass(frozen=True, slots=True)
+class PartnerTimes:
+    """A partner's deadlines, in milliseconds."""
+
+    send_window_ms: int  # from acceptance to the line
+    report_timeout_ms: int  # from the line to the report
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Routing and deadlines."""
+
+    partners_of: Mapping[str, Mapping[Kind, str]]  # customer → telegram → partner
+    times: Mapping[str, PartnerTimes]  # by partner
+    partner_of_line: Mapping[str, str]
+    report_grace_ms: int
+    confirm_ms: int
+    confirm_grace_ms: int
+    remember_ms: int
+
+    @classmethod
+    def from_installation(cls, installation: Installation) -> "Settings":
+        """The router's view of the installation."""
+        router = installation.router
+        return cls(
+            partners_of={each.id: dict(each.partners) for each in installation.customer},
+            times={
+                each.name: PartnerTimes(each.send_window_ms, each.report_timeout_ms) for each in installation.partner
+            },
+            partner_of_line={each.name: each.partner for each in installation.line},
+            report_grace_ms=router.report_grace_ms,
+            confirm_ms=router.confirm_ms,
+            confirm_grace_ms=router.confirm_grace_ms,
+            remember_ms=router.remember_ms,
+        )

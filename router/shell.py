@@ -1,0 +1,275 @@
+"""The router's only I/O: records in, `core.decide`, acts out. Runs in `pipeline.owned.OwnedLoop`."""
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from typing import assert_never, cast, get_args
+
+from pipeline.log import Headers, Log, LogError, Message, Outgoing, TopicPartition
+from pipeline.owned import Counters, OwnedLoop, Step
+from pipeline.timers import Timers
+from router.acts import Dispatch, Forget, HandToFaults, Ignore, Input, Reply, Store, World, key_of, original_id
+from router.config import Settings
+from router.core import decide
+from router.metrics import Metrics
+from schemas import wire
+from schemas.records import (
+    DeadlinePassed,
+    InquiryAsked,
+    LineStage,
+    LineState,
+    RequestAccepted,
+    RequestInDoubt,
+    Stage,
+    TransactionState,
+)
+from schemas.topics import Topics
+
+GROUP = "router"
+INPUTS = ("requests", "reports", "deliveries", "settlements")
+_DUE = "due"  # header of a state: lets a million ended transactions be restored without reading them
+_INPUT_TYPES = get_args(Input)
+# Where a stage's deadline is told: the topic whose records it must stand behind.
+_DEADLINE_TOPIC = {Stage.DISPATCHED: "reports", Stage.REPLIED: "deliveries"}
+
+
+class Transactions:
+    """The transactions of one partition, and their deadlines. States are read when they are first needed."""
+
+    def __init__(self) -> None:
+        self._states: dict[str, TransactionState | Message] = {}
+        self.timers = Timers()
+
+    def __len__(self) -> int:
+        return len(self._states)
+
+    def get(self, transaction_id: str) -> TransactionState | None:
+        """The state of a transaction, or None when it is not known."""
+        found = self._states.get(transaction_id)
+        if isinstance(found, Message):
+            found = wire.decode_as(TransactionState, found)
+            self._states[transaction_id] = found
+        return found
+
+    def put(self, state: TransactionState) -> None:
+        """Take over a new state."""
+        self._states[state.transaction_id] = state
+        self.timers.set(state.transaction_id, state.due_ms)
+
+    def restore(self, message: Message) -> None:
+        """Take over a stored state."""
+        assert message.key is not None
+        transaction_id = message.key.decode()
+        if message.value is None:
+            self.forget(transaction_id)
+            return
+        self._states[transaction_id] = message
+        due = next((value for name, value in message.headers if name == _DUE), b"")
+        self.timers.set(transaction_id, int(due) if due else None)
+
+    def forget(self, transaction_id: str) -> None:
+        """Take a transaction out."""
+        self._states.pop(transaction_id, None)
+        self.timers.set(transaction_id, None)
+
+
+class Router:
+    """`pipeline.owned.Handler` of the router."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        topics: Topics,
+        open_lines: Callable[[], Mapping[str, Sequence[str]]],
+        metrics: Metrics,
+    ) -> None:
+        self._settings = settings
+        self._topics = topics
+        self._open_lines = open_lines
+        self._metrics = metrics
+        self._partitions: dict[int, Transactions] = {}
+
+    # --- pipeline.owned.Handler
+
+    def restore(self, partition: int, state: Message) -> None:
+        self._owned(partition).restore(state)
+
+    def drop(self, partition: int) -> None:
+        self._partitions.pop(partition, None)
+
+    def handle(self, message: Message, now_ms: int) -> Step:
+        record = wire.decode(message)
+        if not isinstance(record, _INPUT_TYPES):
+            raise wire.misplaced(message, record)
+        owned = self._owned(message.partition)
+        state = owned.get(record.transaction_id)
+        original = None
+        if isinstance(record, RequestAccepted) and (named := original_id(record)) is not None:
+            original = owned.get(named)
+        world = World(self._settings, self._open_lines())
+        states: list[Outgoing] = []
+        acts: list[Outgoing] = []
+        for act in decide(cast("Input", record), state, original, world, now_ms):
+            if isinstance(act, (Store, Forget)):
+                states.append(self._keep(owned, message.partition, act))
+            elif (written := self._written(act, record, state)) is not None:
+                acts.append(written)
+        return Step(states, acts)
+
+    def due(self, now_ms: int) -> Sequence[Outgoing]:
+        passed = []
+        for partition, owned in self._partitions.items():
+            for transaction_id, due_ms in owned.timers.take(now_ms):
+                state = owned.get(transaction_id)
+                assert state is not None
+                assert state.due_ms == due_ms
+                record = DeadlinePassed(
+                    transaction_id=transaction_id, deadline=state.stage, due_ms=due_ms, noticed_ms=now_ms
+                )
+                topic = self._topics(_DEADLINE_TOPIC.get(state.stage, "reports"))
+                passed.append(_outgoing(topic, state.transaction_key, wire.encode(record), partition))
+        self._metrics.transactions.set(sum(map(len, self._partitions.values())))
+        return passed
+
+    def current(self, partition: int, key: bytes) -> Outgoing:
+        state = self._owned(partition).get(key.decode())
+        return self._tombstone(partition, key.decode()) if state is None else self._stored(partition, state)
+
+    # --- acts
+
+    def _owned(self, partition: int) -> Transactions:
+        return self._partitions.setdefault(partition, Transactions())
+
+    def _keep(self, owned: Transactions, partition: int, act: Store | Forget) -> Outgoing:
+        if isinstance(act, Forget):
+            owned.forget(act.transaction_id)
+            return self._tombstone(partition, act.transaction_id)
+        owned.put(act.state)
+        self._metrics.ended.labels(act.state.stage).inc()
+        return self._stored(partition, act.state)
+
+    def _stored(self, partition: int, state: TransactionState) -> Outgoing:
+        value, headers = wire.encode(state)
+        due: Headers = () if state.due_ms is None else ((_DUE, str(state.due_ms).encode()),)
+        return Outgoing(self._topics("transactions"), state.transaction_id.encode(), value, (*headers, *due), partition)
+
+    def _tombstone(self, partition: int, transaction_id: str) -> Outgoing:
+        return Outgoing(self._topics("transactions"), transaction_id.encode(), None, (), partition)
+
+    def _written(
+        self, act: Dispatch | Reply | HandToFaults | Ignore, record: Input, state: TransactionState | None
+    ) -> Outgoing | None:
+        if isinstance(act, Ignore):
+            self._metrics.ignored.labels(act.why).inc()
+            return None
+        key = state.transaction_key if state is not None else _key(record)
+        match act:
+            case Dispatch():
+                self._metrics.acts.labels("dispatch").inc()
+                return _outgoing(self._topics("dispatch", act.line), key, wire.encode(act.record))
+            case Reply():
+                self._metrics.acts.labels("reply").inc()
+                if act.record.refusal is not None:
+                    self._metrics.refused.labels(act.record.refusal).inc()
+                return _outgoing(self._topics("replies"), key, wire.encode(act.record), act.slot)
+            case HandToFaults():
+                topic = "timeouts" if isinstance(act.record, RequestInDoubt) else "undelivered"
+                self._metrics.acts.labels(topic).inc()
+                return _outgoing(self._topics(topic), key, wire.encode(act.record))
+            case _:
+                assert_never(act)
+
+
+def _key(record: Input) -> str:
+    assert isinstance(record, (RequestAccepted, InquiryAsked)), "only these are answered without a state"
+    return key_of(record)
+
+
+def _outgoing(topic: str, key: str, encoded: wire.Encoded, partition: int | None = None) -> Outgoing:
+    return Outgoing(topic, key.encode(), encoded.value, encoded.headers, partition)
+
+
+class LinesWatch:
+    """Follows `lines` on a thread of its own; `open_lines` is always the newest knowledge."""
+
+    def __init__(self, log: Log, topics: Topics, settings: Settings, metrics: Metrics) -> None:
+        self._log = log
+        self._place = TopicPartition(topics("lines"), 0)
+        self._partner_of_line = settings.partner_of_line
+        self._metrics = metrics
+        self._stages: dict[str, LineStage] = {}
+        self._open: Mapping[str, Sequence[str]] = {}
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._follow, name="lines", daemon=True)
+        self.trouble: str | None = None
+
+    def open_lines(self) -> Mapping[str, Sequence[str]]:
+        """The open lines by partner, in the order of their names."""
+        return self._open
+
+    def start(self) -> None:
+        """Read everything there is, then go on reading in the background. Raises `LogError`, `RecordError`."""
+        start, end = self._log.span(self._place)
+        self._reader = self._log.reader("lines", {self._place: start})
+        position = start
+        while position < end:
+            batch = self._reader.poll(1_000, 1.0)
+            if not batch:
+                break  # compacted up to the end
+            self._take(batch)
+            position = batch[-1].offset + 1
+        self._thread.start()
+
+    def close(self) -> None:
+        """Stop following."""
+        self._stop.set()
+        self._thread.join()
+
+    def _follow(self) -> None:
+        try:
+            while not self._stop.is_set():
+                self._take(self._reader.poll(1_000, 0.2))
+        except (LogError, wire.RecordError) as error:
+            self.trouble = str(error)
+        finally:
+            self._reader.close()
+
+    def _take(self, batch: Sequence[Message]) -> None:
+        for message in batch:
+            state = wire.decode_as(LineState, message)
+            self._stages[state.line] = state.stage
+        if batch:
+            opened: dict[str, list[str]] = {partner: [] for partner in self._partner_of_line.values()}
+            for line in sorted(self._stages):
+                if self._stages[line] is LineStage.OPEN and line in self._partner_of_line:
+                    opened[self._partner_of_line[line]].append(line)
+            self._open = opened
+            for partner, lines in opened.items():
+                self._metrics.open_lines.labels(partner).set(len(lines))
+
+
+def run(
+    settings: Settings, log: Log, topics: Topics, node: str, metrics: Metrics, stop: threading.Event,
+    ready: threading.Event | None = None,
+) -> None:  # fmt: skip
+    """Run a router until `stop`. Raises `LogError` or `RecordError`; then nothing is lost, and it can be run again."""
+    watch = LinesWatch(log, topics, settings, metrics)
+    watch.start()
+    try:
+        loop = OwnedLoop(
+            log=log,
+            member=f"router-{node}",
+            group=f"{topics.prefix}{GROUP}",
+            inputs=[topics(name) for name in INPUTS],
+            state_topic=topics("transactions"),
+            handler=Router(settings, topics, watch.open_lines, metrics),
+            counters=Counters(
+                handled=metrics.records.inc,
+                lag_ms=lambda lag_ms: metrics.lag.observe(lag_ms / 1000),
+                partitions=metrics.partitions.set,
+                restored=metrics.restored.inc,
+            ),
+            ready=ready or threading.Event(),
+        )
+        loop.run(stop)
+    finally:
+        watch.close()
