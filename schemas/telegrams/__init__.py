@@ -1,0 +1,65 @@
+"""The telegrams 電文 of the partners: layouts as data (one directory a partner) and the one codec that compiles them.
+
+    cafis = load_partner("cafis")
+    data = cafis.framing.wrap(cafis.encode(Role.SALE_REQUEST, {"trace_number": 1, …}))
+    message = cafis.decode(telegram)              # Message(role, values); repr is masked
+    cafis.match_key(message.role, message.values)  # the same for a request and its report
+    cafis.classify(message)                        # approved, declined, turned round 折返し, in error 異常報告
+
+The layouts that come with the package are plausible assumptions of our own, marked so field by field; a licensee
+replaces the files, not the code. ``python -m schemas.telegrams check PATH`` says everything that is wrong with them.
+"""
+
+from schemas.records import Outcome
+from schemas.telegrams.errors import DecodeError, EncodeError, Fault, FramingError, LayoutError, TelegramError
+from schemas.telegrams.fields import FieldSpec
+from schemas.telegrams.files import packaged
+from schemas.telegrams.framing import Deframer, Framing
+from schemas.telegrams.loader import load_partner
+from schemas.telegrams.masking import mask_pan
+from schemas.telegrams.plans import Part
+from schemas.telegrams.roles import (
+    FAMILY_OF,
+    FAULT_COMMANDS,
+    ORDINARY_REQUESTS,
+    REPORT_OF,
+    STATION_REQUESTS,
+    Family,
+    Role,
+)
+from schemas.telegrams.spec import ErrorClass, ErrorCode, MatchKey, Message, PartnerSpec, ResultCode, Telegram
+from schemas.telegrams.vocabulary import VOCABULARY, Sensitivity, Value
+
+__all__ = [
+    "FAMILY_OF",
+    "FAULT_COMMANDS",
+    "ORDINARY_REQUESTS",
+    "REPORT_OF",
+    "STATION_REQUESTS",
+    "VOCABULARY",
+    "DecodeError",
+    "Deframer",
+    "EncodeError",
+    "ErrorClass",
+    "ErrorCode",
+    "Family",
+    "Fault",
+    "FieldSpec",
+    "Framing",
+    "FramingError",
+    "LayoutError",
+    "MatchKey",
+    "Message",
+    "Outcome",
+    "Part",
+    "PartnerSpec",
+    "ResultCode",
+    "Role",
+    "Sensitivity",
+    "Telegram",
+    "TelegramError",
+    "Value",
+    "load_partner",
+    "mask_pan",
+    "packaged",
+]

@@ -1,0 +1,289 @@
+"""From the tables of layout files to `FieldSpec`s, checking each field by itself and each telegram's row of fields."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from schemas.telegrams.coding import compile_element, compile_positional
+from schemas.telegrams.errors import Problem
+from schemas.telegrams.fields import TYPES, Blank, Encoding, FieldSpec, Pad
+from schemas.telegrams.files import FIELD_KEYS, FIELDS, Faults, Table, add_missing, check_value, tables_in
+from schemas.telegrams.roles import REPORT_OF, Role
+from schemas.telegrams.vocabulary import FORBIDDEN, VOCABULARY, Value
+
+_ALWAYS_IN_TELEGRAM = frozenset({"required", "offset"})
+# The keys concerned, the problem, the remedy.
+_Complaint = tuple[tuple[str, ...], str, str]
+_SENT_BY_US = frozenset(REPORT_OF) | {Role.KEEPALIVE_ANSWER}
+
+
+class Dictionary:
+    """The fields of ``fields.toml``, which telegrams refer to by name and may add to."""
+
+    def __init__(self, table: Table, faults: Faults) -> None:
+        self._faults = faults
+        self.entries: dict[str, Table] = {}
+        self.used: set[str] = set()
+        for name, value in table.items():
+            if name != "fields":
+                faults.add(FIELDS, None, f"the key {name!r} is not known", "use [[fields]] only")
+            elif isinstance(value, list):
+                for entry in tables_in(faults, FIELDS, "fields", value):
+                    self._take(entry)
+            else:
+                faults.add(FIELDS, None, "fields is not a list", "use [[fields]]")
+
+    def _take(self, entry: Table) -> None:
+        name = entry.get("name")
+        if not isinstance(name, str):
+            self._faults.add(FIELDS, None, "a field has no name", "add it")
+            return
+        if name in self.entries:
+            self._faults.add(FIELDS, name, "the field is defined twice", "keep one of them")
+        check_known_keys(self._faults, FIELDS, name, entry)
+        self.entries[name] = entry
+
+    def report_unused(self) -> None:
+        for name in self.entries.keys() - self.used:
+            self._faults.add(FIELDS, name, "the field is used in no telegram", "use it or take it away")
+
+
+def check_known_keys(faults: Faults, file: str, name: str, entry: Table) -> None:
+    """Say which keys of a field are unknown or have a value they must not have."""
+    for key, value in entry.items():
+        if key in FIELD_KEYS:
+            check_value(faults, file, name, key, FIELD_KEYS[key], value)
+        else:
+            faults.add(file, name, f"the key {key!r} is not known", f"use one of: {', '.join(sorted(FIELD_KEYS))}")
+
+
+class Builder:
+    """Makes the fields of one file."""
+
+    def __init__(self, file: str, dictionary: Dictionary, faults: Faults, *, bitmap: bool) -> None:
+        self._file = file
+        self._dictionary = dictionary
+        self._faults = faults
+        self._bitmap = bitmap  # these fields are elements of a bitmap layout, not at fixed places
+
+    def fields(self, entries: Sequence[object], overrides: Mapping[str, Table]) -> list[FieldSpec] | None:
+        """All fields, or None when one is at fault. `overrides` adds keys by field name."""
+        before = len(self._faults)
+        specs: list[FieldSpec] = []
+        seen: set[str] = set()
+        for entry in tables_in(self._faults, self._file, "fields", entries):
+            name = entry.get("name")
+            if not isinstance(name, str):
+                self._faults.add(self._file, None, "a field has no name", "add it")
+                continue
+            if name in seen:
+                self._faults.add(self._file, name, "the field stands here twice", "give each field its own name")
+            seen.add(name)
+            spec = self._field(name, {**entry, **overrides.get(name, {})})
+            if spec is not None:
+                specs.append(spec)
+        return specs if len(self._faults) == before else None
+
+    def _field(self, name: str, entry: Table) -> FieldSpec | None:
+        before = len(self._faults)
+        known = self._dictionary.entries.get(name, {})
+        self._dictionary.used.add(name)
+        check_known_keys(self._faults, self._file, name, entry)
+        table = {**known, **entry}
+        for key in [key for key, rule in FIELD_KEYS.items() if rule.required and key not in table]:
+            add_missing(self._faults, self._origin(entry, name, key), name, key)
+        if len(self._faults) != before or any(
+            type(value) not in FIELD_KEYS[key].types for key, value in table.items() if key in FIELD_KEYS
+        ):
+            return None
+        try:
+            spec = msgspec.convert(_with_defaults(table), FieldSpec)
+        except msgspec.ValidationError:
+            return None  # a choice that is not allowed, already told of where the dictionary was read
+        for keys, problem, remedy in _faults_of(spec, explicit_bitmap=self._bitmap):
+            self._faults.add(self._origin(entry, name, *keys), name, problem, remedy)
+        if len(self._faults) == before:
+            self._check_values(spec, entry)
+        return spec if len(self._faults) == before else None
+
+    def _origin(self, entry: Table, name: str, *keys: str) -> str:
+        """The file a fault about these keys belongs to: the dictionary's, unless the telegram sets one of them."""
+        here = name not in self._dictionary.entries or any(key in entry or key in _ALWAYS_IN_TELEGRAM for key in keys)
+        return self._file if here else FIELDS
+
+    def _check_values(self, spec: FieldSpec, entry: Table) -> None:
+        plain = msgspec.structs.replace(spec, const=None, default=None)
+        write = (compile_element(plain) if self._bitmap else compile_positional(plain)).write
+        for key, value in (("sample", spec.sample), ("default", spec.default), ("const", spec.const)):
+            problem = None if value is None or (key == "sample" and spec.const is not None) else trouble(write, value)
+            if problem is not None:
+                file = self._origin(entry, spec.name, key)
+                self._faults.add(file, spec.name, f"the {key} {problem}", f"give a {key} that fits the field")
+
+
+def trouble(write: Any, value: Value) -> str | None:
+    """What the codec has against a value, or None."""
+    try:
+        write(value)
+    except UnicodeEncodeError as error:
+        return f"has a character ({error.start + 1}) that its type does not allow"
+    except Problem as problem:
+        return str(problem)
+    return None
+
+
+def _with_defaults(table: Table) -> dict[str, Any]:
+    """The table with the defaults that depend on other keys."""
+    is_number = TYPES[table["type"]].value_type is int if table["type"] in TYPES else False
+    packed = table["encoding"] in (Encoding.BCD, Encoding.BINARY)
+    defaults = {"pad": Pad.ZERO_LEFT if is_number else Pad.NONE, "blank": Blank.ZEROS if packed else Blank.SPACES}
+    return {**defaults, **table}
+
+
+def _faults_of(spec: FieldSpec, *, explicit_bitmap: bool) -> list[_Complaint]:
+    """What is wrong with a field by itself: the keys concerned, the problem, the remedy."""
+    return [
+        *_type_faults(spec),
+        *_length_faults(spec, bitmap=explicit_bitmap),
+        *_presence_faults(spec),
+        *_term_faults(spec),
+    ]
+
+
+def _type_faults(spec: FieldSpec) -> list[_Complaint]:
+    rule = TYPES[spec.type]
+    found: list[_Complaint] = []
+    if spec.encoding not in rule.encodings:
+        allowed = ", ".join(sorted(rule.encodings))
+        keys = ("type", "encoding")
+        found.append(
+            (keys, f"type {spec.type} cannot be written in encoding {spec.encoding}", f"use one of: {allowed}")
+        )
+    if rule.lengths is not None and spec.length not in rule.lengths:
+        allowed = " or ".join(map(str, sorted(rule.lengths)))
+        found.append((("length",), f"type {spec.type} cannot have length {spec.length}", f"use {allowed}"))
+    if rule.value_type is int:
+        pads = [Pad.ZERO_LEFT]
+    elif spec.encoding in (Encoding.BCD, Encoding.BINARY) or spec.is_variable or spec.type in ("date", "time"):
+        pads = [Pad.NONE]
+    else:
+        pads = [Pad.NONE, Pad.SPACE_RIGHT]
+    if spec.pad not in pads:
+        found.append((("pad",), f"this kind of field cannot be padded with {spec.pad}", f"use {' or '.join(pads)}"))
+    return found
+
+
+def _length_faults(spec: FieldSpec, *, bitmap: bool) -> list[_Complaint]:
+    found: list[_Complaint] = []
+    if spec.length < 1 or not 1 <= spec.min_length <= spec.length:
+        keys = ("length", "min_length")
+        found.append((keys, "the lengths are not in order", "1 ≤ min_length ≤ length must hold"))
+    if not spec.is_variable:
+        if spec.length_encoding is not None:
+            found.append((("length_encoding",), "a fixed length has no length in front", "take length_encoding away"))
+        return found
+    if not bitmap:
+        found.append(
+            (("length_kind",), "a field at a fixed place cannot vary in length", "use length_kind fixed, and pad")
+        )
+    if spec.value_type is int or spec.type in ("date", "time"):
+        found.append((("length_kind",), f"type {spec.type} cannot vary in length", "use length_kind fixed"))
+    if spec.length_encoding is None:
+        found.append((("length_encoding",), "the length in front has no encoding", "add length_encoding"))
+    most = 10**spec.length_kind.digits - 1
+    if spec.length_encoding is Encoding.BINARY:
+        most = min(most, 255)
+    if spec.length > most:
+        kind = spec.length_kind.value
+        found.append(
+            (("length", "length_kind"), f"a {kind} of {spec.length} is too long", f"at most {most} can be told")
+        )
+    return found
+
+
+def _presence_faults(spec: FieldSpec) -> list[_Complaint]:
+    found: list[_Complaint] = []
+    if spec.const is not None and spec.default is not None:
+        found.append((("const", "default"), "has both a const and a default", "keep one of them"))
+    if (spec.const is not None or spec.default is not None) and not spec.required:
+        found.append((("required",), "is optional, yet always sent", "say `required = true`"))
+    if spec.blank is Blank.SPACES and spec.encoding in (Encoding.BCD, Encoding.BINARY):
+        found.append(
+            (("blank", "encoding"), f"spaces cannot stand for an absent {spec.encoding} value", "use blank zeros")
+        )
+    return found
+
+
+def _term_faults(spec: FieldSpec) -> list[_Complaint]:
+    term = VOCABULARY.get(spec.name)
+    found: list[_Complaint] = []
+    if term is not None and spec.value_type is not term.value_type:
+        fitting = [name for name, rule in TYPES.items() if rule.value_type is term.value_type]
+        problem = f"the gateway holds {spec.name} as {term.value_type.__name__}, type {spec.type} does not"
+        found.append((("type",), problem, f"use one of: {', '.join(fitting)}"))
+    if term is not None and spec.sensitivity is not term.sensitivity:
+        problem = f"sensitivity {spec.sensitivity} is not what {spec.name} has everywhere"
+        found.append((("sensitivity",), problem, f"use {term.sensitivity}"))
+    return found
+
+
+# --- the fields of a telegram together ------------------------------------------------------------------------------
+
+
+def check_places(faults: Faults, file: str, fields: Sequence[FieldSpec], start: int) -> int:
+    """Whether fields at fixed places follow one another from byte `start` on; gives the byte after the last."""
+    at = start
+    for field in fields:
+        if field.bit is not None:
+            faults.add(file, field.name, "has a bit, but stands at a fixed place", "take bit away")
+        if field.offset is None:
+            faults.add(file, field.name, "the key 'offset' is missing", f"by the fields before it, it is {at}")
+        elif field.offset < at:
+            problem = f"begins at {field.offset}, overlapping the field before it by {at - field.offset} bytes"
+            faults.add(file, field.name, problem, f"that field ends before {at}: correct the offset or the length")
+        elif field.offset > at:
+            problem = f"begins at {field.offset}, leaving {field.offset - at} bytes before it undescribed"
+            faults.add(file, field.name, problem, f"begin at {at}, or describe the gap as a field with a const")
+        at = (at if field.offset is None else field.offset) + field.size
+    return at
+
+
+def check_bits(faults: Faults, file: str, fields: Sequence[FieldSpec]) -> None:
+    """Whether each element has a bit of its own."""
+    seen: dict[int, str] = {}
+    for field in fields:
+        if field.offset is not None:
+            faults.add(file, field.name, "has an offset, but its place depends on the bitmap", "take offset away")
+        if field.bit is None:
+            faults.add(file, field.name, "the key 'bit' is missing", "add it")
+        elif field.bit in seen:
+            faults.add(file, field.name, f"bit {field.bit} is that of {seen[field.bit]}", "give each field its own bit")
+        elif not 2 <= field.bit <= 128 or field.bit == 65:
+            remedy = "use 2 to 128, but not 65; bits 1 and 65 announce further bitmaps"
+            faults.add(file, field.name, f"bit {field.bit} cannot be a field", remedy)
+        else:
+            seen[field.bit] = field.name
+
+
+def check_role(faults: Faults, file: str, role: Role, fields: Sequence[FieldSpec], needed: frozenset[str]) -> None:
+    """Whether a telegram carries what the services need in it, nothing they must not put there, nothing they cannot."""
+    names = {field.name for field in fields}
+    for name in sorted(needed - names):
+        faults.add(file, name, f"a telegram of role {role.value} must carry this field", "add it")
+    for field in fields:
+        if field.name in FORBIDDEN.get(role, frozenset()):
+            remedy = "take it away; the original is named by its trace number"
+            faults.add(file, field.name, f"a telegram of role {role.value} must not carry card data", remedy)
+        filled = field.name in VOCABULARY or field.const is not None or field.default is not None
+        if role in _SENT_BY_US and field.required and not filled:
+            remedy = "give it a const or a default, or a name of schemas/telegrams/vocabulary.py"
+            faults.add(file, field.name, "nothing in the gateway can fill this required field", remedy)
+
+
+def same_form(one: FieldSpec, other: FieldSpec) -> bool:
+    """Whether two fields look the same on the line."""
+    return all(
+        getattr(one, key) == getattr(other, key)
+        for key in ("type", "length", "encoding", "length_kind", "length_encoding", "min_length")
+    )

@@ -1,0 +1,142 @@
+"""One field of a telegram, as its layout file describes it, and the types and encodings a field may have."""
+
+from collections.abc import Mapping
+from enum import StrEnum
+from types import MappingProxyType
+from typing import NamedTuple
+
+import msgspec
+
+from schemas.telegrams.vocabulary import Sensitivity, Value
+
+
+class Encoding(StrEnum):
+    """How characters or digits become bytes."""
+
+    ASCII = "ascii"
+    EBCDIC = "ebcdic"  # IBM code page 037
+    JIS_X0201 = "jis_x0201"  # 8-bit: Roman letters and half-width katakana
+    BCD = "bcd"  # two digits a byte
+    BINARY = "binary"  # numbers: unsigned, big-endian; hex: the bytes themselves
+
+
+class LengthKind(StrEnum):
+    """Whether a field has a length of its own. Variable fields belong to bitmap layouts."""
+
+    FIXED = "fixed"
+    LLVAR = "llvar"  # two digits of length in front
+    LLLVAR = "lllvar"  # three
+
+    @property
+    def digits(self) -> int:
+        return {LengthKind.FIXED: 0, LengthKind.LLVAR: 2, LengthKind.LLLVAR: 3}[self]
+
+
+class Pad(StrEnum):
+    """What fills a field of fixed length whose value is shorter."""
+
+    NONE = "none"  # the value must have the full length
+    SPACE_RIGHT = "space_right"  # text
+    ZERO_LEFT = "zero_left"  # numbers
+
+
+class Blank(StrEnum):
+    """What stands in a fixed layout where an optional field is absent."""
+
+    SPACES = "spaces"
+    ZEROS = "zeros"
+
+
+_CHARACTERS = frozenset({Encoding.ASCII, Encoding.EBCDIC, Encoding.JIS_X0201})
+_DIGITS = "0123456789"
+_LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+_KATAKANA = "".join(map(chr, range(0xFF61, 0xFFA0)))  # half-width, with its punctuation and voicing marks
+
+
+ValueType = type[str] | type[int]
+
+
+class FieldType(NamedTuple):
+    """A type of field: the Python type of its values, the characters it may hold and the encodings it may have."""
+
+    value_type: ValueType
+    alphabet: str
+    encodings: frozenset[Encoding]
+    lengths: frozenset[int] | None = None  # None: any
+
+
+TYPES: Mapping[str, FieldType] = MappingProxyType(
+    {
+        # codes: text that is not calculated with; leading zeros count
+        "digits": FieldType(str, _DIGITS, _CHARACTERS | {Encoding.BCD}),
+        "alphanumeric": FieldType(str, _DIGITS + _LETTERS + _LETTERS.lower(), _CHARACTERS),
+        "identifier": FieldType(str, _DIGITS + _LETTERS + _LETTERS.lower() + "-._", _CHARACTERS),
+        "track2": FieldType(str, _DIGITS + "=", _CHARACTERS),  # ISO/IEC 7813
+        "text": FieldType(str, "".join(map(chr, range(0x20, 0x7F))), _CHARACTERS - {Encoding.JIS_X0201}),
+        "kana": FieldType(str, _DIGITS + _LETTERS + " ¥()-./,&'" + _KATAKANA, frozenset({Encoding.JIS_X0201})),
+        # YYYYMMDD in values; with a length of 6 the century (20) does not travel
+        "date": FieldType(str, _DIGITS, _CHARACTERS | {Encoding.BCD}, frozenset({6, 8})),
+        "time": FieldType(str, _DIGITS, _CHARACTERS | {Encoding.BCD}, frozenset({6})),  # HHMMSS
+        "number": FieldType(int, _DIGITS, _CHARACTERS | {Encoding.BCD, Encoding.BINARY}),
+        "amount": FieldType(int, _DIGITS, _CHARACTERS | {Encoding.BCD, Encoding.BINARY}),  # yen
+        "hex": FieldType(str, _DIGITS + "abcdef", frozenset({Encoding.BINARY})),  # lower case, two digits a byte
+    }
+)
+
+
+class FieldSpec(msgspec.Struct, frozen=True, kw_only=True):
+    """One field. `length` counts digits or characters; bytes for encoding ``binary``; the greatest when variable."""
+
+    name: str
+    japanese: str
+    english: str
+    type: str
+    length: int
+    encoding: Encoding
+    required: bool
+    sensitivity: Sensitivity
+    meaning: str
+    sample: Value
+    assumption: bool  # True: our own guess at a confidential layout; False: checked by the licensee
+    length_kind: LengthKind = LengthKind.FIXED
+    length_encoding: Encoding | None = None  # of the length in front of a variable field
+    min_length: int = 1
+    pad: Pad = Pad.NONE
+    blank: Blank = Blank.SPACES
+    default: Value | None = None  # sent when the caller gives no value
+    const: Value | None = None  # always sent, demanded on receipt, never among the values
+    offset: int | None = None  # byte of the telegram; None where it depends on what stands before
+    bit: int | None = None  # in bitmap layouts
+
+    @property
+    def value_type(self) -> ValueType:
+        """What the field is in Python: `str` for text and codes, `int` for amounts and counting numbers."""
+        return TYPES[self.type].value_type
+
+    @property
+    def is_variable(self) -> bool:
+        return self.length_kind is not LengthKind.FIXED
+
+    @property
+    def size(self) -> int:
+        """Bytes on the line; for a variable field the greatest number, its length in front included."""
+        return self.length_size + bytes_for(self.length, self.encoding)
+
+    @property
+    def length_size(self) -> int:
+        """Bytes of the length in front of a variable field."""
+        if self.length_encoding is None:
+            return 0
+        return (
+            1 if self.length_encoding is Encoding.BINARY else bytes_for(self.length_kind.digits, self.length_encoding)
+        )
+
+    @property
+    def width(self) -> str:
+        """The length as a specification writes it: ``13`` or ``..19``."""
+        return f"..{self.length}" if self.is_variable else str(self.length)
+
+
+def bytes_for(length: int, encoding: Encoding) -> int:
+    """How many bytes `length` digits or characters (bytes for ``binary``) take."""
+    return (length + 1) // 2 if encoding is Encoding.BCD else length

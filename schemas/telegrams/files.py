@@ -1,0 +1,213 @@
+"""Reading layout files: TOML into tables, each checked for the keys it must and may have. Faults are collected."""
+
+import tomllib
+from collections.abc import Iterable, Mapping
+from importlib import resources
+from importlib.resources.abc import Traversable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from schemas.records import Outcome
+from schemas.telegrams.errors import Fault, LayoutError
+from schemas.telegrams.fields import TYPES, Blank, Encoding, LengthKind, Pad
+from schemas.telegrams.framing import LengthKind as FramingKind
+from schemas.telegrams.roles import Family, Role
+from schemas.telegrams.spec import ErrorClass
+from schemas.telegrams.vocabulary import Sensitivity
+
+PARTNER = "partner.toml"
+HEADER = "header.toml"
+FIELDS = "fields.toml"
+Table = Mapping[str, Any]
+
+_MARK = "say `assumption = true` (our own guess) or `assumption = false` (checked against the partner's specification)"
+
+
+class Key(NamedTuple):
+    """A key of a table: the types its value may have, whether it must be there, and which values are allowed."""
+
+    types: tuple[type, ...]
+    required: bool = True
+    choices: tuple[str, ...] = ()
+
+
+_TEXT = Key((str,))
+_WHOLE = Key((int,))
+_FLAG = Key((bool,))
+_OUTCOME = Key((str,), choices=tuple(each for each in Outcome if each is not Outcome.IN_ERROR))
+_CLASS = Key((str,), choices=tuple(ErrorClass))
+_NAMED = {"japanese": _TEXT, "english": _TEXT, "assumption": _FLAG}
+
+PARTNER_KEYS: dict[str, Key] = _NAMED | {
+    "name": _TEXT,
+    "note": _TEXT,
+    "layout": Key((str,), choices=("fixed", "bitmap")),
+    "trace_width": _WHOLE,
+    "trace_range": Key((list,)),
+    "route_range": Key((list,)),
+    "result_field": _TEXT,
+    "framing": Key((dict,)),
+    "match": Key((dict,)),
+    "result_codes": Key((list,)),
+    "unknown_result": Key((dict,)),
+    "error_codes": Key((list,)),
+    "unknown_error": Key((dict,)),
+}
+FRAMING_KEYS: dict[str, Key] = {
+    "kind": Key((str,), choices=tuple(FramingKind)),
+    "length_bytes": _WHOLE,
+    "counts_itself": _FLAG,
+    "max_length": _WHOLE,
+    "assumption": _FLAG,
+}
+MATCH_KEYS: dict[str, Key] = {family.value: Key((list,)) for family in Family}
+UNKNOWN_RESULT_KEYS: dict[str, Key] = _NAMED | {"outcome": _OUTCOME}
+RESULT_KEYS: dict[str, Key] = UNKNOWN_RESULT_KEYS | {"code": _TEXT}
+UNKNOWN_ERROR_KEYS: dict[str, Key] = _NAMED | {"error_class": _CLASS}
+ERROR_KEYS: dict[str, Key] = UNKNOWN_ERROR_KEYS | {"code": _TEXT}
+LIST_KEYS: dict[str, Key] = {"fields": Key((list,))}
+TELEGRAM_KEYS: dict[str, Key] = (
+    _NAMED | LIST_KEYS | {"type_code": _TEXT, "meaning": _TEXT, "told_apart_by": Key((str,), required=False)}
+)
+FIXED_TELEGRAM_KEYS: dict[str, Key] = TELEGRAM_KEYS | {"length": _WHOLE}
+FIELD_KEYS: dict[str, Key] = _NAMED | {
+    "name": _TEXT,
+    "type": Key((str,), choices=tuple(TYPES)),
+    "length": _WHOLE,
+    "encoding": Key((str,), choices=tuple(Encoding)),
+    "required": _FLAG,
+    "sensitivity": Key((str,), choices=tuple(Sensitivity)),
+    "meaning": _TEXT,
+    "sample": Key((str, int)),
+    "length_kind": Key((str,), required=False, choices=tuple(LengthKind)),
+    "length_encoding": Key((str,), required=False, choices=("ascii", "ebcdic", "bcd", "binary")),
+    "min_length": Key((int,), required=False),
+    "pad": Key((str,), required=False, choices=tuple(Pad)),
+    "blank": Key((str,), required=False, choices=tuple(Blank)),
+    "default": Key((str, int), required=False),
+    "const": Key((str, int), required=False),
+    "offset": Key((int,), required=False),
+    "bit": Key((int,), required=False),
+}
+
+_TYPE_NAMES = {str: "text", int: "a whole number", bool: "true or false", list: "a list", dict: "a table"}
+
+
+class Faults:
+    """Collects faults; one that is met many times, because many telegrams use a field, counts once."""
+
+    def __init__(self, folder: str) -> None:
+        self._folder = folder
+        self._found: dict[Fault, None] = {}
+
+    def add(self, file: str, field: str | None, problem: str, remedy: str) -> None:
+        self._found[Fault(f"{self._folder}/{file}", field, problem, remedy)] = None
+
+    def __len__(self) -> int:
+        return len(self._found)
+
+    def all(self) -> list[Fault]:
+        return list(self._found)
+
+
+def check_value(faults: Faults, file: str, place: str | None, name: str, key: Key, value: object) -> bool:
+    """Whether `value` is one `key` allows; if not, says so."""
+    fits = type(value) in key.types
+    if not fits:
+        wanted = " or ".join(_TYPE_NAMES[each] for each in key.types)
+        faults.add(file, place, f"{name} is {_kind(value)}", f"it must be {wanted}")
+    elif key.choices and value not in key.choices:
+        faults.add(file, place, f"{name} {value!r} is not known", f"use one of: {', '.join(key.choices)}")
+        return False
+    elif value == "":
+        faults.add(file, place, f"{name} is empty", "write what it is")
+        return False
+    return fits
+
+
+def check_table(faults: Faults, file: str, place: str | None, table: Table, keys: Mapping[str, Key]) -> bool:
+    """Whether `table` has the keys it must have and no others, with values they allow; if not, says all that is."""
+    before = len(faults)
+    for name, value in table.items():
+        if name in keys:
+            check_value(faults, file, place, name, keys[name], value)
+        else:
+            faults.add(file, place, f"the key {name!r} is not known", f"use one of: {', '.join(sorted(keys))}")
+    for name, key in keys.items():
+        if key.required and name not in table:
+            add_missing(faults, file, place, name)
+    return len(faults) == before
+
+
+def add_missing(faults: Faults, file: str, place: str | None, name: str) -> None:
+    """Say that a required key is not there."""
+    faults.add(file, place, f"the key {name!r} is missing", _MARK if name == "assumption" else "add it")
+
+
+def tables_in(faults: Faults, file: str, place: str, items: Iterable[object]) -> list[Table]:
+    """Those of `items` that are tables; says which are not."""
+    tables: list[Table] = []
+    for number, item in enumerate(items, 1):
+        if isinstance(item, dict):
+            tables.append(item)
+        else:
+            faults.add(file, place, f"item {number} is {_kind(item)}", "it must be a table")
+    return tables
+
+
+def _kind(value: object) -> str:
+    return _TYPE_NAMES.get(type(value), f"a {type(value).__name__}")
+
+
+# --- the files of a partner -----------------------------------------------------------------------------------------
+
+
+class Folder(NamedTuple):
+    """The tables of a partner's files that could be read. `telegrams` is by role."""
+
+    name: str
+    partner: Table | None
+    header: Table | None
+    fields: Table
+    telegrams: Mapping[Role, Table]
+
+
+def packaged() -> list[str]:
+    """The names of the partners whose layouts come with the package."""
+    return sorted(each.name for each in resources.files("schemas.telegrams").iterdir() if (each / PARTNER).is_file())
+
+
+def place_of(partner: str | Path) -> Traversable:
+    """The folder of a packaged partner by name, or of any by path. Raises `LayoutError` when there is none."""
+    if isinstance(partner, Path):
+        if partner.is_dir():
+            return partner
+        problem, remedy = "is not a directory", "give the directory that holds partner.toml"
+        raise LayoutError(str(partner), [Fault(str(partner), None, problem, remedy)])
+    if partner in packaged():
+        return resources.files("schemas.telegrams") / partner
+    remedy = f"use one of: {', '.join(packaged())}; or give the path of a directory"
+    raise LayoutError(partner, [Fault(partner, None, "no partner of this name comes with the package", remedy)])
+
+
+def read_folder(place: Traversable, faults: Faults) -> Folder:
+    """All layout files of a folder."""
+    tables: dict[str, Table] = {}
+    names = sorted(each.name for each in place.iterdir() if each.name.endswith(".toml"))
+    expected = [PARTNER, HEADER, FIELDS, *(f"{role.value}.toml" for role in Role)]
+    for name in names:
+        if name not in expected:
+            remedy = "name a telegram's file after its role (schemas/telegrams/roles.py), or take it away"
+            faults.add(name, None, "is the file of no role", remedy)
+            continue
+        try:
+            tables[name] = tomllib.loads((place / name).read_text("utf-8"))
+        except UnicodeDecodeError as error:
+            faults.add(name, None, f"byte {error.start} is not UTF-8", "save the file as UTF-8")
+        except tomllib.TOMLDecodeError as error:
+            faults.add(name, None, f"is not TOML: {error}", "correct the syntax")
+    for name in expected:
+        if name not in names and name != FIELDS:
+            faults.add(name, None, "the file is missing", "every partner needs it")
+    telegrams = {role: tables[f"{role.value}.toml"] for role in Role if f"{role.value}.toml" in tables}
+    return Folder(place.name, tables.get(PARTNER), tables.get(HEADER), tables.get(FIELDS, {}), telegrams)

@@ -1,0 +1,254 @@
+"""A partner's telegrams, ready for use: encode, decode, match a report to its request, tell what it says.
+
+Nothing here knows a partner: everything comes from the files `schemas.telegrams.loader` reads.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from enum import StrEnum
+from typing import NamedTuple
+
+import msgspec
+
+from schemas.records import Outcome
+from schemas.telegrams.errors import DecodeError, EncodeError
+from schemas.telegrams.fields import FieldSpec
+from schemas.telegrams.framing import Framing
+from schemas.telegrams.masking import masked_by, masked_plainly
+from schemas.telegrams.plans import FieldFault, Part, Plan, Values
+from schemas.telegrams.roles import FAMILY_OF, REPORT_OF, Family, Role
+from schemas.telegrams.vocabulary import VOCABULARY, Sensitivity, Value
+
+MatchKey = tuple[Value, ...]
+
+
+class ErrorClass(StrEnum):
+    """What an error code means for what happens next."""
+
+    DESTINATION_TROUBLE = "destination_trouble"  # the far end could not be reached: repeat later (C13, C14, C50)
+    TELEGRAM_ERROR = "telegram_error"  # the telegram itself was wrong: repeating does not help (異常報告)
+
+
+class ResultCode(NamedTuple):
+    """A result code of a partner, and what it says about the request."""
+
+    code: str
+    outcome: Outcome
+    japanese: str
+    english: str
+
+
+class ErrorCode(NamedTuple):
+    """An error code of a partner, and its class."""
+
+    code: str
+    error_class: ErrorClass
+    japanese: str
+    english: str
+
+
+class Message(msgspec.Struct, frozen=True):
+    """A decoded telegram. `repr` shows the card number masked and no other card data."""
+
+    role: Role
+    values: dict[str, Value]
+
+    def __repr__(self) -> str:
+        return f"Message({self.role.value}, {masked_plainly(self.values)})"
+
+
+class Telegram(msgspec.Struct, frozen=True, kw_only=True):
+    """One telegram of a partner."""
+
+    role: Role
+    japanese: str
+    english: str
+    type_code: str
+    meaning: str
+    fields: tuple[FieldSpec, ...]  # header first; in a bitmap layout the bitmap stands between header and the rest
+    names: frozenset[str]  # what `encode` takes
+    required: frozenset[str]  # what `encode` needs
+    size: int  # bytes, the greatest possible
+    told_apart_by: str | None  # the constant that tells it from others of the same type code
+    plan: Plan
+
+    def __repr__(self) -> str:
+        return f"Telegram({self.role.value}, {self.type_code})"
+
+    def field(self, name: str) -> FieldSpec:
+        """The field of that name. Raises `KeyError`."""
+        for field in self.fields:
+            if field.name == name:
+                return field
+        raise KeyError(name)
+
+    def sample(self, *, optional: bool = True) -> dict[str, Value]:
+        """The samples of the layout files as values that make a valid telegram; without optional ones on request."""
+        chosen = self.names if optional else self.required
+        return {field.name: field.sample for field in self.fields if field.name in chosen}
+
+
+class Candidates(NamedTuple):
+    """Telegrams that share a type code: `find` gets the bytes of the constant that tells them apart, and its place."""
+
+    find: Callable[[bytes], tuple[bytes, int]]
+    field: str
+    by_constant: Mapping[bytes, Telegram]
+
+
+class PartnerSpec(msgspec.Struct, frozen=True, kw_only=True):
+    """All a service has to know about a partner's telegrams."""
+
+    name: str
+    japanese: str
+    english: str
+    note: str
+    framing: Framing
+    trace_width: int  # digits of a trace number 処理通番
+    trace_range: tuple[int, int]  # first and last, both usable
+    route_range: tuple[int, int]  # first and last route number 経路番号 of a line
+    telegrams: Mapping[Role, Telegram]
+    result_field: str
+    result_codes: Mapping[str, ResultCode]
+    unknown_result: ResultCode  # of a code that is not in `result_codes`; its own code is empty
+    error_codes: Mapping[str, ErrorCode]
+    unknown_error: ErrorCode
+    match_fields: Mapping[Family, tuple[str, ...]]
+    type_code_at: slice
+    selector: Mapping[bytes, Telegram | Candidates]
+    keys: Mapping[Role, Callable[[Values], MatchKey]]
+    sensitivities: Mapping[str, Sensitivity]
+
+    def __repr__(self) -> str:
+        return f"PartnerSpec({self.name})"
+
+    def type_code(self, role: Role) -> str:
+        """The 電文種別コード of a role, as `original_type_code` wants it."""
+        return self.telegrams[role].type_code
+
+    # --- bytes ------------------------------------------------------------------------------------------------------
+
+    def encode(self, role: Role, values: Values) -> bytes:
+        """The telegram, without framing.
+
+        `values` holds text as `str`, amounts and numbers as `int`; a field without a value is left out. Raises
+        `EncodeError`, also for a name the telegram does not have.
+        """
+        telegram = self.telegrams[role]
+        if not values.keys() <= telegram.names:
+            unknown = min(values.keys() - telegram.names)
+            shown = unknown if unknown in VOCABULARY else "(a name unknown here)"
+            raise EncodeError(self.name, role, shown, None, "the telegram takes no value of this name; leave it out")
+        try:
+            return telegram.plan.encode(values)
+        except FieldFault as fault:
+            raise EncodeError(self.name, role, fault.field, fault.offset, fault.problem) from None
+
+    def decode(self, data: bytes) -> Message:
+        """What the bytes of one telegram (without framing) say. Raises `DecodeError` and nothing else."""
+        telegram = self.identify(data)
+        try:
+            return Message(telegram.role, telegram.plan.decode(data))
+        except FieldFault as fault:
+            raise DecodeError(self.name, telegram.role, fault.field, fault.offset, fault.problem) from None
+
+    def identify(self, data: bytes) -> Telegram:
+        """Which telegram it is, by its type code alone where that suffices. Raises `DecodeError`."""
+        raw = data[self.type_code_at]
+        found = self.selector.get(raw)
+        if isinstance(found, Telegram):
+            return found
+        start = self.type_code_at.start
+        if found is None:
+            if len(data) < self.type_code_at.stop:
+                problem = f"ends after {len(data)} bytes, before the type code is complete"
+                raise DecodeError(self.name, None, None, len(data), problem)
+            raise DecodeError(self.name, None, "type_code", start, "is not one of the partner's type codes")
+        try:
+            constant, at = found.find(data)
+        except FieldFault as fault:
+            raise DecodeError(self.name, None, fault.field, fault.offset, fault.problem) from None
+        telegram = found.by_constant.get(constant)
+        if telegram is None:
+            raise DecodeError(self.name, None, found.field, at, "no telegram of this type code has this constant")
+        return telegram
+
+    def dissect(self, data: bytes) -> list[Part]:
+        """The bytes of each field, with the offset it has in this telegram. Raises `DecodeError`."""
+        telegram = self.telegrams[self.decode(data).role]
+        return telegram.plan.parts(data)
+
+    # --- meaning ----------------------------------------------------------------------------------------------------
+
+    def match_key(self, role: Role, values: Values) -> MatchKey:
+        """The same for a request and the report that answers it, and for no other telegram in flight on the line.
+
+        The key of an error report 異常報告 is that of `error_key`. Raises `KeyError` when a match field has no value.
+        """
+        return self.keys[role](values)
+
+    def error_key(self, values: Values) -> MatchKey:
+        """Of any request's values: the key an error report 異常報告 about it would have. Raises `KeyError`."""
+        return self.keys[Role.ERROR_REPORT](values)
+
+    def classify(self, message: Message) -> Outcome:
+        """What a report or answer says about its request. Raises `ValueError` for a telegram without a result."""
+        if message.role is Role.ERROR_REPORT:
+            return Outcome.IN_ERROR
+        code = message.values.get(self.result_field)
+        if not isinstance(code, str):
+            raise ValueError(f"{self.name} telegram {message.role.value} carries no {self.result_field}")  # noqa: TRY004
+        return self.result(code).outcome
+
+    def result(self, code: str) -> ResultCode:
+        """What a result code means; for one the layouts do not list, what they say of unknown ones."""
+        found = self.result_codes.get(code)
+        return found if found is not None else self.unknown_result._replace(code=code)
+
+    def result_code_for(self, outcome: Outcome) -> str:
+        """The first listed result code with that outcome. Raises `KeyError` when there is none."""
+        for result in self.result_codes.values():
+            if result.outcome is outcome:
+                return result.code
+        raise KeyError(outcome)
+
+    def error(self, code: str) -> ErrorCode:
+        """What an error code means; for one the layouts do not list, what they say of unknown ones."""
+        found = self.error_codes.get(code)
+        return found if found is not None else self.unknown_error._replace(code=code)
+
+    # --- for people -------------------------------------------------------------------------------------------------
+
+    def masked(self, values: Values) -> dict[str, Value]:
+        """The values as people may see them: card number masked, other card data and unknown names hidden."""
+        return masked_by(self.sensitivities, values)
+
+    def describe(self, message: Message) -> str:
+        """The telegram as a table of Japanese term, name and masked value, with the meaning of its codes."""
+        telegram = self.telegrams[message.role]
+        lines = [f"{self.japanese} {telegram.type_code} {telegram.japanese} {telegram.role.value}"]
+        shown = self.masked(message.values)
+        for field in telegram.fields:
+            if field.name in shown:
+                lines.append(f"  {field.japanese} {field.name}: {shown[field.name]}{self._meaning(field.name, shown)}")
+        return "\n".join(lines)
+
+    def _meaning(self, name: str, shown: Values) -> str:
+        code = shown[name]
+        if not isinstance(code, str):
+            return ""
+        if name == self.result_field:
+            return f"（{self.result(code).japanese} {self.result(code).english}）"
+        if name == "error_code":
+            return f"（{self.error(code).japanese} {self.error(code).english}）"
+        return ""
+
+
+def keys_by_role(match_fields: Mapping[Family, Sequence[str]]) -> dict[Role, Callable[[Values], MatchKey]]:
+    """For each role the function behind `PartnerSpec.match_key`."""
+
+    def key_of(role: Role) -> Callable[[Values], MatchKey]:
+        answer = REPORT_OF.get(role, role)  # stands in front, so that telegrams of two kinds never share a key
+        fields = tuple(match_fields[FAMILY_OF[role]])
+        return lambda values: (answer, *[values[name] for name in fields])
+
+    return {role: key_of(role) for role in Role}
