@@ -1,0 +1,1 @@
+"""What is deployed: the configuration of each environment."""
