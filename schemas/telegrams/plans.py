@@ -226,22 +226,37 @@ class Walk:
         self._bitmap_at = bitmap_at
         self._target = target
         self._steps = {bit_of(field): _step(field, compile_element(field)) for field in (*before, target)}
+        self._known: dict[bytes, tuple[_Step, ...]] = {}
 
     def find(self, data: bytes) -> tuple[bytes, int]:
         """The bytes of the field and where they begin. Raises `FieldFault`."""
         bitmap, at = bitmap_of(data, self._bitmap_at)
-        for bit in bits_of(bitmap):
-            step = self._steps.get(bit)
-            if step is None:
-                break
-            try:
+        steps = self._known.get(bitmap)
+        if steps is None:
+            steps = self._way(bitmap)
+            if len(self._known) < _REMEMBERED_BITMAPS:
+                self._known[bitmap] = steps
+        step = steps[0]
+        try:
+            for step in steps:
                 raw = _take(step, data, at)
-            except Problem as trouble:
-                raise FieldFault(step.name, at + trouble.at, str(trouble)) from None
-            if step.field is self._target:
-                return raw, at
-            at += len(raw)
-        raise FieldFault(self._target.name, None, "is not there, though it alone says which telegram this is")
+                at += len(raw)
+        except Problem as trouble:
+            raise FieldFault(step.name, at + trouble.at, str(trouble)) from None
+        return raw, at - len(raw)
+
+    def _way(self, bitmap: bytes) -> tuple[_Step, ...]:
+        """The fields up to and with the one to find. Raises `FieldFault` when it is not there."""
+        last = bit_of(self._target)
+        bits = [bit for bit in bits_of(bitmap) if bit <= last]
+        for bit in bits:
+            if bit not in self._steps:
+                where = self._bitmap_at + (bit - 1) // 8
+                raise FieldFault(None, where, f"bit {bit} is set, but no telegram of this type code has such a field")
+        if last not in bits:
+            problem = "is not there, though it alone says which telegram this is"
+            raise FieldFault(self._target.name, self._bitmap_at, problem)
+        return tuple(self._steps[bit] for bit in bits)
 
 
 def bitmap_of(data: bytes, at: int) -> tuple[bytes, int]:

@@ -1,0 +1,100 @@
+"""For those who write layouts: ``python -m schemas.telegrams check [PATH]`` and ``show PARTNER ROLE``."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from schemas.telegrams.errors import LayoutError
+from schemas.telegrams.fields import FieldSpec
+from schemas.telegrams.files import packaged
+from schemas.telegrams.loader import load_partner
+from schemas.telegrams.plans import Part
+from schemas.telegrams.roles import Role
+from schemas.telegrams.spec import PartnerSpec, Telegram
+
+app = typer.Typer(
+    help="電文レイアウトの検査と表示 Check and show telegram layouts", no_args_is_help=True, add_completion=False
+)
+
+_PathArgument = Annotated[
+    Path | None, typer.Argument(help="レイアウトのディレクトリ a directory of layouts; by default those of the package")
+]
+_PartnerArgument = Annotated[
+    str, typer.Argument(help="提携先の名前、またはディレクトリ a packaged partner, or a directory")
+]
+
+
+def _load(partner: str | Path) -> PartnerSpec:
+    try:
+        return load_partner(partner)
+    except LayoutError as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(1) from None
+
+
+@app.command()
+def check(path: _PathArgument = None) -> None:
+    """検査 Say everything that is wrong with the layouts, or "ok" for each telegram."""
+    places: list[str | Path] = [path] if path is not None else [*packaged()]
+    failed = False
+    for place in places:
+        try:
+            partner = load_partner(place)
+        except LayoutError as error:
+            typer.echo(str(error), err=True)
+            failed = True
+            continue
+        for telegram in partner.telegrams.values():
+            typer.echo(f"{partner.name} {telegram.type_code} {telegram.japanese} {telegram.role.value}: ok")
+    if failed:
+        raise typer.Exit(1)
+
+
+@app.command()
+def show(partner: _PartnerArgument, role: Role) -> None:
+    """表示 Print a telegram's fields: offset, length, type, name, sample, meaning; and the sample's bytes."""
+    spec = _load(partner if partner in packaged() else Path(partner))
+    telegram = spec.telegrams[role]
+    data = spec.encode(role, telegram.sample())
+    console = Console(width=max(Console().width, 120))  # a narrower table cannot be read, in a file or a pipe
+    console.print(_table(spec, telegram, spec.dissect(data)))
+    console.print(f"電文例 sample, {len(data)} bytes without framing:\n{data.hex(' ')}", highlight=False, markup=False)
+
+
+def _table(spec: PartnerSpec, telegram: Telegram, parts: list[Part]) -> Table:
+    title = f"{spec.japanese} {telegram.type_code} {telegram.japanese} {telegram.english}\n{telegram.meaning}"
+    caption = "＊ 仮定、仕様書で未確認 an assumption, not yet checked against the partner's specification"
+    table = Table(title=title, title_justify="left", caption=caption, caption_justify="left")
+    table.add_column("位置\noffset", justify="right")
+    table.add_column("桁数\nlength", justify="right")
+    for heading in ("属性\ntype", "項目名\nname", "必須\nrequired", "例\nsample", "意味\nmeaning"):
+        table.add_column(heading, overflow="fold")
+    for part in parts:
+        if part.field is None:
+            table.add_row(
+                str(part.offset), str(len(part.raw)), "binary", "ビットマップ\nbitmap", "○", "", part.raw.hex()
+            )
+        else:
+            table.add_row(str(part.offset), *_cells(part.field))
+    return table
+
+
+def _cells(field: FieldSpec) -> tuple[str, ...]:
+    mark = "＊" if field.assumption else ""
+    sample = field.sample if field.const is None else field.const
+    bit = "" if field.bit is None else f"\nbit {field.bit}"
+    return (
+        field.width,
+        f"{field.type}\n{field.encoding}{bit}",
+        f"{field.japanese}\n{field.name}",
+        "○" if field.required else "",
+        str(sample),
+        f"{mark}{field.english}. {field.meaning}",
+    )
+
+
+if __name__ == "__main__":
+    app()

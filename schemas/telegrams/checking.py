@@ -1,0 +1,171 @@
+"""What must hold between the telegrams of a partner, and between them and ``partner.toml``."""
+
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+
+import msgspec
+
+from schemas.records import Outcome
+from schemas.telegrams.building import same_form, trouble
+from schemas.telegrams.coding import compile_element, compile_positional
+from schemas.telegrams.fields import FieldSpec
+from schemas.telegrams.files import PARTNER, Faults
+from schemas.telegrams.plans import Walk
+from schemas.telegrams.roles import FAMILY_OF, FAULT_COMMANDS, ORDINARY_REQUESTS, REPORT_OF, Family, Role
+from schemas.telegrams.settings import Settings
+from schemas.telegrams.spec import Candidates, Telegram
+
+# The telegrams that say what became of a request.
+WITH_RESULT = frozenset(
+    [REPORT_OF[role] for role in (*ORDINARY_REQUESTS, *FAULT_COMMANDS)] + [Role.OPENING_ANSWER, Role.CLOSING_ANSWER]
+)
+
+
+class PartnerChecks:
+    """What must hold between ``partner.toml`` and the telegrams."""
+
+    def __init__(self, settings: Settings, telegrams: Mapping[Role, Telegram], faults: Faults) -> None:
+        self._settings = settings
+        self._telegrams = telegrams
+        self._faults = faults
+
+    def run(self) -> None:
+        self._match()
+        self._sizes()
+        self._numbers()
+        self._codes(self._settings.result_field, "result_codes", list(self._settings.result_codes))
+        self._codes("error_code", "error_codes", list(self._settings.error_codes))
+        if not any(result.outcome is Outcome.APPROVED for result in self._settings.result_codes.values()):
+            self._faults.add(PARTNER, "result_codes", "no code means approved", "list the partner's code of approval")
+        for role in WITH_RESULT:
+            field = self._telegrams[role].field(self._settings.result_field)
+            if not field.required or field.const is not None:
+                remedy = "say `required = true`, without a const"
+                self._faults.add(f"{role.value}.toml", field.name, "a report must always say its result", remedy)
+
+    def _match(self) -> None:
+        for family, names in self._settings.match_fields.items():
+            roles = [role for role in Role if FAMILY_OF[role] is family]
+            if family is Family.ERROR:
+                roles += [*REPORT_OF]
+            for role in roles:
+                usable = self._telegrams[role].required
+                for name in names:
+                    if name not in usable:
+                        problem = f"{family} matches by {name}, which {role.value} does not always carry"
+                        remedy = "match by fields that are required in the request and in its report"
+                        self._faults.add(PARTNER, "match", problem, remedy)
+
+    def _sizes(self) -> None:
+        most = self._settings.framing.max_length
+        for role, telegram in self._telegrams.items():
+            if telegram.size > most:
+                problem = f"the telegram can take {telegram.size} bytes, framing allows {most}"
+                self._faults.add(f"{role.value}.toml", None, problem, "raise max_length of [framing], or shorten it")
+
+    def _numbers(self) -> None:
+        width = self._settings.trace_width
+        for role, telegram in self._telegrams.items():
+            for field in telegram.fields:
+                if field.name in ("trace_number", "original_trace_number") and field.length != width:
+                    problem = f"has length {field.length}, but trace_width is {width}"
+                    self._faults.add(f"{role.value}.toml", field.name, problem, "make them equal")
+                if field.name in ("route_number", "original_route_number"):
+                    self._route(role, field)
+
+    def _route(self, role: Role, field: FieldSpec) -> None:
+        plain = msgspec.structs.replace(field, const=None, default=None)
+        last = self._settings.route_range[1]
+        if trouble(compile_positional(plain).write, last) is not None:
+            problem = f"the last route, {last}, does not fit in length {field.length}"
+            self._faults.add(f"{role.value}.toml", field.name, problem, "correct route_range, or the field")
+
+    def _codes(self, name: str, place: str, codes: Sequence[str]) -> None:
+        for role, telegram in self._telegrams.items():
+            for field in telegram.fields:
+                if field.name != name or field.const is not None:
+                    continue
+                write = compile_element(field).write if field.bit else compile_positional(field).write
+                for code in codes:
+                    problem = trouble(write, code)
+                    if problem is not None:
+                        remedy = "correct the code, or the field"
+                        self._faults.add(PARTNER, f"{place} {code}", f"in {role.value} it {problem}", remedy)
+
+
+class Selecting:
+    """Finds out how each telegram is known when it arrives."""
+
+    def __init__(self, telegrams: Mapping[Role, Telegram], faults: Faults, *, bitmap: bool) -> None:
+        self._telegrams = telegrams
+        self._faults = faults
+        self._bitmap = bitmap
+
+    def selector(self) -> Mapping[bytes, Telegram | Candidates]:
+        groups: dict[bytes, list[Telegram]] = {}
+        for telegram in self._telegrams.values():
+            groups.setdefault(compile_positional(telegram.field("type_code")).write(None), []).append(telegram)
+        found: dict[bytes, Telegram | Candidates] = {}
+        for raw, group in groups.items():
+            chosen = group[0] if len(group) == 1 else self._candidates(group)
+            if chosen is not None:
+                found[raw] = chosen
+        return MappingProxyType(found)
+
+    def _candidates(self, group: Sequence[Telegram]) -> Candidates | None:
+        before = len(self._faults)
+        targets = [target for telegram in group if (target := self._target(telegram, group)) is not None]
+        if len(self._faults) != before:
+            return None
+        first = targets[0]
+        by_constant: dict[bytes, Telegram] = {}
+        for telegram, target in zip(group, targets, strict=True):
+            if target.name != first.name or not same_form(target, first) or _place(target) != _place(first):
+                self._cannot(telegram, group, f"{target.name} is not the field by which {group[0].role.value} is known")
+                continue
+            raw = (compile_element(target) if self._bitmap else compile_positional(target)).write(None)
+            if raw in by_constant:
+                self._cannot(telegram, group, f"{target.name} has the same const as in {by_constant[raw].role.value}")
+            by_constant[raw] = telegram
+        fields_before = self._before(group, first) if self._bitmap else []
+        if len(self._faults) != before:
+            return None
+        if self._bitmap:
+            find = Walk(sum(field.size for field in group[0].fields if field.bit is None), first, fields_before).find
+            return Candidates(find, first.name, by_constant)
+        start = first.offset or 0
+        return Candidates(lambda data: (data[start : start + first.size], start), first.name, by_constant)
+
+    def _target(self, telegram: Telegram, group: Sequence[Telegram]) -> FieldSpec | None:
+        if telegram.told_apart_by is None:
+            self._cannot(telegram, group, "told_apart_by is missing")
+            return None
+        named = [field for field in telegram.fields if field.name == telegram.told_apart_by]
+        if not named or named[0].const is None:
+            self._cannot(telegram, group, f"{telegram.told_apart_by} is not a field with a const")
+            return None
+        return named[0]
+
+    def _before(self, group: Sequence[Telegram], target: FieldSpec) -> list[FieldSpec]:
+        """All fields that may stand before the one that tells the group apart."""
+        by_bit: dict[int, FieldSpec] = {}
+        for telegram in group:
+            for field in telegram.fields:
+                if field.bit is None or field.bit >= (target.bit or 0):
+                    continue
+                known = by_bit.setdefault(field.bit, field)
+                if not same_form(known, field):
+                    self._cannot(
+                        telegram, group, f"bit {field.bit} before {target.name} has another form than elsewhere"
+                    )
+        return list(by_bit.values())
+
+    def _cannot(self, telegram: Telegram, group: Sequence[Telegram], why: str) -> None:
+        others = ", ".join(other.role.value for other in group if other is not telegram)
+        problem = f"type code {telegram.type_code} is also that of {others}, and {why}"
+        remedy = "name in told_apart_by a field that has another const in each of them"
+        self._faults.add(f"{telegram.role.value}.toml", "type_code", problem, remedy)
+
+
+def _place(field: FieldSpec) -> int | None:
+    return field.offset if field.bit is None else field.bit
