@@ -49,7 +49,7 @@ def _text_of(trouble: Problem | UnicodeError, field: FieldSpec) -> str:
     """What to say about it. A UnicodeError's own text would quote the value."""
     if isinstance(trouble, UnicodeEncodeError):
         return f"character {trouble.start + 1} is not allowed in type {field.type}"
-    return str(trouble) if isinstance(trouble, Problem) else f"holds a byte that is not allowed in type {field.type}"
+    return str(trouble) if isinstance(trouble, Problem) else f"holds a byte not allowed in type {field.type}"
 
 
 def _offset_in(trouble: Problem | UnicodeError) -> int:
@@ -254,7 +254,7 @@ class Walk:
                 where = self._bitmap_at + (bit - 1) // 8
                 raise FieldFault(None, where, f"bit {bit} is set, but no telegram of this type code has such a field")
         if last not in bits:
-            problem = "is not there, though it alone says which telegram this is"
+            problem = "is not there, but it says which telegram this is"
             raise FieldFault(self._target.name, self._bitmap_at, problem)
         return tuple(self._steps[bit] for bit in bits)
 

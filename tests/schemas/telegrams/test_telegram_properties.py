@@ -1,0 +1,153 @@
+"""What holds for every telegram of every partner, whatever the values and whatever the bytes."""
+
+import re
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from telegram_strategies import IDS, PARTNER_AND_ROLE, PARTNERS, values_for
+
+from schemas.telegrams import DecodeError, EncodeError, Message, PartnerSpec, Role, Sensitivity, TelegramError, Value
+
+every_telegram = pytest.mark.parametrize(("partner", "role"), PARTNER_AND_ROLE, ids=IDS)
+every_partner = pytest.mark.parametrize("partner", PARTNERS.values(), ids=PARTNERS)
+CARDS = ["4111111111111111", "378282246310005", "6011000990139424", "3530111333300000", "4222222222222", "9" * 19]
+
+
+@every_telegram
+@settings(max_examples=25, deadline=None)
+@given(data=st.data())
+def test_decode_gives_back_exactly_what_was_encoded(partner: PartnerSpec, role: Role, data: st.DataObject) -> None:
+    values = data.draw(values_for(partner, role))
+    encoded = partner.encode(role, values)
+    message = partner.decode(encoded)
+    assert message == Message(role, values)
+    assert {name: type(value) for name, value in message.values.items()} == {
+        name: type(value) for name, value in values.items()
+    }
+    assert len(encoded) <= partner.telegrams[role].size
+    assert b"".join(part.raw for part in partner.dissect(encoded)) == encoded
+
+
+@every_telegram
+@settings(max_examples=25, deadline=None)
+@given(data=st.data())
+def test_a_damaged_telegram_raises_decode_error_or_is_another_valid_one(
+    partner: PartnerSpec, role: Role, data: st.DataObject
+) -> None:
+    sound = partner.encode(role, data.draw(values_for(partner, role)))
+    at = data.draw(st.integers(0, len(sound)))
+    cut = data.draw(st.integers(0, 3))
+    damaged = sound[:at] + data.draw(st.binary(max_size=3)) + sound[at + cut :]
+    try:
+        message = partner.decode(damaged)
+    except DecodeError as error:
+        refused: TelegramError | None = error
+    else:
+        refused = None
+    if refused is not None:
+        assert refused.partner == partner.name
+        assert refused.offset is None or 0 <= refused.offset <= len(damaged)
+    else:
+        assert partner.decode(partner.encode(message.role, message.values)) == message
+
+
+@every_partner
+@settings(max_examples=300, deadline=None)
+@given(data=st.data())
+def test_any_bytes_raise_decode_error_and_nothing_else(partner: PartnerSpec, data: st.DataObject) -> None:
+    role = data.draw(st.sampled_from(Role))
+    front = partner.encode(role, partner.telegrams[role].sample(optional=False))[: partner.type_code_at.stop]
+    for junk in (data.draw(st.binary(max_size=300)), front + data.draw(st.binary(max_size=300))):
+        try:
+            message = partner.decode(junk)
+        except DecodeError:
+            continue
+        assert partner.decode(partner.encode(message.role, message.values)) == message
+
+
+@every_partner
+@settings(max_examples=300, deadline=None)
+@given(data=st.data())
+def test_any_values_raise_encode_error_and_nothing_else(partner: PartnerSpec, data: st.DataObject) -> None:
+    role = data.draw(st.sampled_from(Role))
+    values = partner.telegrams[role].sample(optional=False)
+    name = data.draw(st.sampled_from(sorted(partner.telegrams[role].names)))
+    values[name] = data.draw(st.text() | st.integers() | st.none() | st.floats() | st.booleans() | st.binary())  # type: ignore[assignment]
+    try:
+        message = partner.decode(partner.encode(role, values))
+    except EncodeError as error:
+        refused: TelegramError | None = error
+    else:
+        refused = None
+    if refused is not None:
+        assert (refused.field, refused.role) == (name, role)
+    else:
+        assert message.values == {key: value for key, value in values.items() if value is not None}
+
+
+# --- card data ------------------------------------------------------------------------------------------------------
+
+
+def with_card_data(partner: PartnerSpec, role: Role, pan: str) -> dict[str, Value]:
+    """A telegram whose secret values can be told from all its others."""
+    values = partner.telegrams[role].sample() | {"reference": "R", "merchant_name": "M", "product_code": "5555"}
+    return values | {
+        "pan": pan,
+        "expiry": "3107",
+        "track2": f"{pan}=31072010000000000000"[:37],
+        "security_code": "7913",
+    }
+
+
+def assert_hidden(text: str, pan: str) -> None:
+    assert pan not in text
+    assert re.search(r"\d{14}", text) is None  # a terminal id has 13 digits
+    for secret in ("3107", "7913", "2010000"):
+        assert secret not in text
+
+
+@pytest.mark.parametrize("role", [Role.AUTHORISATION_REQUEST, Role.SALE_REQUEST])
+@pytest.mark.parametrize("pan", CARDS)
+@every_partner
+def test_no_text_about_a_telegram_shows_card_data(partner: PartnerSpec, pan: str, role: Role) -> None:
+    values = with_card_data(partner, role, pan)
+    message = partner.decode(partner.encode(role, values))
+    for text in (repr(message), str(message), f"{message}", partner.describe(message), str(partner.masked(values))):
+        assert_hidden(text, pan)
+        assert f"{pan[:6]}{'*' * (len(pan) - 10)}{pan[-4:]}" in text
+
+
+@pytest.mark.parametrize("pan", CARDS)
+@every_partner
+@settings(max_examples=60, deadline=None)
+@given(data=st.data())
+def test_no_error_text_shows_card_data(partner: PartnerSpec, pan: str, data: st.DataObject) -> None:
+    values = with_card_data(partner, Role.SALE_REQUEST, pan)
+    sound = partner.encode(Role.SALE_REQUEST, values)
+    at = data.draw(st.integers(0, len(sound) - 1))
+    with pytest.raises(DecodeError) as refused:
+        partner.decode(sound[:at])
+    assert_hidden(f"{refused.value} {refused.value!r} {refused.value.__cause__}", pan)
+    name = data.draw(st.sampled_from(["pan", "expiry", "track2", "security_code"]))
+    spoilt = values | {name: f"{values[name]}{data.draw(st.sampled_from(['x', ' ', 'カ', '0' * 40]))}"}
+    with pytest.raises(EncodeError) as refused_too:
+        partner.encode(Role.SALE_REQUEST, spoilt)
+    assert_hidden(f"{refused_too.value} {refused_too.value!r} {refused_too.value.__cause__}", pan)
+
+
+@every_partner
+def test_a_name_nobody_knows_is_hidden_with_its_value(partner: PartnerSpec) -> None:
+    assert partner.masked({"card": "4111111111111111"}) == {"card": "***"}
+    assert repr(Message(Role.SALE_REQUEST, {"card": "4111111111111111"})) == "Message(sale_request, {'card': '***'})"
+    assert partner.masked({"pan": "411111111111"}) == {"pan": "*" * 12}
+
+
+@every_partner
+def test_card_data_is_marked_in_every_layout_that_has_it(partner: PartnerSpec) -> None:
+    for telegram in partner.telegrams.values():
+        marks = {field.name: field.sensitivity for field in telegram.fields}
+        secret = {name for name, mark in marks.items() if mark is not Sensitivity.NONE}
+        assert secret == set(marks) & {"pan", "expiry", "track2", "security_code"}
+        if "request" not in telegram.role:
+            assert not secret
