@@ -1,7 +1,7 @@
 """From the tables of layout files to `FieldSpec`s, checking each field by itself and each telegram's row of fields."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -24,6 +24,7 @@ class Dictionary:
     def __init__(self, table: Table, faults: Faults) -> None:
         self._faults = faults
         self.entries: dict[str, Table] = {}
+        self.faulty: set[str] = set()
         self.used: set[str] = set()
         for name, value in table.items():
             if name != "fields":
@@ -41,7 +42,9 @@ class Dictionary:
             return
         if name in self.entries:
             self._faults.add(FIELDS, name, "the field is defined twice", "keep one of them")
-        check_known_keys(self._faults, FIELDS, name, entry)
+            return
+        if not check_known_keys(self._faults, FIELDS, name, entry):
+            self.faulty.add(name)
         self.entries[name] = entry
 
     def report_unused(self) -> None:
@@ -49,28 +52,41 @@ class Dictionary:
             self._faults.add(FIELDS, name, "the field is used in no telegram", "use it or take it away")
 
 
-def check_known_keys(faults: Faults, file: str, name: str, entry: Table) -> None:
-    """Say which keys of a field are unknown or have a value they must not have."""
+def check_known_keys(faults: Faults, file: str, name: str, entry: Table) -> bool:
+    """Whether all keys of a field are known and have values they may have; says which do not."""
+    before = faults.told
     for key, value in entry.items():
         if key in FIELD_KEYS:
             check_value(faults, file, name, key, FIELD_KEYS[key], value)
         else:
             faults.add(file, name, f"the key {key!r} is not known", f"use one of: {', '.join(sorted(FIELD_KEYS))}")
+    return faults.told == before
+
+
+class Override(NamedTuple):
+    """Keys that another file adds to a field."""
+
+    file: str
+    field: str
+    keys: Table
 
 
 class Builder:
     """Makes the fields of one file."""
 
-    def __init__(self, file: str, dictionary: Dictionary, faults: Faults, *, bitmap: bool) -> None:
+    def __init__(
+        self, file: str, dictionary: Dictionary, faults: Faults, *, bitmap: bool, override: Override | None = None
+    ) -> None:
         self._file = file
         self._dictionary = dictionary
         self._faults = faults
         self._bitmap = bitmap  # these fields are elements of a bitmap layout, not at fixed places
+        self._override = override
 
-    def fields(self, entries: Sequence[object], overrides: Mapping[str, Table]) -> list[FieldSpec] | None:
-        """All fields, or None when one is at fault. `overrides` adds keys by field name."""
-        before = len(self._faults)
-        specs: list[FieldSpec] = []
+    def fields(self, entries: Sequence[object]) -> list[FieldSpec] | None:
+        """All fields, or None when one is at fault."""
+        before = self._faults.told
+        specs: list[FieldSpec | None] = []
         seen: set[str] = set()
         for entry in tables_in(self._faults, self._file, "fields", entries):
             name = entry.get("name")
@@ -80,35 +96,38 @@ class Builder:
             if name in seen:
                 self._faults.add(self._file, name, "the field stands here twice", "give each field its own name")
             seen.add(name)
-            spec = self._field(name, {**entry, **overrides.get(name, {})})
-            if spec is not None:
-                specs.append(spec)
-        return specs if len(self._faults) == before else None
+            specs.append(self._field(name, entry))
+        sound = [spec for spec in specs if spec is not None]
+        return sound if self._faults.told == before and len(sound) == len(specs) else None
 
     def _field(self, name: str, entry: Table) -> FieldSpec | None:
-        before = len(self._faults)
+        before = self._faults.told
         known = self._dictionary.entries.get(name, {})
         self._dictionary.used.add(name)
         check_known_keys(self._faults, self._file, name, entry)
         table = {**known, **entry}
+        if self._override is not None and self._override.field == name:
+            table |= self._override.keys
+        if "type" not in table and not known:
+            remedy = "define it there, or give all its keys here"
+            self._faults.add(self._file, name, f"the field is not defined in {FIELDS}", remedy)
+            return None
         for key in [key for key, rule in FIELD_KEYS.items() if rule.required and key not in table]:
             add_missing(self._faults, self._origin(entry, name, key), name, key)
-        if len(self._faults) != before or any(
-            type(value) not in FIELD_KEYS[key].types for key, value in table.items() if key in FIELD_KEYS
-        ):
+        if self._faults.told != before or name in self._dictionary.faulty:
             return None
-        try:
-            spec = msgspec.convert(_with_defaults(table), FieldSpec)
-        except msgspec.ValidationError:
-            return None  # a choice that is not allowed, already told of where the dictionary was read
-        for keys, problem, remedy in _faults_of(spec, explicit_bitmap=self._bitmap):
+        spec = msgspec.convert(_with_defaults(table), FieldSpec)
+        for keys, problem, remedy in _faults_of(spec, bitmap=self._bitmap):
             self._faults.add(self._origin(entry, name, *keys), name, problem, remedy)
-        if len(self._faults) == before:
+        if self._faults.told == before:
             self._check_values(spec, entry)
-        return spec if len(self._faults) == before else None
+        return spec if self._faults.told == before else None
 
     def _origin(self, entry: Table, name: str, *keys: str) -> str:
-        """The file a fault about these keys belongs to: the dictionary's, unless the telegram sets one of them."""
+        """The file a fault about these keys belongs to: the dictionary's, unless another sets one of them."""
+        override = self._override
+        if override is not None and override.field == name and any(key in override.keys for key in keys):
+            return override.file
         here = name not in self._dictionary.entries or any(key in entry or key in _ALWAYS_IN_TELEGRAM for key in keys)
         return self._file if here else FIELDS
 
@@ -141,12 +160,13 @@ def _with_defaults(table: Table) -> dict[str, Any]:
     return {**defaults, **table}
 
 
-def _faults_of(spec: FieldSpec, *, explicit_bitmap: bool) -> list[_Complaint]:
+def _faults_of(spec: FieldSpec, *, bitmap: bool) -> list[_Complaint]:
     """What is wrong with a field by itself: the keys concerned, the problem, the remedy."""
     return [
         *_type_faults(spec),
-        *_length_faults(spec, bitmap=explicit_bitmap),
+        *_length_faults(spec, bitmap=bitmap),
         *_presence_faults(spec),
+        *_place_faults(spec, bitmap=bitmap),
         *_term_faults(spec),
     ]
 
@@ -202,6 +222,20 @@ def _length_faults(spec: FieldSpec, *, bitmap: bool) -> list[_Complaint]:
     return found
 
 
+def _place_faults(spec: FieldSpec, *, bitmap: bool) -> list[_Complaint]:
+    if not bitmap:
+        return [] if spec.bit is None else [(("bit",), "has a bit, but stands at a fixed place", "take bit away")]
+    found: list[_Complaint] = []
+    if spec.offset is not None:
+        found.append((("offset",), "has an offset, but its place depends on the bitmap", "take offset away"))
+    if spec.bit is None:
+        found.append((("bit",), "the key 'bit' is missing", "add it"))
+    elif not 2 <= spec.bit <= 128 or spec.bit == 65:
+        remedy = "use 2 to 128, but not 65; bits 1 and 65 announce further bitmaps"
+        found.append((("bit",), f"bit {spec.bit} cannot be a field", remedy))
+    return found
+
+
 def _presence_faults(spec: FieldSpec) -> list[_Complaint]:
     found: list[_Complaint] = []
     if spec.const is not None and spec.default is not None:
@@ -235,8 +269,6 @@ def check_places(faults: Faults, file: str, fields: Sequence[FieldSpec], start: 
     """Whether fields at fixed places follow one another from byte `start` on; gives the byte after the last."""
     at = start
     for field in fields:
-        if field.bit is not None:
-            faults.add(file, field.name, "has a bit, but stands at a fixed place", "take bit away")
         if field.offset is None:
             faults.add(file, field.name, "the key 'offset' is missing", f"by the fields before it, it is {at}")
         elif field.offset < at:
@@ -251,19 +283,11 @@ def check_places(faults: Faults, file: str, fields: Sequence[FieldSpec], start: 
 
 def check_bits(faults: Faults, file: str, fields: Sequence[FieldSpec]) -> None:
     """Whether each element has a bit of its own."""
-    seen: dict[int, str] = {}
+    seen: dict[int | None, str] = {}
     for field in fields:
-        if field.offset is not None:
-            faults.add(file, field.name, "has an offset, but its place depends on the bitmap", "take offset away")
-        if field.bit is None:
-            faults.add(file, field.name, "the key 'bit' is missing", "add it")
-        elif field.bit in seen:
+        if field.bit in seen:
             faults.add(file, field.name, f"bit {field.bit} is that of {seen[field.bit]}", "give each field its own bit")
-        elif not 2 <= field.bit <= 128 or field.bit == 65:
-            remedy = "use 2 to 128, but not 65; bits 1 and 65 announce further bitmaps"
-            faults.add(file, field.name, f"bit {field.bit} cannot be a field", remedy)
-        else:
-            seen[field.bit] = field.name
+        seen[field.bit] = field.name
 
 
 def check_role(faults: Faults, file: str, role: Role, fields: Sequence[FieldSpec], needed: frozenset[str]) -> None:

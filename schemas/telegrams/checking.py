@@ -1,6 +1,6 @@
 """What must hold between the telegrams of a partner, and between them and ``partner.toml``."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
 
 import msgspec
@@ -14,6 +14,7 @@ from schemas.telegrams.plans import Walk
 from schemas.telegrams.roles import FAMILY_OF, FAULT_COMMANDS, ORDINARY_REQUESTS, REPORT_OF, Family, Role
 from schemas.telegrams.settings import Settings
 from schemas.telegrams.spec import Candidates, Telegram
+from schemas.telegrams.vocabulary import Value
 
 # The telegrams that say what became of a request.
 WITH_RESULT = frozenset(
@@ -65,32 +66,39 @@ class PartnerChecks:
 
     def _numbers(self) -> None:
         width = self._settings.trace_width
-        for role, telegram in self._telegrams.items():
-            for field in telegram.fields:
-                if field.name in ("trace_number", "original_trace_number") and field.length != width:
-                    problem = f"has length {field.length}, but trace_width is {width}"
-                    self._faults.add(f"{role.value}.toml", field.name, problem, "make them equal")
-                if field.name in ("route_number", "original_route_number"):
-                    self._route(role, field)
-
-    def _route(self, role: Role, field: FieldSpec) -> None:
-        plain = msgspec.structs.replace(field, const=None, default=None)
         last = self._settings.route_range[1]
-        if trouble(compile_positional(plain).write, last) is not None:
-            problem = f"the last route, {last}, does not fit in length {field.length}"
-            self._faults.add(f"{role.value}.toml", field.name, problem, "correct route_range, or the field")
+        for file, field in self._each("trace_number", "original_trace_number"):
+            if field.length != width:
+                problem = f"has length {field.length}, but trace_width is {width}"
+                self._faults.add(file, field.name, problem, "make them equal")
+        for file, field in self._each("route_number", "original_route_number"):
+            if _trouble(field, last) is not None:
+                problem = f"the last route, {last}, does not fit in length {field.length}"
+                self._faults.add(file, field.name, problem, "correct route_range, or the field")
 
     def _codes(self, name: str, place: str, codes: Sequence[str]) -> None:
+        for file, field in self._each(name):
+            for code in codes:
+                problem = _trouble(field, code)
+                if problem is not None:
+                    remedy = "correct the code, or the field"
+                    self._faults.add(PARTNER, f"{place} {code}", f"in {file} it {problem}", remedy)
+
+    def _each(self, *names: str) -> Iterator[tuple[str, FieldSpec]]:
+        """Each form these fields have in any telegram, with the first file it is met in."""
+        met: list[FieldSpec] = []
         for role, telegram in self._telegrams.items():
             for field in telegram.fields:
-                if field.name != name or field.const is not None:
-                    continue
-                write = compile_element(field).write if field.bit else compile_positional(field).write
-                for code in codes:
-                    problem = trouble(write, code)
-                    if problem is not None:
-                        remedy = "correct the code, or the field"
-                        self._faults.add(PARTNER, f"{place} {code}", f"in {role.value} it {problem}", remedy)
+                known = any(field.name == other.name and same_form(field, other) for other in met)
+                if field.name in names and field.const is None and not known:
+                    met.append(field)
+                    yield f"{role.value}.toml", field
+
+
+def _trouble(field: FieldSpec, value: Value) -> str | None:
+    """What the codec of a field has against a value, or None."""
+    plain = msgspec.structs.replace(field, default=None)
+    return trouble((compile_positional if field.bit is None else compile_element)(plain).write, value)
 
 
 class Selecting:
@@ -113,9 +121,9 @@ class Selecting:
         return MappingProxyType(found)
 
     def _candidates(self, group: Sequence[Telegram]) -> Candidates | None:
-        before = len(self._faults)
+        before = self._faults.told
         targets = [target for telegram in group if (target := self._target(telegram, group)) is not None]
-        if len(self._faults) != before:
+        if self._faults.told != before:
             return None
         first = targets[0]
         by_constant: dict[bytes, Telegram] = {}
@@ -128,7 +136,7 @@ class Selecting:
                 self._cannot(telegram, group, f"{target.name} has the same const as in {by_constant[raw].role.value}")
             by_constant[raw] = telegram
         fields_before = self._before(group, first) if self._bitmap else []
-        if len(self._faults) != before:
+        if self._faults.told != before:
             return None
         if self._bitmap:
             find = Walk(sum(field.size for field in group[0].fields if field.bit is None), first, fields_before).find

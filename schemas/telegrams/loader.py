@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from types import MappingProxyType
 
-from schemas.telegrams.building import Builder, Dictionary, check_bits, check_places, check_role
+from schemas.telegrams.building import Builder, Dictionary, Override, check_bits, check_places, check_role
 from schemas.telegrams.checking import WITH_RESULT, PartnerChecks, Selecting
 from schemas.telegrams.errors import LayoutError
 from schemas.telegrams.fields import FieldSpec
@@ -37,7 +37,7 @@ def load_partner(partner: str | Path) -> PartnerSpec:
     place = place_of(partner)
     faults = Faults(place.name)
     spec = _Loading(read_folder(place, faults), faults).finish()
-    if spec is None or len(faults):
+    if spec is None or faults.told:
         raise LayoutError(place.name, faults.all())
     return spec
 
@@ -64,7 +64,7 @@ class _Loading:
         checks = PartnerChecks(settings, telegrams, self._faults)
         checks.run()
         selector = Selecting(telegrams, self._faults, bitmap=self._bitmap).selector()
-        if len(self._faults):
+        if self._faults.told:
             return None
         header_field = telegrams[Role.SALE_REQUEST].field("type_code")
         start = header_field.offset or 0
@@ -98,14 +98,14 @@ class _Loading:
 
     def _telegram(self, role: Role, table: Table, header: Sequence[object] | None) -> Telegram | None:
         file = f"{role.value}.toml"
-        before = len(self._faults)
+        before = self._faults.told
         keys = TELEGRAM_KEYS if self._bitmap else FIXED_TELEGRAM_KEYS
         ok = check_table(self._faults, file, None, table, keys)
         if not isinstance(table.get("fields"), list) or header is None or not ok:
             return None
-        const = {"type_code": {"const": table["type_code"]}}
-        front = Builder(HEADER, self._dictionary, self._faults, bitmap=False).fields(header, const)
-        rest = Builder(file, self._dictionary, self._faults, bitmap=self._bitmap).fields(table["fields"], {})
+        code = Override(file, "type_code", {"const": table["type_code"]})
+        front = Builder(HEADER, self._dictionary, self._faults, bitmap=False, override=code).fields(header)
+        rest = Builder(file, self._dictionary, self._faults, bitmap=self._bitmap).fields(table["fields"])
         if front is None or rest is None:
             return None
         end = check_places(self._faults, HEADER, front, 0)
@@ -120,7 +120,7 @@ class _Loading:
         fields = (*front, *rest)
         self._check_doubles(file, front, rest)
         check_role(self._faults, file, role, fields, self._needed(role))
-        if len(self._faults) != before:
+        if self._faults.told != before:
             return None
         return _telegram_of(role, table, front, rest, bitmap=self._bitmap)
 

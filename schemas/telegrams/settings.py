@@ -44,7 +44,7 @@ class Settings(NamedTuple):
 
 def read_settings(table: Table, faults: Faults) -> Settings | None:
     """What ``partner.toml`` says, or None when it is at fault. Its own keys have been checked already."""
-    before = len(faults)
+    before = faults.told
     results = _codes(faults, "result_codes", table["result_codes"], RESULT_KEYS)
     errors = _codes(faults, "error_codes", table["error_codes"], ERROR_KEYS)
     check_table(faults, PARTNER, "framing", table["framing"], FRAMING_KEYS)
@@ -54,15 +54,18 @@ def read_settings(table: Table, faults: Faults) -> Settings | None:
     for name in ("trace_range", "route_range"):
         _check_range(faults, name, table[name], table["trace_width"])
     for family, fields in table["match"].items():
-        if isinstance(fields, list) and (not fields or not all(isinstance(field, str) for field in fields)):
-            faults.add(PARTNER, "match", f"{family} is not a list of field names", "name at least trace_number")
-    if len(faults) != before:
+        if isinstance(fields, list) and not (
+            "trace_number" in fields and all(isinstance(each, str) for each in fields)
+        ):
+            problem = f"{family} is not a list of field names with trace_number among them"
+            faults.add(PARTNER, "match", problem, "without the trace number a report could be taken for another's")
+    if faults.told != before:
         return None
     framing = _framing(faults, table["framing"])
     if table["unknown_result"]["outcome"] == Outcome.APPROVED:
         remedy = "what nobody listed must never count as approved"
         faults.add(PARTNER, "unknown_result", "an unknown code would be taken for an approval", remedy)
-    if framing is None or len(faults) != before:
+    if framing is None or faults.told != before:
         return None
     return Settings(
         name=table["name"],
