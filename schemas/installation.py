@@ -75,6 +75,7 @@ class Ingress(Section):
     idle_timeout_ms: Ms = 60_000  # without a frame from the client
     wait_max_ms: Ms = 60_000  # the longest a client may let a request be valid
     gone_after_ms: Ms = 2_000  # a reply waits this long for a session that broke to come back
+    drain_ms: Ms = 10_000  # on SIGTERM: how long replies and acknowledgements are awaited before closing
 
 
 class Router(Section):

@@ -1,0 +1,66 @@
+"""Starts an ingress: ``denbun run ingress --config FILE --slot N``."""
+
+import argparse
+import asyncio
+import sys
+from collections.abc import Sequence
+
+import wiring
+from ingress.config import Settings
+from ingress.shell import IngressServer
+from ingress.tls import server_context
+from pipeline.config import ConfigError
+from pipeline.service import run_async
+from schemas.installation import Installation
+
+
+def _work(process: wiring.Process) -> int:
+    server = IngressServer(
+        Settings.from_installation(process.installation),
+        process.log,
+        process.topics,
+        wiring.key_ring(process.installation),
+        slot=process.arguments.slot,
+        node=process.node,
+        registry=process.registry,
+    )
+    process.health.ready("sessions", server.trouble)
+
+    async def serve(stop: asyncio.Event) -> None:
+        await server.start()
+        stopping = asyncio.create_task(stop.wait())
+        await asyncio.wait((stopping, server.failed), return_when=asyncio.FIRST_COMPLETED)
+        stopping.cancel()
+        await server.stop()
+        if server.failed.done():
+            server.failed.result()
+
+    return run_async("ingress", serve)
+
+
+def _add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--slot", type=int, default=0, help="this process's partition of replies; no two share one")
+
+
+def _check(installation: Installation, arguments: argparse.Namespace) -> None:
+    slots = installation.ingress.slots
+    if not 0 <= arguments.slot < slots:
+        raise ConfigError(f"--slot {arguments.slot}: must be 0 to {slots - 1}, or raise ingress.slots")
+    if installation.ingress.tls is not None:
+        server_context(installation.ingress.tls)
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run an ingress with these arguments; gives the exit status."""
+    return wiring.run(
+        "ingress",
+        argv,
+        _work,
+        metrics_port=lambda installation: installation.ingress.metrics_port,
+        add_arguments=_add_arguments,
+        check=_check,
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,339 @@
+"""The life of a client's session: bytes, records and time in, acts out. Pure.
+
+    AWAITS_HELLO ─hello─▶ OPEN ─bye─▶ LEAVING ─drained─▶ CLOSED        (any ─refused with closing, time-out─▶ CLOSED)
+
+and of each delivery of a reply that the client must confirm (money invariant 3):
+
+    OWED ─ack in time─▶ STORING ─stored in time─▶ CONFIRMED      told: settled, confirmed
+      │                    └──stored late, or not known to be stored─▶ VOID     told: settled, not confirmed
+      └─ack late, no ack by confirm_by_ms─▶ VOID, `ReplyUndeliverable` is written
+
+Its laws:
+
+* Nothing is written for a session that has not proved who it is, and nothing unsound is written at all.
+* "Confirmed" is told only when the broker has stored `ReplyDelivered` by `confirm_by_ms`, for then it stands in the log
+  before the router's deadline, whatever else happens. In every other case the client is told nothing it could rely on.
+* `ReplyUndeliverable` is never followed by `ReplyDelivered` of the same delivery.
+* A reply for a session that is gone waits for the client to come back, then it is undeliverable.
+"""
+
+from collections.abc import Sequence
+from enum import Enum
+from typing import assert_never
+
+import msgspec
+
+from ingress.acts import (
+    Act,
+    Close,
+    Delivery,
+    DeliveryStage,
+    Opened,
+    Send,
+    StoreDelivered,
+    StoreInquiry,
+    StoreRequest,
+    StoreUndeliverable,
+)
+from ingress.checking import request_fault
+from ingress.config import Settings
+from ingress.protocol import Unreadable, read, read_first
+from ingress.replies import settled, told
+from schemas.client_frames import (
+    VERSION,
+    Ack,
+    AnyClientFrame,
+    Bye,
+    Deframer,
+    FramingError,
+    GatewayBye,
+    Hello,
+    Inquiry,
+    Ping,
+    Pong,
+    Refused,
+    Rejection,
+    Request,
+    Settled,
+    Welcome,
+    reference_fault,
+)
+from schemas.installation import Customer
+from schemas.records import ReplyReady, Status
+
+NOT_CONFIRMED = "not_confirmed"
+
+_CLIENT_MAX = 64
+_NOBODY = Customer(id="nobody", token_sha256="0" * 64, partners={})  # so that an unknown customer takes as long
+
+# --- a session ------------------------------------------------------------------------------------------------------
+
+
+class SessionStage(Enum):
+    """Where a session stands."""
+
+    AWAITS_HELLO = "awaits_hello"
+    OPEN = "open"
+    LEAVING = "leaving"  # the client starts nothing new
+    CLOSED = "closed"
+
+
+class Asked(msgspec.Struct, frozen=True):
+    """A request or inquiry without an answer."""
+
+    asked_ms: int
+    expires_ms: int
+
+
+class Session:
+    """One client connection. `id` is its name in the records, unique for ever."""
+
+    def __init__(self, settings: Settings, session_id: str, now_ms: int) -> None:
+        self.id = session_id
+        self.stage = SessionStage.AWAITS_HELLO
+        self.customer = ""
+        self._settings = settings
+        self._deframer = Deframer(settings.max_frame_bytes)
+        self._stopping = False
+        self._opened_ms = now_ms
+        self._heard_ms = now_ms
+        self._in_flight: dict[tuple[str, bool], Asked] = {}  # by reference and whether it is an inquiry
+        self._deliveries: dict[tuple[str, int], Delivery] = {}
+
+    # --- from the client
+
+    def receive(self, data: bytes, now_ms: int) -> list[Act]:
+        """What follows from these bytes."""
+        acts: list[Act] = []
+        try:
+            self._deframer.feed(data)
+            while self.stage is not SessionStage.CLOSED and (payload := self._deframer.next()) is not None:
+                self._heard_ms = now_ms
+                frame = read_first(payload) if self.stage is SessionStage.AWAITS_HELLO else read(payload)
+                acts += self._take(frame, now_ms)
+        except Unreadable as error:
+            acts += self._turn_away(error.refused)
+        except FramingError as error:
+            if error.length == 0:
+                acts += self._turn_away(Rejection.BAD_FRAME.told(place="it is empty"))
+            else:
+                place = f"1 to {self._settings.max_frame_bytes} bytes"
+                acts += self._turn_away(Rejection.FRAME_TOO_LONG.told(place=place))
+        return acts
+
+    @property
+    def truncated(self) -> bool:
+        """Whether the client's last frame is not complete."""
+        return self._deframer.pending > 0
+
+    def _take(self, frame: AnyClientFrame, now_ms: int) -> Sequence[Act]:
+        if self.stage is SessionStage.AWAITS_HELLO:
+            return self._hello(frame) if isinstance(frame, Hello) else self._turn_away(Rejection.HELLO_EXPECTED.told())
+        match frame:
+            case Request():
+                return self._request(frame, now_ms)
+            case Ack():
+                return self._ack(frame, now_ms)
+            case Inquiry():
+                return self._inquiry(frame, now_ms)
+            case Ping():
+                return [Send(Pong(n=frame.n))]
+            case Bye():
+                self.stage = SessionStage.LEAVING
+                return self._close("left") if self.drained(now_ms) else []
+            case Hello():
+                return self._turn_away(Rejection.BAD_FRAME.told(place="hello comes once"))
+            case _:
+                assert_never(frame)
+
+    def _hello(self, hello: Hello) -> list[Act]:
+        if not (1 <= len(hello.client) <= _CLIENT_MAX and hello.client.isascii() and hello.client.isprintable()):
+            place = f"client must be 1 to {_CLIENT_MAX} printable ASCII characters"
+            return self._turn_away(Rejection.BAD_FRAME.told(place=place))
+        known = self._settings.customers.get(hello.customer)
+        if not (known or _NOBODY).accepts(hello.token) or known is None:
+            return self._turn_away(Rejection.NOT_AUTHENTICATED.told())
+        self.stage = SessionStage.OPEN
+        self.customer = known.id
+        settings = self._settings
+        welcome = Welcome(
+            version=VERSION,
+            session=self.id,
+            max_frame_bytes=settings.max_frame_bytes,
+            max_in_flight=settings.max_in_flight,
+            idle_timeout_ms=settings.idle_timeout_ms,
+            wait_max_ms=settings.wait_max_ms,
+            confirm_ms=settings.confirm_ms,
+        )
+        acts: list[Act] = [Opened(known.id, hello.client), Send(welcome)]
+        return [*acts, Send(GatewayBye())] if self._stopping else acts
+
+    def _request(self, request: Request, now_ms: int) -> list[Act]:
+        if reference_fault(request.reference) is not None:  # what may be anything is not repeated
+            return [Send(Rejection.INVALID_REQUEST.told(place=reference_fault(request.reference)))]
+        if (fault := request_fault(request)) is not None:
+            return [Send(Rejection.INVALID_REQUEST.told(reference=request.reference, place=fault))]
+        expires_ms = now_ms + min(request.wait_ms, self._settings.wait_max_ms)
+        if (refused := self._enter(request.reference, Asked(now_ms, expires_ms), inquiry=False)) is not None:
+            return [Send(refused)]
+        return [StoreRequest(self.id, self.customer, request, now_ms, expires_ms)]
+
+    def _inquiry(self, inquiry: Inquiry, now_ms: int) -> list[Act]:
+        fault = reference_fault(inquiry.reference)
+        if fault is not None:
+            return [Send(Rejection.INVALID_REQUEST.told(place=fault))]
+        if inquiry.original_reference is not None:
+            fault = reference_fault(inquiry.original_reference, "original_reference")
+        if fault is not None:
+            return [Send(Rejection.INVALID_REQUEST.told(reference=inquiry.reference, place=fault))]
+        asked = Asked(now_ms, now_ms + self._settings.wait_max_ms)
+        if (refused := self._enter(inquiry.reference, asked, inquiry=True)) is not None:
+            return [Send(refused)]
+        return [StoreInquiry(self.id, self.customer, inquiry, now_ms)]
+
+    def _enter(self, reference: str, asked: Asked, *, inquiry: bool) -> Refused | None:
+        """Count what is asked as in flight, or say why not."""
+        if self.stage is SessionStage.LEAVING:
+            return Rejection.STOPPING.told(reference=reference, place="bye was said")
+        if self._stopping and not inquiry:
+            return Rejection.STOPPING.told(reference=reference)
+        key = (reference, inquiry)
+        if key not in self._in_flight and len(self._in_flight) >= self._settings.max_in_flight:
+            self._forget_expired(asked.asked_ms)
+            if len(self._in_flight) >= self._settings.max_in_flight:
+                place = f"at most {self._settings.max_in_flight}"
+                return Rejection.TOO_MANY_IN_FLIGHT.told(reference=reference, place=place)
+        self._in_flight[key] = asked
+        return None
+
+    def _forget_expired(self, now_ms: int) -> None:
+        """Nobody waits for these any more; an answer that comes all the same is told."""
+        self._in_flight = {key: asked for key, asked in self._in_flight.items() if asked.expires_ms > now_ms}
+
+    def _ack(self, ack: Ack, now_ms: int) -> list[Act]:
+        delivery = self._deliveries.get((ack.reference, ack.delivery_no))
+        if delivery is None:  # of another session, or over long ago: whatever became of it, an inquiry tells
+            if reference_fault(ack.reference) is not None:
+                return [Send(Rejection.INVALID_REQUEST.told(place=reference_fault(ack.reference)))]
+            return [Send(Settled(reference=ack.reference, delivery_no=ack.delivery_no, confirmed=False))]
+        match delivery.stage:
+            case DeliveryStage.OWED if now_ms <= delivery.confirm_by_ms:
+                delivery.stage = DeliveryStage.STORING
+                return [StoreDelivered(delivery, now_ms)]
+            case DeliveryStage.OWED:
+                return self._void(delivery, now_ms)
+            case DeliveryStage.STORING:
+                return []  # `settled` follows
+            case DeliveryStage.CONFIRMED | DeliveryStage.VOID:
+                return [settled(delivery)]
+            case _:
+                assert_never(delivery.stage)
+
+    def _void(self, delivery: Delivery, now_ms: int) -> list[Act]:
+        delivery.stage = DeliveryStage.VOID
+        return [StoreUndeliverable(delivery, NOT_CONFIRMED, now_ms), settled(delivery)]
+
+    # --- from the log
+
+    def tell(self, record: ReplyReady, now_ms: int) -> tuple[list[Act], int | None]:
+        """Hand a reply to the client. Gives too when the request was accepted, if this is its answer."""
+        asked_ms = self._release(record)
+        if record.confirm_by_ms is None:
+            return [Send(told(record))], asked_ms
+        key = (record.reference, record.delivery_no)
+        delivery = self._deliveries.get(key)
+        if delivery is not None:  # a copy
+            match delivery.stage:
+                case DeliveryStage.OWED:
+                    return [Send(told(record))], asked_ms
+                case DeliveryStage.STORING:
+                    return [], asked_ms
+                case DeliveryStage.CONFIRMED | DeliveryStage.VOID:
+                    return [settled(delivery)], asked_ms
+                case _:
+                    assert_never(delivery.stage)
+        self._deliveries[key] = delivery = Delivery.of(record)
+        if now_ms >= delivery.confirm_by_ms:  # it came too late to be confirmed, so it is not even shown
+            return self._void(delivery, now_ms), asked_ms
+        return [Send(told(record))], asked_ms
+
+    def _release(self, record: ReplyReady) -> int | None:
+        inquiry = self._in_flight.pop((record.reference, True), None) if record.inquiry else None
+        if record.status is Status.IN_PROCESS:
+            return None
+        asked = self._in_flight.pop((record.reference, False), None) or inquiry
+        return None if asked is None else asked.asked_ms
+
+    def stored(self, delivery: Delivery, now_ms: int, *, stored: bool) -> list[Act]:
+        """The log has answered about a `StoreDelivered`."""
+        assert delivery.stage is DeliveryStage.STORING
+        in_time = stored and now_ms <= delivery.confirm_by_ms
+        delivery.stage = DeliveryStage.CONFIRMED if in_time else DeliveryStage.VOID
+        return [] if self.stage is SessionStage.CLOSED else [settled(delivery)]
+
+    def not_stored(self, reference: str, *, inquiry: bool) -> list[Act]:
+        """It is not known whether a request or inquiry was stored."""
+        self._in_flight.pop((reference, inquiry), None)
+        return [] if self.stage is SessionStage.CLOSED else [Send(Rejection.OUTCOME_UNKNOWN.told(reference=reference))]
+
+    # --- time and ends
+
+    def tick(self, now_ms: int) -> list[Act]:
+        """What follows from the time alone. To be called some times a second."""
+        settings = self._settings
+        if self.stage is SessionStage.AWAITS_HELLO:
+            late = now_ms - self._opened_ms >= settings.hello_timeout_ms
+            return self._turn_away(Rejection.HELLO_TIMEOUT.told()) if late else []
+        acts: list[Act] = []
+        over = []
+        for key, delivery in self._deliveries.items():
+            if now_ms >= delivery.confirm_by_ms:
+                if delivery.stage is DeliveryStage.OWED:
+                    acts += self._void(delivery, now_ms)
+                elif delivery.stage is not DeliveryStage.STORING and self._may_forget(delivery, now_ms):
+                    over.append(key)
+        for key in over:
+            del self._deliveries[key]
+        if self.stage is SessionStage.LEAVING and self.drained(now_ms):
+            acts += self._close("left")
+        elif now_ms - self._heard_ms >= settings.idle_timeout_ms:
+            acts += self._turn_away(Rejection.IDLE_TIMEOUT.told())
+        return acts
+
+    def _may_forget(self, delivery: Delivery, now_ms: int) -> bool:
+        return now_ms >= delivery.confirm_by_ms + self._settings.gone_after_ms
+
+    def stop(self) -> list[Act]:
+        """The gateway stops: nothing new is accepted here any more."""
+        self._stopping = True
+        if self.stage is SessionStage.AWAITS_HELLO:
+            return self._close("stopping")
+        return [Send(GatewayBye())]
+
+    def drained(self, now_ms: int) -> bool:
+        """Whether nobody waits for anything here."""
+        self._forget_expired(now_ms)
+        open_stages = (DeliveryStage.OWED, DeliveryStage.STORING)
+        return not self._in_flight and not any(each.stage in open_stages for each in self._deliveries.values())
+
+    def gone(self) -> list[Delivery]:
+        """The connection is lost or closed. Gives the deliveries nobody can confirm here any more."""
+        self.stage = SessionStage.CLOSED
+        return [each for each in self._deliveries.values() if each.stage is DeliveryStage.OWED]
+
+    @property
+    def in_flight(self) -> int:
+        """How many requests and inquiries have no answer."""
+        return len(self._in_flight)
+
+    def _turn_away(self, refused: Refused) -> list[Act]:
+        return [Send(refused), *self._close(refused.code)]
+
+    def _close(self, reason: str) -> list[Act]:
+        self.stage = SessionStage.CLOSED
+        return [Close(reason)]
+
+
+def too_many_sessions() -> list[Act]:
+    """What a connection beyond the limit is told."""
+    return [Send(Rejection.TOO_MANY_SESSIONS.told()), Close(Rejection.TOO_MANY_SESSIONS)]

@@ -1,0 +1,64 @@
+"""Client frames as the door reads them: bytes in, frames or a refusal out. Pure.
+
+What goes wrong is told by place and kind, in words of our own: the decoder's texts and the client's bytes may hold a
+card number, so neither is repeated.
+"""
+
+import re
+
+import msgspec
+
+from schemas.client_frames import VERSION, VERSIONS, AnyClientFrame, Greeting, Refused, Rejection
+
+_frames: msgspec.json.Decoder[AnyClientFrame] = msgspec.json.Decoder(AnyClientFrame)
+_greeting = msgspec.json.Decoder(Greeting)
+_PLACE = re.compile(r" - at `\$\.([a-z0-9_.]+)`$")  # of our own field names: an unknown one ends the path before it
+_MISSING = re.compile(r"^Object missing required field `([a-z0-9_]+)`")
+_TYPE = re.compile(r"^Expected `([a-z |]+)`(?:, got `([a-z]+)`)?")
+
+
+class Unreadable(Exception):  # noqa: N818  it says what the frame is
+    """A frame that is not one of the protocol's; `refused` is what the client is told. The session must close."""
+
+    def __init__(self, refused: Refused) -> None:
+        super().__init__(refused.text_en)
+        self.refused = refused
+
+
+def read(payload: bytes) -> AnyClientFrame:
+    """The frame in a payload. Raises `Unreadable`."""
+    try:
+        return _frames.decode(payload)
+    except UnicodeDecodeError:
+        place = "it is not UTF-8"
+    except msgspec.ValidationError as error:
+        place = _place_of(str(error))
+    except (ValueError, RecursionError):
+        place = "it is not JSON"
+    raise Unreadable(Rejection.BAD_FRAME.told(place=place))
+
+
+def read_first(payload: bytes) -> AnyClientFrame:
+    """The first frame of a session, whose version decides how it is to be read. Raises `Unreadable`."""
+    try:
+        greeting = _greeting.decode(payload)
+    except (ValueError, RecursionError):
+        return read(payload)  # which says what is wrong
+    if greeting.type == "hello" and greeting.version is not None and greeting.version not in VERSIONS:
+        spoken = ", ".join(str(each) for each in VERSIONS)
+        raise Unreadable(Rejection.VERSION_UNKNOWN.told(place=f"version: this gateway speaks {spoken}"))
+    return read(payload)
+
+
+def _place_of(text: str) -> str:
+    found = _PLACE.search(text)
+    where = found.group(1) if found else ""
+    if missing := _MISSING.match(text):
+        return f"{where}.{missing.group(1)} is missing".lstrip(".")
+    if text.startswith("Object contains unknown field"):
+        return f"{where or 'it'} has a field that protocol version {VERSION} does not know"
+    if where == "type":
+        return "type is not one that a client sends"
+    if (wrong := _TYPE.match(text)) is not None:
+        return f"{where or 'it'} must be of type {wrong.group(1)}"
+    return f"{where or 'it'} is of the wrong type"
