@@ -111,7 +111,7 @@ def _outcome(record: CancelReported | CancelSilent | CancelNotSent, state: Cance
             return Event.SILENT_LAST if _patience_used(state, policy) else Event.SILENT
         case CancelNotSent(reason=NotCancelled.ORIGINAL_NEVER_SENT):
             return Event.NEVER_SENT
-        case CancelNotSent(reason=NotCancelled.DOES_NOT_FIT_TELEGRAM):
+        case CancelNotSent(reason=NotCancelled.DOES_NOT_FIT_TELEGRAM | NotCancelled.ORIGINAL_NOT_FOUND):
             return Event.UNSENDABLE
         case CancelNotSent():
             return Event.UNSENT_LAST if state.unsent >= policy.unsent_max else Event.UNSENT

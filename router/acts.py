@@ -9,6 +9,7 @@ from schemas.records import (
     DeadlinePassed,
     InquiryAsked,
     NeverSent,
+    ReleaseRoute,
     ReplyDelivered,
     ReplyLost,
     ReplyReady,
@@ -53,7 +54,7 @@ class Dispatch:
     """Hand the request to this line."""
 
     line: str
-    record: SendRequest
+    record: SendRequest | ReleaseRoute
 
 
 @dataclass(frozen=True, slots=True)

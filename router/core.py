@@ -21,7 +21,7 @@ from typing import assert_never
 
 import msgspec
 
-from router.acts import Act, Forget, HandToFaults, Ignore, Input, Store, World
+from router.acts import Act, Dispatch, Forget, HandToFaults, Ignore, Input, Store, World
 from router.intake import accept, inquire, repeat
 from router.replies import as_original, ended, reply_of, with_delivery
 from schemas.records import (
@@ -34,6 +34,7 @@ from schemas.records import (
     NeverSent,
     Original,
     Outcome,
+    ReleaseRoute,
     ReplyDelivered,
     ReplyLost,
     ReplyUndeliverable,
@@ -126,7 +127,13 @@ def _missing(record: ReportMissing, state: TransactionState, world: World, now_m
         return _in_doubt(state, record.doubt, known, world, now_ms)
     if state.stage is Stage.IN_DOUBT and state.doubt is record.doubt:
         return [_doubted(state, known), reply_of(state, world.settings)]  # read again
+    if state.stage in _NOT_IN_DOUBT:
+        # A new owner of the line could not know that there had been an answer: it holds a route that nobody will use.
+        return [Dispatch(record.line, ReleaseRoute(transaction_id=state.transaction_id, reason="answered"))]
     return [Ignore("silence_after_the_end")]
+
+
+_NOT_IN_DOUBT = frozenset({Stage.REPLIED, Stage.ANSWERED, Stage.RETURNED, Stage.REFUSED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +163,7 @@ def _doubted(state: TransactionState, known: Answerless) -> HandToFaults:
         approval_code=None,
         terminal_id=state.terminal_id,
         amount=state.amount,
+        accepted_ms=state.accepted_ms,
     )
     return HandToFaults(
         RequestInDoubt(

@@ -33,6 +33,7 @@ def as_original(state: TransactionState) -> Original:
         approval_code=state.answer.approval_code,
         terminal_id=state.terminal_id,
         amount=state.amount,
+        accepted_ms=state.accepted_ms,
     )
 
 

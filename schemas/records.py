@@ -95,6 +95,7 @@ class Original(msgspec.Struct, frozen=True, kw_only=True):
     approval_code: str | None
     terminal_id: str
     amount: int
+    accepted_ms: int  # when its client asked for it: a line that knows all it sent since then knows whether it was sent
 
 
 class SendRequest(Record, frozen=True, kw_only=True):
@@ -154,6 +155,23 @@ class TelegramSent(Record, frozen=True, kw_only=True):
     business_date: str
     sent_ms: int
     report_by_ms: int
+    node: str
+
+
+class TelegramWithheld(Record, frozen=True, kw_only=True):
+    """`sent.<line>`: this was not put on the line and never will be; written before anybody is told.
+
+    As with `TelegramSent`, only the owner's word counts: a former owner that was frozen sees the gap before its record,
+    and tells nobody.
+    """
+
+    transaction_id: str
+    transaction_key: str
+    attempt: int
+    role: str
+    dispatch_offset: int
+    reason: str  # a Refusal for a request, a NotCancelled for a cancel telegram
+    noticed_ms: int
     node: str
 
 
@@ -266,6 +284,7 @@ class NotCancelled(StrEnum):
     """Why a cancel telegram was not put on the line."""
 
     ORIGINAL_NEVER_SENT = "original_never_sent"  # there is nothing to cancel
+    ORIGINAL_NOT_FOUND = "original_not_found"  # its numbers are needed, and the line's memory does not reach so far
     LINE_NOT_OPEN = "line_not_open"
     NOT_SENT_IN_TIME = "not_sent_in_time"
     NO_FREE_ROUTE = "no_free_route"

@@ -170,9 +170,9 @@ TABLE: tuple[Topic, ...] = (
         Spread.ONE,
         ("egress",),
         ("egress", "journal"),
-        (r.TelegramSent, r.LineTaken),
+        (r.TelegramSent, r.TelegramWithheld, r.LineTaken),
         7 * _DAY_MS,
-        "this went onto the line, with this trace number",
+        "this goes onto the line now, with this trace number; or: it never will",
         per_line=True,
     ),
     Topic(

@@ -44,6 +44,7 @@ ORIGINAL = Original(
     approval_code=None,
     terminal_id="4000000000001",
     amount=1_200,
+    accepted_ms=0,
 )
 TYPE = {Command.CANCEL: "8910", Command.CANCEL_AGAIN: "8920", Command.CONFIRM: "8930", Command.CONFIRM_AGAIN: "8940"}
 

@@ -24,6 +24,7 @@ from schemas.records import (
     RequestAccepted,
     RequestInDoubt,
     Sealed,
+    SendRequest,
     TransactionState,
 )
 from schemas.refusals import Refusal
@@ -81,6 +82,13 @@ SCENARIOS = {
             0 ask a            -> dispatched due 5500 | dispatch cafis-1 by 1000
          9000 approved         -> replied due 12400 | reply approved #1 to a by 12000
          9001 due of dispatched -> replied | ignore deadline_was_kept
+    """,
+    "a new owner of the line doubts what was answered: its route is let go": """
+            0 ask a            -> dispatched due 5500 | dispatch cafis-1 by 1000
+          200 approved         -> replied due 3600 | reply approved #1 to a by 3200
+          300 silent           -> replied | release cafis-1
+          400 delivered 1      -> answered due 60400 |
+          500 silent           -> answered | release cafis-1
     """,
     "undeliverable": """
             0 ask a            -> dispatched due 5500 | dispatch cafis-1 by 1000
@@ -232,8 +240,10 @@ class Player:
                     due = f" due {act.state.due_ms}" if act.state.due_ms else ""
                 case Forget():
                     self.state = None
+                case Dispatch(record=SendRequest() as order):
+                    out.append(f"dispatch {act.line} by {order.send_by_ms}")
                 case Dispatch():
-                    out.append(f"dispatch {act.line} by {act.record.send_by_ms}")
+                    out.append(f"release {act.line}")
                 case Reply():
                     said = act.record
                     refusal = f" {said.refusal}" if said.refusal else ""
