@@ -27,27 +27,25 @@ class MemoryLog:
 
     def __init__(self, clock_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000) -> None:
         self._clock_ms = clock_ms
-        self._changed = threading.Condition()
+        self.changed = threading.Condition()
         self._topics: dict[str, list[list[Message]]] = {}
         self._groups: dict[str, _Group] = {}
-        self._broken = False
+        self._storable: int | None = None  # how many messages are stored before every write fails
 
     # --- for tests
 
-    def break_writes(self, broken: bool) -> None:
-        """Let every write fail, or work again."""
-        self._broken = broken
+    def break_writes(self, broken: bool, *, after: int = 0) -> None:
+        """Let every message after the next `after` fail to be stored, or let all be stored again."""
+        with self.changed:
+            self._storable = after if broken else None
 
     def expel(self, group: str, member: str) -> None:
         """Let the session of a member run out."""
-        with self._changed:
-            self._groups[group].members.pop(member)
-            self._groups[group].generation += 1
-            self._changed.notify_all()
+        self.leave(self._groups[group], member)
 
     def everything(self, topic: str) -> list[Message]:
         """All messages of a topic, by partition and offset."""
-        with self._changed:
+        with self.changed:
             return [message for partition in self._topics[topic] for message in partition]
 
     # --- the contract
@@ -64,17 +62,15 @@ class MemoryLog:
     def group_reader(
         self, member: str, group: str, topics: Sequence[str], assigned: Listener, revoked: Listener
     ) -> "MemoryGroupReader":
-        with self._changed:
+        with self.changed:
             joined = self._groups.setdefault(group, _Group())
             reader = MemoryGroupReader(self, joined, member, tuple(topics), assigned, revoked)
-            joined.members[member] = reader
-            joined.generation += 1
-            self._changed.notify_all()
+            self.join(joined, member, reader)
         return reader
 
     def create(self, topics: Iterable[NewTopic]) -> list[str]:
         created = []
-        with self._changed:
+        with self.changed:
             for topic in topics:
                 there = self._topics.get(topic.name)
                 if there is None:
@@ -100,7 +96,7 @@ class MemoryLog:
         return next((each.offset for each in stored if each.timestamp_ms >= timestamp_ms), len(stored))
 
     def committed(self, group: str, place: TopicPartition) -> int | None:
-        with self._changed:
+        with self.changed:
             known = self._groups.get(group)
             return known.committed.get(place) if known else None
 
@@ -114,20 +110,24 @@ class MemoryLog:
 
     def append(self, item: Outgoing) -> int:
         """Store one message; give its offset."""
-        with self._changed:
-            if self._broken:
-                raise WriteFailed(f"{item.topic}: not acknowledged: the broker is told to fail")
+        with self.changed:
+            if self._storable is not None:
+                if self._storable == 0:
+                    raise WriteFailed(f"{item.topic}: not acknowledged: the broker is told to fail")
+                self._storable -= 1
             if item.topic not in self._topics:
                 raise WriteFailed(f"{item.topic}: not acknowledged: unknown topic")
             partition = item.partition
             if partition is None:
                 assert item.key is not None, "without a key the partition must be given"
                 partition = partition_of(item.key, len(self._topics[item.topic]))
-            stored = self._partition(TopicPartition(item.topic, partition))
+            if partition >= len(self._topics[item.topic]):
+                raise WriteFailed(f"{item.topic}/{partition}: not acknowledged: unknown partition")
+            stored = self._topics[item.topic][partition]
             offset = len(stored)
             now_ms = self._clock_ms()
             stored.append(Message(item.topic, partition, offset, item.key, item.value, item.headers, now_ms))
-            self._changed.notify_all()
+            self.changed.notify_all()
             return offset
 
     def fetch(self, positions: dict[TopicPartition, int], count: int) -> list[Message]:
@@ -141,8 +141,8 @@ class MemoryLog:
 
     def wait(self, ready: Callable[[], bool], timeout_s: float) -> None:
         """Wait until something may have become ready, at most `timeout_s`."""
-        with self._changed:
-            self._changed.wait_for(ready, timeout_s)
+        with self.changed:
+            self.changed.wait_for(ready, timeout_s)
 
     def has_more(self, positions: Mapping[TopicPartition, int]) -> bool:
         """Whether anything lies at or after `positions`."""
@@ -161,12 +161,19 @@ class MemoryLog:
                 start = end
         return given
 
+    def join(self, group: _Group, member: str, reader: "MemoryGroupReader") -> None:
+        """Put a member into its group; in the place of one of the same name, whose session has then run out."""
+        with self.changed:
+            group.members[member] = reader
+            group.generation += 1
+            self.changed.notify_all()
+
     def leave(self, group: _Group, member: str) -> None:
         """Take a member out of its group."""
-        with self._changed:
-            group.members.pop(member, None)
+        with self.changed:
+            group.members.pop(member)
             group.generation += 1
-            self._changed.notify_all()
+            self.changed.notify_all()
 
 
 class MemoryWriter:
@@ -232,42 +239,63 @@ class MemoryGroupReader(MemoryReader):
         self._revoked = revoked
         self._generation = -1
 
-    def _rebalance(self) -> None:
+    def poll(self, count: int, timeout_s: float) -> list[Message]:
+        if not self._balanced(timeout_s):
+            return []
+        return super().poll(count, timeout_s)
+
+    def _balanced(self, timeout_s: float) -> bool:
+        """Take part in a rebalance, if there is one; False while another member still holds what is to be ours."""
         if self._generation == self._group.generation:
-            return
-        if self._positions:
-            held = list(self._positions)
-            self._positions.clear()
-            self._revoked(held)
-        with self._log._changed:  # noqa: SLF001  one class in two
-            self._generation = self._group.generation
-            if self._member not in self._group.members:  # expelled: join again
-                self._group.members[self._member] = self
-                self._group.generation += 1
-                self._generation = self._group.generation
+            return True
+        self._let_go()
+        with self._log.changed:
+            if not self._living():  # expelled: join again
+                self._log.join(self._group, self._member, self)
+            generation = self._group.generation
             mine = self._log.shares(self._group)[self._member]
             others = [each for each in self._group.members.values() if each is not self]
-        # Nobody takes a partition before its former owner has let go of it.
-        self._log.wait(lambda: not any(each.holds_any(mine) for each in others), 5.0)
-        self._positions.update({place: self._group.committed.get(place, 0) for place in mine})
+            # Nobody takes a partition before its former owner has let go of it.
+            self._log.changed.wait_for(
+                lambda: self._group.generation != generation or not any(each.holds_any(mine) for each in others),
+                timeout_s,
+            )
+            if self._group.generation != generation or any(each.holds_any(mine) for each in others):
+                return False
+            self._generation = generation
+            self._positions.update({place: self._group.committed.get(place, 0) for place in mine})
         self._assigned(mine)
+        return True
+
+    def _let_go(self) -> None:
+        """Give up everything; the next owner takes it only after `revoked` has returned."""
+        held = list(self._positions)
+        if not held:
+            return
+        try:
+            self._revoked(held)
+        finally:
+            with self._log.changed:
+                self._positions.clear()
+                self._log.changed.notify_all()
+
+    def _living(self) -> bool:
+        return self._group.members.get(self._member) is self
 
     def holds_any(self, places: Sequence[TopicPartition]) -> bool:
         """Whether this member still reads one of `places`, as a living member of its group."""
-        return any(place in self._positions for place in places) and self._member in self._group.members
-
-    def poll(self, count: int, timeout_s: float) -> list[Message]:
-        self._rebalance()
-        return super().poll(count, timeout_s)
+        return self._living() and any(place in self._positions for place in places)
 
     def done(self, positions: Mapping[TopicPartition, int]) -> None:
-        with self._log._changed:  # noqa: SLF001  one class in two
-            if self._generation == self._group.generation:
-                self._group.committed.update(positions)
+        with self._log.changed:
+            if self._living():
+                held = {place: offset for place, offset in positions.items() if place in self._positions}
+                self._group.committed.update(held)
 
     def close(self) -> None:
-        held = list(self._positions)
-        self._positions.clear()
-        if held:
-            self._revoked(held)
-        self._log.leave(self._group, self._member)
+        try:
+            self._let_go()
+        finally:
+            with self._log.changed:
+                if self._living():
+                    self._log.leave(self._group, self._member)

@@ -3,7 +3,8 @@
 The law, per batch: decide on every message; write all states and have the broker's acknowledgement; only then write
 what follows from them (acts), and have that acknowledged; only then count the messages as done. So a crash anywhere is
 followed by reading the batch again, with a state that already knows it. Handlers answer a message they know already
-with the same acts, or with none.
+with the same acts, or with none. In front of a message that a handler cannot read the loop stops, when everything
+before it is done with.
 
 Time enters through the log alone: a deadline that passes is appended to the partition's own input, and acted on when it
 is read back (`Handler.due`).
@@ -13,7 +14,8 @@ wake up in the middle of a batch. No clock or lease closes that gap; the log doe
 to the state's partition and reads up to it; from there on its states get contiguous offsets as long as nobody else
 writes. Every state names its owner's marker (header ``epoch``). A former owner's state gets an offset that does not
 follow its last one: it stops, before any act. The owner notices the same gap, and writes its own state again for the
-keys the stranger wrote. A reader of the states ignores what an owner wrote after its successor's marker.
+keys the stranger wrote. A reader of the states ignores what an owner wrote after its successor's marker, and a new
+owner that meets such a state while it restores writes its own over it.
 """
 
 import logging
@@ -23,7 +25,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
-from pipeline.log import Log, LogError, Message, Outgoing, TopicPartition, Writer
+from pipeline.log import GroupReader, Log, LogError, Message, Outgoing, TopicPartition, Writer
 
 MARKER_KEY = b"~owner"
 EPOCH = "epoch"
@@ -32,6 +34,7 @@ _BATCH = 500
 _IDLE_S = 0.05
 _READ_COUNT = 5_000
 _READ_S = 30.0
+_LOOK_S = 60.0
 
 _log = logging.getLogger(__name__)
 
@@ -77,6 +80,7 @@ class _Owned:
 
     epoch: int
     last: int
+    quiet: bool = False  # nothing was stored since strangers were last looked for
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +110,7 @@ class OwnedLoop:
     now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000
     ready: threading.Event = field(default_factory=threading.Event)
     _owned: dict[int, _Owned] = field(default_factory=dict)
+    _look_at: float = 0.0
     _writer: Writer = field(init=False)
 
     def run(self, stop: threading.Event) -> None:
@@ -119,8 +124,9 @@ class OwnedLoop:
             while not stop.is_set():
                 batch = reader.poll(_BATCH, _IDLE_S)
                 if batch:
-                    self._handle(batch)
-                    reader.done({TopicPartition(each.topic, each.partition): each.offset + 1 for each in batch})
+                    self._handle(batch, reader)
+                else:
+                    self._look_for_strangers()
                 passed = self.handler.due(self.now_ms())
                 if passed:
                     self._writer.write(passed)
@@ -128,20 +134,31 @@ class OwnedLoop:
             reader.close()
             self._writer.close()
 
-    def _handle(self, batch: Sequence[Message]) -> None:
+    def _handle(self, batch: Sequence[Message], reader: GroupReader) -> None:
         now_ms = self.now_ms()
         states: list[Outgoing] = []
         acts: list[Outgoing] = []
+        decided = 0
+        unreadable: Exception | None = None
         for message in batch:
-            step = self.handler.handle(message, now_ms)
+            try:
+                step = self.handler.handle(message, now_ms)
+            except Exception as error:  # noqa: BLE001  raised again, as soon as what stands before it is done
+                unreadable = error
+                break
             states += step.states
             acts += step.acts
+            decided += 1
         if states:
             self._store(states)
         if acts:
             self._writer.write(acts)
-        self.counters.handled(len(batch))
-        self.counters.lag_ms(max(0, now_ms - batch[-1].timestamp_ms))
+        if decided:
+            reader.done({TopicPartition(each.topic, each.partition): each.offset + 1 for each in batch[:decided]})
+            self.counters.handled(decided)
+            self.counters.lag_ms(max(0, now_ms - batch[decided - 1].timestamp_ms))
+        if unreadable is not None:
+            raise unreadable
 
     # --- ownership
 
@@ -155,6 +172,7 @@ class OwnedLoop:
             if offset != owned.last + 1:
                 rivals.setdefault(state.partition, []).append((owned.last + 1, offset))
             owned.last = offset
+            owned.quiet = False
         for partition, gaps in rivals.items():
             self._settle(partition, gaps)
 
@@ -175,6 +193,28 @@ class OwnedLoop:
         _log.warning("a former owner wrote states", extra={"partition": partition, "keys": len(keys)})
         self._store([self.handler.current(partition, key) for key in keys])
 
+    def _look_for_strangers(self) -> None:
+        """Look, now and then, at the partitions that had no states to store: a gap there would show at the next only.
+
+        Compaction keeps the newest state of a key, whoever wrote it. So a stranger's must not stay the newest for as
+        long as a segment lasts (`schemas.topics`: an hour), or the owner's would be gone when its successor restores.
+        """
+        if time.monotonic() < self._look_at:
+            return
+        self._look_at = time.monotonic() + _LOOK_S
+        for partition, owned in self._owned.items():
+            if owned.quiet:
+                try:
+                    _, end = self.log.span(TopicPartition(self.state_topic, partition))
+                except LogError as error:
+                    _log.warning("cannot look for strangers", extra={"partition": partition, "reason": str(error)})
+                    return
+                if end > owned.last + 1:
+                    gap = owned.last + 1, end
+                    owned.last = end - 1
+                    self._settle(partition, [gap])
+            owned.quiet = True
+
     def _assigned(self, places: list[TopicPartition]) -> None:
         for partition in sorted({place.partition for place in places if place.topic == self.inputs[0]}):
             self._take(partition)
@@ -187,13 +227,20 @@ class OwnedLoop:
         (epoch,) = self._writer.write([marker])
         start, _ = self.log.span(TopicPartition(self.state_topic, partition))
         count, newest = 0, -1
+        strays: dict[bytes, None] = {}
         for message in self._read(partition, start, epoch):
+            assert message.key is not None
             if message.key == MARKER_KEY:
                 newest = message.offset
             elif _epoch_of(message) >= newest:
                 self.handler.restore(partition, message)
+                strays.pop(message.key, None)
                 count += 1
+            else:
+                strays[message.key] = None
         self._owned[partition] = _Owned(epoch, epoch)
+        if strays:  # their owner died before it noticed; the marker that betrays them is compacted away one day
+            self._store([self.handler.current(partition, key) for key in strays])
         self.counters.restored(count)
         seconds = round(time.monotonic() - started, 3)
         _log.info("partition taken", extra={"partition": partition, "states": count, "seconds": seconds})
