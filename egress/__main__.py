@@ -1,0 +1,64 @@
+"""Starts an egress: ``denbun run egress --config FILE``."""
+
+import argparse
+import asyncio
+import sys
+from collections.abc import Sequence
+
+import wiring
+from egress.config import Settings
+from egress.metrics import Metrics
+from egress.shell import EgressServer
+from pipeline.service import run_async
+from schemas.installation import Installation
+
+
+def _settings(installation: Installation, arguments: argparse.Namespace) -> Settings:
+    return Settings.from_installation(installation, frozenset(arguments.line))
+
+
+def _work(process: wiring.Process) -> int:
+    server = EgressServer(
+        _settings(process.installation, process.arguments),
+        process.log,
+        process.topics,
+        wiring.key_ring(process.installation),
+        Metrics(process.registry),
+        node=process.node,
+        rank=process.arguments.rank,
+    )
+    started = asyncio.Event()
+    process.health.ready("lines", lambda: None if started.is_set() else "starting")
+
+    async def serve(stop: asyncio.Event) -> None:
+        await server.start()
+        started.set()
+        stopping = asyncio.create_task(stop.wait())
+        await asyncio.wait((stopping, server.failed), return_when=asyncio.FIRST_COMPLETED)
+        stopping.cancel()
+        await server.stop()
+        if server.failed.done():
+            server.failed.result()
+
+    return run_async("egress", serve)
+
+
+def _add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--line", action="append", default=[], help="only this line; may be given several times")
+    parser.add_argument("--rank", type=int, default=0, help="of two nodes, the lower rank owns a line where it can")
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run an egress with these arguments; gives the exit status."""
+    return wiring.run(
+        "egress",
+        argv,
+        _work,
+        metrics_port=lambda installation: installation.egress.metrics_port,
+        add_arguments=_add_arguments,
+        check=_settings,
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

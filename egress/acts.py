@@ -1,0 +1,37 @@
+"""What a line wants done: the only words between `egress.core` and its shell. Pure."""
+
+from typing import NamedTuple
+
+from schemas.records import Record, TelegramSent, TelegramWithheld
+
+
+class Store(NamedTuple):
+    """Write this to `sent`; when it is stored, and nobody else wrote before it, call ``stored(offset)``."""
+
+    offset: int
+    key: bytes
+    record: TelegramSent | TelegramWithheld
+
+
+class Tell(NamedTuple):
+    """Write this; when it is stored, and `offset` is one, call ``told(offset)``. A record None is a tombstone."""
+
+    topic: str
+    key: bytes
+    record: Record | None
+    offset: int | None = None
+
+
+class Transmit(NamedTuple):
+    """Put these bytes (framed) onto the line."""
+
+    data: bytes
+
+
+class Hang(NamedTuple):
+    """Break the connection."""
+
+    reason: str
+
+
+Act = Store | Tell | Transmit | Hang

@@ -1,0 +1,533 @@
+"""What a line decides: dispatches, acknowledgements, telegrams and time in, acts out. Pure.
+
+The life of one dispatch (`Job`):
+
+    WAITING ─route, numbers─▶ STORING ─stored─▶ SENT ─report─▶ done
+       │ too late, does not fit   │ line gone       │ silence, line broke
+       └▶ WITHHOLDING ─stored─▶ done ◀─┘             └▶ LATE ─report─▶ done
+
+Nothing is transmitted, and nobody is told that something never will be, before `sent.<line>` holds it and proves that
+the line is still ours. A transaction's request, and each attempt of its cancel, is decided once: copies are known.
+"""
+
+from collections import deque
+from dataclasses import dataclass, field
+
+from egress.acts import Act, Store, Tell, Transmit
+from egress.jobs import (
+    CANCELS,
+    NOT_YET,
+    Job,
+    Order,
+    Reason,
+    Stage,
+    Takeover,
+    job_of,
+    never_sent,
+    no_route,
+    not_open,
+    sent,
+    too_late,
+    unanswered,
+    withheld,
+)
+from egress.numbers import Numbers, TraceNumbers, business_date
+from egress.offsets import Offsets
+from egress.routes import Routes
+from egress.station import ANSWERS, ASKED, Station
+from egress.telegrams import (
+    CardDataUnreadable,
+    OpenCard,
+    Telegrams,
+    cancel_reported,
+    reported,
+)
+from pipeline.timers import Timers
+from schemas.installation import Egress, Line
+from schemas.records import (
+    Doubt,
+    NotCancelled,
+    Record,
+    ReleaseRoute,
+    RouteHeld,
+    SendCancel,
+    SendRequest,
+    StrayTelegram,
+    TelegramSent,
+    TelegramWithheld,
+)
+from schemas.refusals import Refusal
+from schemas.telegrams import REPORT_OF, DecodeError, EncodeError, Message, PartnerSpec, Role
+
+_IN_DOUBT = "in_doubt"
+_CLOCKS_MS = 10_000  # more than the clocks of two nodes differ
+
+
+@dataclass(slots=True)
+class LineCore:
+    """One line, while this process owns it."""
+
+    line: Line
+    partner: PartnerSpec
+    times: Egress
+    node: str
+    open_card: OpenCard
+    station: Station = field(init=False)
+    routes: Routes = field(init=False)
+    _telegrams: Telegrams = field(init=False)
+    _numbers: TraceNumbers = field(init=False)
+    _offsets: Offsets = field(init=False)
+    _timers: Timers = field(default_factory=Timers)
+    _jobs: dict[int, Job] = field(default_factory=dict)
+    _requests: deque[Job] = field(default_factory=deque)  # waiting
+    _cancels: deque[Job] = field(default_factory=deque)  # waiting, before them
+    _by_match: dict[tuple[object, ...], Job] = field(default_factory=dict)
+    _by_error_match: dict[tuple[object, ...], Job] = field(default_factory=dict)
+    _known: dict[tuple[str, int], Numbers | None] = field(default_factory=dict)
+    _aging: deque[tuple[int, tuple[str, int]]] = field(default_factory=deque)
+    _known_since_ms: int = 0
+    _in_flight: int = 0
+    _writable: bool = True
+    _draining: bool = False
+    _untold: dict[int, int] = field(default_factory=dict)  # of each dispatch, how much is not stored yet
+    _acts: list[Act] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self._telegrams = Telegrams(self.line, self.partner)
+        self.station = Station(self.line, self.partner, self._telegrams, self.times, self.node)
+        self.routes = Routes(*self.line.routes)
+        self._numbers = TraceNumbers(*self.partner.trace_range)
+        self._offsets = Offsets(0)
+
+    # --- what is seen from outside
+
+    @property
+    def position(self) -> int:
+        """Every dispatch before this one is done with."""
+        return self._offsets.position
+
+    @property
+    def in_flight(self) -> int:
+        return self._in_flight
+
+    @property
+    def waiting(self) -> int:
+        return len(self._requests) + len(self._cancels)
+
+    @property
+    def idle(self) -> bool:
+        """Nothing is on the line, on its way to it, or on its way to the log."""
+        return len(self._offsets) == sum(job.stage is Stage.WAITING for job in self._jobs.values())
+
+    def _flush(self) -> list[Act]:
+        acts, self._acts = self._acts, []
+        return acts
+
+    # --- ownership
+
+    def take(self, found: Takeover, now_ms: int) -> list[Act]:
+        """Begin to own the line, with what its last owner left."""
+        self._offsets = Offsets(found.position)
+        self._known_since_ms = found.known_since_ms
+        self._numbers.day_began(business_date(now_ms), found.day_began_at)
+        for held in found.holds:
+            self.routes.hold(held.route_number, held.transaction_id)
+            if held.reason == _IN_DOUBT:
+                first = Numbers(held.trace_number, held.route_number, held.business_date)
+                self._remember(held.transaction_id, 0, first, now_ms)
+        for record in found.sent:
+            numbers = None
+            if isinstance(record, TelegramSent):
+                numbers = Numbers(record.trace_number, record.route_number, record.business_date)
+            self._remember(record.transaction_id, record.attempt, numbers, now_ms)
+            if record.dispatch_offset >= found.position:
+                self._inherit(record, numbers, now_ms)
+        self._acts += self.station.dialling(now_ms)
+        return self._flush()
+
+    def _inherit(self, record: TelegramSent | TelegramWithheld, numbers: Numbers | None, now_ms: int) -> None:
+        """The last owner may not have told what came of it."""
+        job = Job(
+            offset=record.dispatch_offset,
+            key=record.transaction_key.encode(),
+            transaction_id=record.transaction_id,
+            attempt=record.attempt,
+            role=Role(record.role),
+            send_by_ms=0,
+            order=None,
+            numbers=numbers,
+        )
+        self._jobs[job.offset] = job
+        self._offsets.open(job.offset)
+        if isinstance(record, TelegramWithheld):
+            kind = Refusal if job.command is None else NotCancelled
+            job.reason = kind(record.reason)
+            self._unsent(job, now_ms)
+            return
+        header = {"trace_number": record.trace_number, "route_number": record.route_number}
+        job.error_match = self.partner.error_key(header)
+        self._by_error_match[job.error_match] = job
+        self._in_doubt(job, Doubt.LINE_BROKE, now_ms)
+
+    # --- orders
+
+    def dispatched(self, offset: int, key: bytes, record: Order | ReleaseRoute, now_ms: int) -> list[Act]:
+        """An order for this line."""
+        self._offsets.read(offset)
+        if isinstance(record, ReleaseRoute):
+            self._let_go(record.transaction_id, offset)
+            return self._pump(now_ms)
+        attempt = record.attempt if isinstance(record, SendCancel) else 0
+        if offset in self._offsets or (record.transaction_id, attempt) in self._known:
+            return []  # inherited, or a copy
+        job = job_of(offset, key, record, attempt)
+        self._offsets.open(offset)
+        self._jobs[offset] = job
+        self._remember(job.transaction_id, attempt, None, now_ms)
+        if now_ms > job.send_by_ms:
+            self._withhold(job, too_late(job), now_ms)
+            return self._flush()
+        self._timers.set(str(offset), job.send_by_ms)
+        (self._requests if job.command is None else self._cancels).append(job)
+        return self._pump(now_ms)
+
+    def _pump(self, now_ms: int) -> list[Act]:
+        """Let what waits go, as far as line and routes allow."""
+        if self.station.open and self._writable and not self._draining:
+            blocked: list[Job] = []
+            while self._cancels:
+                job = self._cancels.popleft()
+                if job.stage is Stage.WAITING and not self._put_cancel(job, now_ms):
+                    blocked.append(job)
+            self._cancels.extend(blocked)
+            while self._requests and (self.routes.free or self._requests[0].stage is not Stage.WAITING):
+                job = self._requests.popleft()
+                if job.stage is Stage.WAITING:
+                    self._put_request(job, now_ms)
+        return self._flush()
+
+    def _put_request(self, job: Job, now_ms: int) -> None:
+        order = job.order
+        assert isinstance(order, SendRequest)
+        numbers = self._numbered(job, self.routes.take(job.transaction_id), now_ms)
+        if numbers is None:
+            self._withhold(job, Refusal.TRACE_NUMBERS_EXHAUSTED, now_ms)
+            return
+        try:
+            card = self.open_card(order)
+        except CardDataUnreadable:
+            self._withhold(job, Refusal.CARD_DATA_UNREADABLE, now_ms)
+            return
+        self._encode(job, self._telegrams.request(order, card, numbers, now_ms), now_ms)
+
+    def _put_cancel(self, job: Job, now_ms: int) -> bool:
+        """Put a cancel telegram on its route; False when it has to wait for one."""
+        order = job.order
+        assert isinstance(order, SendCancel)
+        first = self._original(order)
+        if isinstance(first, NotCancelled):
+            self._withhold(job, first, now_ms)
+            return True
+        if order.command in CANCELS:
+            own = self.routes.held_for(job.transaction_id)
+            route = self.routes.take(job.transaction_id) if own is None else own
+            if route is None:
+                return False
+            self.routes.take_own(route, job.transaction_id)
+        else:
+            route = first.route_number
+            if not self.routes.take_own(route, job.transaction_id):
+                self._withhold(job, NotCancelled.NO_FREE_ROUTE, now_ms)
+                return True
+        numbers = self._numbered(job, route, now_ms)
+        if numbers is None:
+            self._withhold(job, NotCancelled.TRACE_NUMBERS_EXHAUSTED, now_ms)
+            return True
+        self._hold(job, first if order.command not in CANCELS else numbers, now_ms)
+        self._encode(job, self._telegrams.command(order, order.original, first, numbers, now_ms), now_ms)
+        return True
+
+    def _original(self, order: SendCancel) -> Numbers | NotCancelled:
+        """The numbers of the request a cancel is about."""
+        original = order.original
+        if original.trace_number is not None:
+            assert original.route_number is not None
+            assert original.business_date is not None
+            return Numbers(original.trace_number, original.route_number, original.business_date)
+        found = self._known.get((order.transaction_id, 0))
+        if found is not None:
+            return found
+        if any(job.transaction_id == order.transaction_id and job.stage in NOT_YET for job in self._jobs.values()):
+            return NotCancelled.NOT_SENT_IN_TIME  # it is not decided yet: ask again
+        if original.accepted_ms - _CLOCKS_MS >= self._known_since_ms:
+            return NotCancelled.ORIGINAL_NEVER_SENT
+        return NotCancelled.ORIGINAL_NOT_FOUND
+
+    def _numbered(self, job: Job, route: int | None, now_ms: int) -> Numbers | None:
+        assert route is not None
+        day = business_date(now_ms)
+        trace_number = self._numbers.of(job.offset, day, min(self._offsets.position, job.offset))
+        if trace_number is None:
+            self.routes.give_back(route)
+            return None
+        job.numbers = Numbers(trace_number, route, day)
+        return job.numbers
+
+    def _encode(self, job: Job, values: dict[str, int | str], now_ms: int) -> None:
+        try:
+            job.data = self.partner.framing.wrap(self.partner.encode(job.role, values))
+        except (EncodeError, ValueError):
+            reason = Refusal.DOES_NOT_FIT_TELEGRAM if job.command is None else NotCancelled.DOES_NOT_FIT_TELEGRAM
+            self._withhold(job, reason, now_ms)
+            return
+        assert job.numbers is not None
+        job.match = self.partner.match_key(job.role, values)
+        job.error_match = self.partner.error_key(values)
+        job.stage = Stage.STORING
+        self._known[job.transaction_id, job.attempt] = job.numbers
+        self._acts.append(Store(job.offset, job.key, sent(job, self.node, now_ms)))
+
+    def stored(self, offset: int, now_ms: int) -> list[Act]:
+        """`sent` holds what was decided about this dispatch, and the line was ours when it did."""
+        job = self._jobs[offset]
+        if job.stage is Stage.WITHHOLDING:
+            self._unsent(job, now_ms)
+        elif not self.station.open:
+            self._not_transmitted(job, not_open(job), now_ms)
+        elif now_ms > job.send_by_ms:
+            self._not_transmitted(job, too_late(job), now_ms)
+        else:
+            assert job.match is not None
+            job.stage, job.order = Stage.SENT, None
+            self._in_flight += 1
+            self._by_match[job.match] = self._by_error_match[job.error_match] = job
+            self._timers.set(str(offset), now_ms + job.report_timeout_ms)
+            self._acts.append(Transmit(job.data))
+            job.data = b""
+        return self._pump(now_ms)
+
+    # --- what never goes out
+
+    def _withhold(self, job: Job, reason: Reason, now_ms: int) -> None:
+        self._give_back(job)
+        job.stage, job.reason, job.order, job.numbers = Stage.WITHHOLDING, reason, None, None
+        self._timers.set(str(job.offset), None)
+        self._acts.append(Store(job.offset, job.key, withheld(job, reason, self.node, now_ms)))
+
+    def _not_transmitted(self, job: Job, reason: Reason, now_ms: int) -> None:
+        """`sent` holds it, but it did not go out: say so, as its owner may."""
+        self._known[job.transaction_id, job.attempt] = None
+        self._timers.set(str(job.offset), None)
+        self._give_back(job)
+        job.reason, job.data = reason, b""
+        self._unsent(job, now_ms)
+
+    def _unsent(self, job: Job, now_ms: int) -> None:
+        job.stage = Stage.DONE
+        topic = "reports" if job.command is None else "cancel-reports"
+        self._tell(topic, job.key, never_sent(job, self.line.name, now_ms), job.offset)
+
+    # --- the partner
+
+    def sought(self, trouble: str | None, now_ms: int) -> list[Act]:
+        """There is no connection yet."""
+        self._acts += self.station.dialling(now_ms, trouble)
+        return self._flush()
+
+    def connected(self, now_ms: int) -> list[Act]:
+        """There is a connection to the partner."""
+        self._writable = True
+        self._acts += self.station.connected(now_ms)
+        return self._flush()
+
+    def received(self, payload: bytes, now_ms: int) -> list[Act]:
+        """A telegram from the partner, without its framing."""
+        self.station.heard(now_ms)
+        try:
+            message = self.partner.decode(payload)
+        except DecodeError as error:
+            return self.stray(None, f"{error} ({len(payload)} bytes)", now_ms)
+        if message.role in ASKED:
+            self._acts += self.station.asked(message, now_ms)
+            return self._flush()
+        if message.role in ANSWERS:
+            acts = self.station.answered(message, now_ms)
+            if acts is None:
+                return self.stray(message, "answers nothing that was asked", now_ms)
+            self._acts += acts
+            return self._pump(now_ms)
+        job = self._answered(message)
+        if job is None:
+            return self.stray(message, "answers nothing that awaits an answer", now_ms)
+        self._outcome(job, message, now_ms)
+        return self._pump(now_ms)
+
+    def _answered(self, message: Message) -> Job | None:
+        """The job a report answers: every field the layout matches by is equal, and so is the amount."""
+        values = message.values
+        if message.role is Role.ERROR_REPORT:
+            return self._by_error_match.get(self.partner.match_key(message.role, values))
+        job = self._by_match.get(self.partner.match_key(message.role, values))
+        if job is None:
+            inherited = self._by_error_match.get(self.partner.error_key(values))
+            if inherited is None or inherited.match is not None or REPORT_OF[inherited.role] is not message.role:
+                return None
+            job = inherited
+        return None if job.amount is not None and values.get("amount") != job.amount else job
+
+    def _outcome(self, job: Job, message: Message, now_ms: int) -> None:
+        late = job.stage is Stage.LATE
+        if not late:
+            self._in_flight -= 1
+        offset = None if late else job.offset  # of a late one the outcome is told already
+        self._forget_flight(job)
+        job.stage = Stage.DONE
+        if late:
+            self._jobs.pop(job.offset, None)
+        assert job.numbers is not None
+        self.routes.give_back(job.numbers.route_number)
+        line, command = self.line.name, job.command
+        if command is None:
+            report = reported(self.partner, job.transaction_id, line, job.numbers, message, late, now_ms)
+            self._tell("reports", job.key, report, offset)
+            return
+        answer = cancel_reported(self.partner, job.transaction_id, line, job.attempt, command, message, now_ms)
+        self._tell("cancel-reports", job.key, answer, offset)
+        if answer.error_code is None and not answer.in_error:
+            self._let_go(job.transaction_id, offset)
+
+    def stray(self, message: Message | None, why: str, now_ms: int) -> list[Act]:
+        """Something from the partner that is for nobody: kept for people, masked."""
+        role = None if message is None else message.role.value
+        told = why if message is None else f"{why}\n{self.partner.describe(message)}"
+        record = StrayTelegram(line=self.line.name, role=role, description=told, received_ms=now_ms)
+        self._acts.append(Tell("strays", self.line.name.encode(), record))
+        return self._flush()
+
+    def disconnected(self, now_ms: int, reason: str) -> list[Act]:
+        """The connection is gone: what was on the line is in doubt."""
+        for job in [each for each in self._jobs.values() if each.stage is Stage.SENT]:
+            self._silent(job, Doubt.LINE_BROKE, now_ms)
+        self._acts += self.station.disconnected(now_ms, reason)
+        return self._flush()
+
+    def writable(self, writable: bool, now_ms: int) -> list[Act]:
+        """Whether the partner takes what is transmitted."""
+        self._writable = writable
+        return self._pump(now_ms)
+
+    # --- time
+
+    def due(self, now_ms: int) -> list[Act]:
+        """What the passing of time brings."""
+        for name, _ in self._timers.take(now_ms):
+            job = self._jobs.get(int(name))
+            if job is None:
+                continue
+            if job.stage is Stage.WAITING:
+                if not self._draining:
+                    self._withhold(job, self._why_waiting(job), now_ms)
+            elif job.stage is Stage.SENT:
+                self._silent(job, Doubt.SILENCE, now_ms)
+            elif job.stage is Stage.LATE:
+                self._forget_flight(job)
+                del self._jobs[job.offset]
+        while self._aging and self._aging[0][0] < now_ms - self.times.look_back_ms:
+            at_ms, name_known = self._aging.popleft()
+            self._known.pop(name_known, None)
+            self._known_since_ms = max(self._known_since_ms, at_ms + 1)
+        self._acts += self.station.due(now_ms)
+        return self._pump(now_ms)
+
+    def _why_waiting(self, job: Job) -> Reason:
+        if not self.station.open or not self._writable:
+            return not_open(job)
+        return no_route(job)
+
+    def _silent(self, job: Job, doubt: Doubt, now_ms: int) -> None:
+        self._in_flight -= 1
+        self._in_doubt(job, doubt, now_ms)
+
+    def _in_doubt(self, job: Job, doubt: Doubt, now_ms: int) -> None:
+        """Nobody knows what became of what was on the line: its route is held, its cancel begins or goes on."""
+        assert job.numbers is not None
+        job.stage = Stage.LATE
+        self._timers.set(str(job.offset), now_ms + self.times.look_back_ms)
+        self.routes.give_back(job.numbers.route_number)
+        self._hold(job, job.numbers, now_ms, job.offset)
+        topic = "reports" if job.command is None else "cancel-reports"
+        self._tell(topic, job.key, unanswered(job, self.line.name, doubt, now_ms), job.offset)
+
+    def told(self, offset: int) -> None:
+        """The log holds something that followed from this dispatch; with the last of it, the dispatch is done with."""
+        self._untold[offset] -= 1
+        if self._untold[offset]:
+            return
+        del self._untold[offset]
+        self._offsets.close(offset)
+        job = self._jobs.get(offset)
+        if job is not None and job.stage is Stage.DONE:
+            del self._jobs[offset]
+
+    # --- giving up
+
+    def drain(self, now_ms: int) -> list[Act]:
+        """Take no more orders: what waits is for the next owner."""
+        self._draining = True
+        self._acts += self.station.will_close(now_ms)
+        return self._flush()
+
+    def close(self, now_ms: int) -> list[Act]:
+        """Close the station; what is still on the line is in doubt."""
+        self._acts += self.station.close(now_ms)
+        return self._flush()
+
+    # --- small things
+
+    def _tell(self, topic: str, key: bytes, record: Record | None, offset: int | None) -> None:
+        """Write something; the dispatch at `offset` is not done with before it is stored."""
+        if offset is not None:
+            self._untold[offset] = self._untold.get(offset, 0) + 1
+        self._acts.append(Tell(topic, key, record, offset))
+
+    def _hold(self, job: Job, about: Numbers, now_ms: int, offset: int | None = None) -> None:
+        """Hold the route in `about` for the cancel of the job's transaction."""
+        if not self.routes.hold(about.route_number, job.transaction_id):
+            return
+        held = RouteHeld(
+            line=self.line.name,
+            route_number=about.route_number,
+            transaction_id=job.transaction_id,
+            trace_number=about.trace_number,
+            business_date=about.business_date,
+            reason="cancel" if job.command in CANCELS else _IN_DOUBT,
+            since_ms=now_ms,
+            expires_ms=None,
+        )
+        self._tell("holds", self._hold_key(about.route_number), held, offset)
+
+    def _let_go(self, transaction_id: str, offset: int | None) -> None:
+        for route in self.routes.let_go(transaction_id):
+            if offset is not None and offset not in self._offsets:
+                self._offsets.open(offset)
+            self._tell("holds", self._hold_key(route), None, offset)
+
+    def _hold_key(self, route: int) -> bytes:
+        return f"{self.line.name}/{route}".encode()
+
+    def _give_back(self, job: Job) -> None:
+        if job.numbers is not None:
+            self.routes.give_back(job.numbers.route_number)
+
+    def _remember(self, transaction_id: str, attempt: int, numbers: Numbers | None, now_ms: int) -> None:
+        name = (transaction_id, attempt)
+        if name not in self._known:
+            self._aging.append((now_ms, name))
+        self._known[name] = numbers
+
+    def _forget_flight(self, job: Job) -> None:
+        self._timers.set(str(job.offset), None)
+        if job.match is not None and self._by_match.get(job.match) is job:
+            del self._by_match[job.match]
+        if self._by_error_match.get(job.error_match) is job:
+            del self._by_error_match[job.error_match]

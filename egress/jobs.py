@@ -1,0 +1,183 @@
+"""One order on its way through a line, and what a new owner of the line finds of it. Pure."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from enum import Enum, auto
+from typing import NamedTuple
+
+from egress.numbers import Numbers
+from egress.telegrams import COMMAND_OF_ROLE, ROLE_OF_COMMAND, ROLE_OF_KIND
+from schemas.records import (
+    CancelNotSent,
+    CancelSilent,
+    Command,
+    Doubt,
+    NeverSent,
+    NotCancelled,
+    ReportMissing,
+    RouteHeld,
+    SendCancel,
+    SendRequest,
+    TelegramSent,
+    TelegramWithheld,
+)
+from schemas.refusals import Refusal
+from schemas.telegrams import Role
+
+Order = SendRequest | SendCancel
+Reason = Refusal | NotCancelled
+CANCELS = (Command.CANCEL, Command.CANCEL_AGAIN)
+
+
+class Stage(Enum):
+    """Where a job stands."""
+
+    WAITING = auto()  # for an open line, or for a route
+    WITHHOLDING = auto()  # `sent` is told that it never goes out
+    STORING = auto()  # `sent` is told that it goes out now
+    SENT = auto()
+    LATE = auto()  # in doubt; a report may still come, and changes nothing
+    DONE = auto()
+
+
+NOT_YET = (Stage.WAITING, Stage.STORING)
+
+
+@dataclass(slots=True, eq=False)
+class Job:
+    """One order, on its way through the line."""
+
+    offset: int
+    key: bytes
+    transaction_id: str
+    attempt: int
+    role: Role
+    send_by_ms: int
+    order: Order | None  # until it has been put into a telegram
+    report_timeout_ms: int = 0
+    amount: int | None = None  # what a report must repeat
+    stage: Stage = Stage.WAITING
+    numbers: Numbers | None = None
+    data: bytes = b""
+    match: tuple[object, ...] | None = None
+    error_match: tuple[object, ...] = ()
+    reason: Reason | None = None
+
+    @property
+    def command(self) -> Command | None:
+        """Which cancel telegram it is; None for a request."""
+        return COMMAND_OF_ROLE.get(self.role)
+
+
+class Takeover(NamedTuple):
+    """What a new owner finds: all of it from before its `LineTaken`."""
+
+    sent: Sequence[TelegramSent | TelegramWithheld]
+    known_since_ms: int  # `sent` is complete from here on
+    position: int  # of the dispatches, where reading goes on
+    holds: Iterable[RouteHeld]
+    day_began_at: int  # no dispatch before this one went out in this business day
+
+
+def job_of(offset: int, key: bytes, order: Order, attempt: int) -> Job:
+    """The job of an order that was dispatched at `offset`."""
+    return Job(
+        offset=offset,
+        key=key,
+        transaction_id=order.transaction_id,
+        attempt=attempt,
+        role=ROLE_OF_COMMAND[order.command] if isinstance(order, SendCancel) else ROLE_OF_KIND[order.kind],
+        send_by_ms=order.send_by_ms,
+        order=order,
+        report_timeout_ms=order.report_timeout_ms,
+        amount=order.original.amount if isinstance(order, SendCancel) else order.amount,
+    )
+
+
+def too_late(job: Job) -> Reason:
+    """Why an order whose time has passed is not sent."""
+    return Refusal.NOT_SENT_IN_TIME if job.command is None else NotCancelled.NOT_SENT_IN_TIME
+
+
+def not_open(job: Job) -> Reason:
+    """Why an order for a closed line is not sent."""
+    return Refusal.LINE_NOT_OPEN if job.command is None else NotCancelled.LINE_NOT_OPEN
+
+
+def no_route(job: Job) -> Reason:
+    """Why an order that found no route is not sent."""
+    return Refusal.NO_FREE_ROUTE if job.command is None else NotCancelled.NO_FREE_ROUTE
+
+
+# --- what is written about it ---------------------------------------------------------------------------------------
+
+
+def sent(job: Job, node: str, now_ms: int) -> TelegramSent:
+    """It goes onto the line."""
+    assert job.numbers is not None
+    return TelegramSent(
+        transaction_id=job.transaction_id,
+        transaction_key=job.key.decode(),
+        attempt=job.attempt,
+        role=job.role,
+        dispatch_offset=job.offset,
+        trace_number=job.numbers.trace_number,
+        route_number=job.numbers.route_number,
+        business_date=job.numbers.business_date,
+        sent_ms=now_ms,
+        report_by_ms=now_ms + job.report_timeout_ms,
+        node=node,
+    )
+
+
+def withheld(job: Job, reason: Reason, node: str, now_ms: int) -> TelegramWithheld:
+    """It never goes onto the line."""
+    return TelegramWithheld(
+        transaction_id=job.transaction_id,
+        transaction_key=job.key.decode(),
+        attempt=job.attempt,
+        role=job.role,
+        dispatch_offset=job.offset,
+        reason=reason,
+        noticed_ms=now_ms,
+        node=node,
+    )
+
+
+def never_sent(job: Job, line: str, now_ms: int) -> NeverSent | CancelNotSent:
+    """Tells who ordered it that it never went onto the line."""
+    if isinstance(job.reason, Refusal):
+        return NeverSent(transaction_id=job.transaction_id, line=line, refusal=job.reason, noticed_ms=now_ms)
+    assert job.reason is not None
+    assert job.command is not None
+    return CancelNotSent(
+        transaction_id=job.transaction_id,
+        line=line,
+        attempt=job.attempt,
+        command=job.command,
+        reason=job.reason,
+        noticed_ms=now_ms,
+    )
+
+
+def unanswered(job: Job, line: str, doubt: Doubt, now_ms: int) -> ReportMissing | CancelSilent:
+    """Tells who ordered it that it went onto the line and was not answered."""
+    if job.command is not None:
+        return CancelSilent(
+            transaction_id=job.transaction_id,
+            line=line,
+            attempt=job.attempt,
+            command=job.command,
+            doubt=doubt,
+            noticed_ms=now_ms,
+        )
+    assert job.numbers is not None
+    return ReportMissing(
+        transaction_id=job.transaction_id,
+        line=line,
+        trace_number=job.numbers.trace_number,
+        route_number=job.numbers.route_number,
+        business_date=job.numbers.business_date,
+        doubt=doubt,
+        noticed_ms=now_ms,
+    )

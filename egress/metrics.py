@@ -1,0 +1,32 @@
+"""Egress' metrics: every name in one place."""
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+
+class Metrics:
+    """Registered in `registry`, so that several services can live in one process."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.transmitted = Counter(
+            "denbun_egress_transmitted", "Telegrams put onto the line", ["line"], registry=registry
+        )
+        self.received = Counter("denbun_egress_received", "Telegrams from the partner", ["line"], registry=registry)
+        self.told = Counter("denbun_egress_told", "Records written, by kind", ["line", "record"], registry=registry)
+        self.open = Gauge("denbun_egress_line_open", "1: requests can be put on the line", ["line"], registry=registry)
+        self.owned = Gauge("denbun_egress_line_owned", "1: this process owns the line", ["line"], registry=registry)
+        self.in_flight = Gauge("denbun_egress_in_flight", "Requests awaiting a report", ["line"], registry=registry)
+        self.waiting = Gauge("denbun_egress_waiting", "Orders awaiting line or route", ["line"], registry=registry)
+        self.free_routes = Gauge(
+            "denbun_egress_free_routes", "Routes not in use and not held", ["line"], registry=registry
+        )
+        self.held_routes = Gauge("denbun_egress_held_routes", "Routes held for cancels", ["line"], registry=registry)
+        self.rivals = Counter(
+            "denbun_egress_rivals", "Records a former owner wrote to sent", ["line"], registry=registry
+        )
+        self.takeover = Histogram(
+            "denbun_egress_takeover_seconds",
+            "From being given a line to dialling it",
+            ["line"],
+            buckets=(0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10),
+            registry=registry,
+        )

@@ -1,0 +1,166 @@
+"""Egress' only I/O: for each line a member of its group, and a `Tenure` while that member owns the line."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any
+
+from egress.config import Settings
+from egress.metrics import Metrics
+from egress.takeover import Places, take_over
+from egress.telegrams import CardData, CardDataUnreadable, OpenCard
+from egress.tenure import Surroundings, Tenure
+from pipeline.bridge import LoopReader, LoopWriter
+from pipeline.log import GroupReader, Log, Message, TopicPartition
+from schemas.cards import CardError, unpack_card, unpack_sensitive
+from schemas.installation import Line
+from schemas.records import SendRequest
+from schemas.sealing import CARD, SENSITIVE, KeyRing, SealError
+from schemas.topics import Topics
+
+_log = logging.getLogger(__name__)
+
+
+def wall_clock_ms() -> int:
+    """Milliseconds since the epoch."""
+    return time.time_ns() // 1_000_000
+
+
+def opener(ring: KeyRing) -> OpenCard:
+    """Opens the card data of requests with this ring."""
+
+    def open_card(record: SendRequest) -> CardData:
+        try:
+            pan, expiry = unpack_card(ring.open(CARD, record.transaction_id, record.card))
+            track2 = security_code = None
+            if record.sensitive is not None:
+                plain = ring.open(SENSITIVE, record.transaction_id, record.sensitive)
+                track2, security_code = unpack_sensitive(plain)
+        except (SealError, CardError) as error:
+            _log.error("card data unreadable", extra={"transaction": record.transaction_id, "reason": str(error)})
+            raise CardDataUnreadable from None
+        return CardData(pan, expiry, track2, security_code)
+
+    return open_card
+
+
+class LineOwner:
+    """Waits for one line to be given to this process, owns it, gives it up."""
+
+    def __init__(self, around: Surroundings, line: Line, settings: Settings, member: str) -> None:
+        self._around = around
+        self._line = line
+        self._partner = settings.partners[line.partner]
+        self._places = Places.of(around.topics, line.name)
+        self._member = member
+        self._loop = asyncio.get_running_loop()
+        self._tenure: Tenure | None = None
+        self._group: GroupReader | None = None
+        self._dispatches = LoopReader(
+            f"{member}-{line.name}", self._join, self._dispatched, around.fail, idle=self._commit
+        )
+
+    async def close(self) -> None:
+        """Give the line up in order, and leave its group."""
+        await self._dispatches.close()
+
+    # --- on the loop
+
+    def _dispatched(self, messages: Sequence[Message]) -> None:
+        if self._tenure is not None:
+            self._tenure.dispatched(messages)
+
+    # --- on the reader's thread
+
+    def _join(self) -> GroupReader:
+        self._group = self._around.log.group_reader(
+            self._member, self._places.group, [self._places.dispatch.topic], self._assigned, self._revoked
+        )
+        return self._group
+
+    def _assigned(self, places: list[TopicPartition]) -> None:
+        if self._places.dispatch not in places:
+            return
+        around, began = self._around, time.monotonic()
+        writer = around.log.writer(f"{self._member}-takeover")
+        try:
+            found, taken = take_over(
+                around.log, writer, self._places, around.times, around.node, around.now_ms()
+            )  # fmt: skip
+        finally:
+            writer.close()
+        self._tenure = Tenure(around, self._line, self._partner, self._places, taken)
+        self._tenure.position = found.position
+        self._on_loop(self._tenure.start(found))
+        seconds = time.monotonic() - began
+        around.metrics.takeover.labels(self._line.name).observe(seconds)
+        _log.info("line taken", extra={"line": self._line.name, "known": len(found.sent), "seconds": round(seconds, 3)})
+
+    def _revoked(self, places: list[TopicPartition]) -> None:
+        if self._places.dispatch not in places or self._tenure is None:
+            return
+        self._on_loop(self._tenure.finish())
+        self._commit()
+        self._tenure = None
+        _log.info("line given up", extra={"line": self._line.name})
+
+    def _commit(self) -> None:
+        if self._tenure is not None and self._group is not None:
+            self._group.done({self._places.dispatch: self._tenure.position})
+
+    def _on_loop(self, work: Coroutine[Any, Any, None]) -> None:
+        asyncio.run_coroutine_threadsafe(work, self._loop).result()
+
+
+class EgressServer:
+    """All lines of one process. `start` and `stop` it on one event loop; `failed` ends with what it cannot go on from."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        log: Log,
+        topics: Topics,
+        ring: KeyRing,
+        metrics: Metrics,
+        *,
+        node: str,
+        rank: int = 0,
+        now_ms: Callable[[], int] = wall_clock_ms,
+    ) -> None:
+        self._settings = settings
+        self._log = log
+        self._topics = topics
+        self._ring = ring
+        self._metrics = metrics
+        self._node = node
+        self._member = f"{rank}-{node}"
+        self._now_ms = now_ms
+        self._owners: list[LineOwner] = []
+        self.failed: asyncio.Future[None]
+
+    async def start(self) -> None:
+        """Join the groups of all lines."""
+        self.failed = asyncio.get_running_loop().create_future()
+        self._writer = LoopWriter(self._log.sender(f"egress-{self._node}"))
+        around = Surroundings(
+            log=self._log,
+            topics=self._topics,
+            writer=self._writer,
+            times=self._settings.times,
+            node=self._node,
+            open_card=opener(self._ring),
+            metrics=self._metrics,
+            now_ms=self._now_ms,
+            fail=self._fail,
+        )
+        self._owners = [LineOwner(around, line, self._settings, self._member) for line in self._settings.lines]
+
+    async def stop(self) -> None:
+        """Give up every line in order."""
+        await asyncio.gather(*(owner.close() for owner in self._owners))
+        await self._writer.close()
+
+    def _fail(self, error: BaseException) -> None:
+        if not self.failed.done():
+            self.failed.set_exception(error)

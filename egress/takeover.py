@@ -1,0 +1,82 @@
+"""Taking a line over: say so in `sent`, then read what its last owner left. Waits for the broker: not for the loop."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from egress.jobs import Takeover
+from egress.numbers import midnight_ms
+from pipeline.log import Log, Outgoing, TopicPartition, Writer
+from pipeline.spans import read_span
+from schemas import wire
+from schemas.installation import Egress
+from schemas.records import LineTaken, RouteHeld, TelegramSent, TelegramWithheld
+from schemas.topics import Topics
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Where one line lies in the log."""
+
+    line: str
+    group: str
+    dispatch: TopicPartition
+    sent: TopicPartition
+    holds: TopicPartition
+
+    @classmethod
+    def of(cls, topics: Topics, line: str) -> "Places":
+        """The places of this line."""
+        return cls(
+            line=line,
+            group=f"{topics.prefix}egress.{line}",
+            dispatch=TopicPartition(topics("dispatch", line), 0),
+            sent=TopicPartition(topics("sent", line), 0),
+            holds=TopicPartition(topics("holds"), 0),
+        )
+
+
+def take_over(
+    log: Log, writer: Writer, places: Places, times: Egress, node: str, now_ms: int
+) -> tuple[Takeover, int]:  # fmt: skip
+    """Own the line from here on: what there is to know, and the offset of our `LineTaken`. Raises `LogError`."""
+    value, headers = wire.encode(LineTaken(line=places.line, node=node, taken_ms=now_ms))
+    (taken,) = writer.write([Outgoing(places.sent.topic, places.line.encode(), value, headers, places.sent.partition)])
+    first, end = log.span(places.dispatch)
+    committed = log.committed(places.group, places.dispatch)
+    position = first if committed is None else max(first, committed)
+    since_ms = min(now_ms, _oldest_open_ms(log, places, position, end, now_ms)) - times.look_back_ms
+    sent = [
+        record
+        for message in read_span(log, "takeover", places.sent, log.offset_at(places.sent, since_ms), taken)
+        if isinstance(record := wire.decode(message), (TelegramSent, TelegramWithheld))
+    ]
+    found = Takeover(
+        sent=sent,
+        known_since_ms=since_ms,
+        position=position,
+        holds=_holds(log, places),
+        day_began_at=log.offset_at(places.dispatch, midnight_ms(now_ms) - times.look_back_ms),
+    )
+    return found, taken
+
+
+def _oldest_open_ms(log: Log, places: Places, position: int, end: int, now_ms: int) -> int:
+    """When the first order without an outcome was given."""
+    for message in read_span(log, "takeover", places.dispatch, position, min(position + 1, end)):
+        return message.timestamp_ms
+    return now_ms
+
+
+def _holds(log: Log, places: Places) -> Iterable[RouteHeld]:
+    """The holds of the line."""
+    held: dict[bytes, RouteHeld] = {}
+    prefix = f"{places.line}/".encode()
+    for message in read_span(log, "takeover", places.holds, *log.span(places.holds)):
+        assert message.key is not None
+        if not message.key.startswith(prefix):
+            continue
+        if message.value is None:
+            held.pop(message.key, None)
+        else:
+            held[message.key] = wire.decode_as(RouteHeld, message)
+    return list(held.values())

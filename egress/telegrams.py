@@ -1,0 +1,148 @@
+"""From records to the values of telegrams, and from reports to records. Pure; knows no partner."""
+
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+from egress.numbers import Numbers, business_date, sent_time
+from schemas.installation import Line
+from schemas.records import CancelReported, Command, Kind, Original, Outcome, ReportReceived, SendCancel, SendRequest
+from schemas.telegrams import Message, PartnerSpec, Role, Value
+
+ROLE_OF_KIND: Mapping[Kind, Role] = {
+    Kind.AUTHORISATION: Role.AUTHORISATION_REQUEST,
+    Kind.SALE: Role.SALE_REQUEST,
+    Kind.CANCEL: Role.CANCEL_REQUEST,
+    Kind.REFUND: Role.REFUND_REQUEST,
+}
+ROLE_OF_COMMAND: Mapping[Command, Role] = {
+    Command.CANCEL: Role.FAULT_CANCEL,
+    Command.CANCEL_AGAIN: Role.FAULT_CANCEL_AGAIN,
+    Command.CONFIRM: Role.FAULT_CONFIRM,
+    Command.CONFIRM_AGAIN: Role.FAULT_CONFIRM_AGAIN,
+}
+COMMAND_OF_ROLE: Mapping[str, Command] = {role: command for command, role in ROLE_OF_COMMAND.items()}
+
+
+class CardData(NamedTuple):
+    """What was sealed, for the time it takes to put it into a telegram."""
+
+    pan: str
+    expiry: str
+    track2: str | None
+    security_code: str | None
+
+    def __repr__(self) -> str:
+        return "CardData(…)"
+
+
+OpenCard = Callable[[SendRequest], CardData]
+
+
+class CardDataUnreadable(Exception):  # noqa: N818  it tells what happened
+    """The sealed card data of a request cannot be opened."""
+
+
+class Telegrams:
+    """Makes the telegrams of one line."""
+
+    def __init__(self, line: Line, partner: PartnerSpec) -> None:
+        self._company_code = line.company_code
+        self._station_id = line.station_id
+        self._partner = partner
+        self._names = {role: telegram.names for role, telegram in partner.telegrams.items()}
+
+    def request(self, record: SendRequest, card: CardData, numbers: Numbers, now_ms: int) -> dict[str, Value]:
+        """The values of a request of a client."""
+        original = record.original
+        values: dict[str, Value | None] = {
+            "terminal_id": record.terminal_id,
+            "pan": card.pan,
+            "expiry": card.expiry,
+            "track2": card.track2,
+            "security_code": card.security_code,
+            "amount": record.amount,
+            "payment_method": record.payment_method,
+            "reference": record.reference,
+        }
+        if original is not None:
+            values["original_trace_number"] = original.trace_number
+            values["original_business_date"] = original.business_date
+            values["original_approval_code"] = original.approval_code
+            values["original_amount"] = original.amount
+        return self._fitting(ROLE_OF_KIND[record.kind], values, numbers, now_ms)
+
+    def command(
+        self, record: SendCancel, original: Original, first: Numbers, numbers: Numbers, now_ms: int
+    ) -> dict[str, Value]:
+        """The values of a cancel telegram; `first` are the numbers of the original request."""
+        values: dict[str, Value | None] = {
+            "terminal_id": original.terminal_id,
+            "original_type_code": self._partner.type_code(ROLE_OF_KIND[original.kind]),
+            "original_trace_number": first.trace_number,
+            "original_route_number": first.route_number,
+            "original_business_date": first.business_date,
+            "amount": original.amount,
+        }
+        return self._fitting(ROLE_OF_COMMAND[record.command], values, numbers, now_ms)
+
+    def station(self, role: Role, trace_number: int, now_ms: int) -> dict[str, Value]:
+        """The values of a telegram about the line itself; its route number is 0."""
+        values: dict[str, Value | None] = {"station_id": self._station_id}
+        if role in (Role.OPENING_ANSWER, Role.CLOSING_ANSWER):
+            values["result_code"] = self._partner.result_code_for(Outcome.APPROVED)
+        return self._fitting(role, values, Numbers(trace_number, 0, business_date(now_ms)), now_ms)
+
+    def _fitting(
+        self, role: Role, values: Mapping[str, Value | None], numbers: Numbers, now_ms: int
+    ) -> dict[str, Value]:
+        """With the header, and without what the partner's telegram has no field for."""
+        names = self._names[role]
+        fitting = {name: value for name, value in values.items() if value is not None and name in names}
+        fitting["company_code"] = self._company_code
+        fitting["business_date"] = numbers.business_date
+        fitting["sent_time"] = sent_time(now_ms)
+        fitting["trace_number"] = numbers.trace_number
+        fitting["route_number"] = numbers.route_number
+        return fitting
+
+
+def reported(
+    partner: PartnerSpec, transaction_id: str, line: str, numbers: Numbers, message: Message, late: bool, now_ms: int
+) -> ReportReceived:
+    """What a report about a request says."""
+    values = message.values
+    return ReportReceived(
+        transaction_id=transaction_id,
+        line=line,
+        trace_number=numbers.trace_number,
+        route_number=numbers.route_number,
+        business_date=numbers.business_date,
+        outcome=partner.classify(message),
+        result_code=_text(values, "result_code"),
+        approval_code=_text(values, "approval_code"),
+        error_code=_text(values, "error_code"),
+        late=late,
+        received_ms=now_ms,
+    )
+
+
+def cancel_reported(
+    partner: PartnerSpec, transaction_id: str, line: str, attempt: int, command: Command, message: Message, now_ms: int
+) -> CancelReported:
+    """What 8950, 8960 or 異常報告 says about a cancel telegram."""
+    done = partner.classify(message) is Outcome.APPROVED
+    code = _text(message.values, "error_code") or _text(message.values, "result_code")
+    return CancelReported(
+        transaction_id=transaction_id,
+        line=line,
+        attempt=attempt,
+        command=command,
+        in_error=message.role is Role.ERROR_REPORT,
+        error_code=None if done else code,
+        received_ms=now_ms,
+    )
+
+
+def _text(values: Mapping[str, Value], name: str) -> str | None:
+    value = values.get(name)
+    return None if value is None else str(value)

@@ -1,0 +1,227 @@
+"""The time in which this process owns one line: `core` between the log and the line."""
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import assert_never
+
+from egress.acts import Act, Hang, Store, Tell, Transmit
+from egress.connection import Connector
+from egress.core import LineCore
+from egress.jobs import Takeover
+from egress.metrics import Metrics
+from egress.takeover import Places
+from egress.telegrams import OpenCard
+from pipeline.bridge import LoopWriter
+from pipeline.log import Log, Message, Outgoing
+from pipeline.spans import read_span
+from schemas import wire
+from schemas.installation import Egress, Line
+from schemas.records import LineTaken, ReleaseRoute, SendCancel, SendRequest
+from schemas.telegrams import PartnerSpec
+from schemas.topics import Topics
+
+_TICK_S = 0.02
+_STEP_S = 0.005
+_STORE_MS = 5_000  # on giving a line up: how long the log is awaited
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What all lines of a process share."""
+
+    log: Log
+    topics: Topics
+    writer: LoopWriter
+    times: Egress
+    node: str
+    open_card: OpenCard
+    metrics: Metrics
+    now_ms: Callable[[], int]
+    fail: Callable[[BaseException], None]
+
+
+class Tenure:
+    """Owns the line from `start` until `finish`. Lives on the event loop; is `connection.Hears`."""
+
+    def __init__(self, around: Surroundings, line: Line, partner: PartnerSpec, places: Places, taken: int) -> None:
+        self._around = around
+        self._line = line
+        self._places = places
+        self._core = LineCore(line, partner, around.times, around.node, around.open_card)
+        self._connector = Connector(line, partner.framing, around.times, self)
+        self._last_stored = taken
+        self._stored: deque[tuple[int, int]] = deque()  # (dispatch, offset in `sent`): acknowledged, in order
+        self._checking: asyncio.Task[None] | None = None
+        self._ended = False
+        self._tick_handle: asyncio.TimerHandle | None = None
+        self.position = 0  # every dispatch before it is done with; read by the reader's thread
+
+    # --- life
+
+    async def start(self, found: Takeover) -> None:
+        """Own the line. Raises `OSError` where it cannot listen."""
+        self._perform(self._core.take(found, self._now()))
+        self._around.metrics.owned.labels(self._line.name).set(1)
+        await self._connector.start()
+        self._tick()
+
+    async def finish(self) -> None:
+        """Give the line up in order: let reports come in, close the station, have everything stored."""
+        if not self._ended:
+            times = self._around.times
+            self._perform(self._core.drain(self._now()))
+            await self._until(lambda: self._core.idle, times.drain_ms)
+            self._perform(self._core.close(self._now()))
+            await self._until(lambda: self._connector.connection is None, 2 * times.closing_timeout_ms)
+            await self._connector.stop()
+            await self._until(lambda: self._core.idle, _STORE_MS)
+        self._end()
+
+    def _end(self) -> None:
+        if self._tick_handle is not None:
+            self._tick_handle.cancel()
+        self._ended = True
+        metrics, name = self._around.metrics, self._line.name
+        for gauge in (metrics.owned, metrics.open, metrics.in_flight, metrics.waiting):
+            gauge.labels(name).set(0)
+
+    async def _until(self, reached: Callable[[], bool], limit_ms: int) -> None:
+        until = self._now() + limit_ms
+        while not reached() and not self._ended and self._now() < until:
+            await asyncio.sleep(_STEP_S)
+
+    def _now(self) -> int:
+        return self._around.now_ms()
+
+    def _tick(self) -> None:
+        self._perform(self._core.due(self._now()))
+        metrics, core, name = self._around.metrics, self._core, self._line.name
+        metrics.open.labels(name).set(core.station.open)
+        metrics.in_flight.labels(name).set(core.in_flight)
+        metrics.waiting.labels(name).set(core.waiting)
+        metrics.free_routes.labels(name).set(core.routes.free)
+        metrics.held_routes.labels(name).set(core.routes.held)
+        self._tick_handle = asyncio.get_running_loop().call_later(_TICK_S, self._tick)
+
+    # --- the log
+
+    def dispatched(self, messages: Sequence[Message]) -> None:
+        """Orders for this line. Raises `RecordError`: the process then stops in front of them."""
+        for message in messages:
+            record = wire.decode(message)
+            if not isinstance(record, (SendRequest, SendCancel, ReleaseRoute)):
+                raise wire.misplaced(message, record)
+            assert message.key is not None
+            self._perform(self._core.dispatched(message.offset, message.key, record, self._now()))
+        self.position = self._core.position
+
+    def _perform(self, acts: Sequence[Act]) -> None:
+        for act in acts:
+            match act:
+                case Transmit():
+                    if self._connector.connection is not None:
+                        self._connector.connection.transmit(act.data)
+                        self._around.metrics.transmitted.labels(self._line.name).inc()
+                case Store():
+                    value, headers = wire.encode(act.record)
+                    place = self._places.sent
+                    written = self._around.writer.write(Outgoing(place.topic, act.key, value, headers, place.partition))
+                    written.add_done_callback(partial(self._acknowledged, act.offset))
+                case Tell():
+                    self._around.writer.write(self._outgoing(act)).add_done_callback(partial(self._told, act.offset))
+                case Hang():
+                    if self._connector.connection is not None:
+                        self._connector.connection.hang(act.reason)
+                case _:
+                    assert_never(act)
+
+    def _outgoing(self, act: Tell) -> Outgoing:
+        topic = self._around.topics(act.topic)
+        name = "released" if act.record is None else type(act.record).__name__
+        self._around.metrics.told.labels(self._line.name, name).inc()
+        if act.record is None:
+            return Outgoing(topic, act.key, None)
+        value, headers = wire.encode(act.record)
+        return Outgoing(topic, act.key, value, headers)
+
+    def _told(self, offset: int | None, written: asyncio.Future[int]) -> None:
+        if (error := written.exception()) is not None:
+            self._around.fail(error)
+        elif offset is not None and not self._ended:
+            self._core.told(offset)
+            self.position = self._core.position
+
+    def _acknowledged(self, offset: int, written: asyncio.Future[int]) -> None:
+        if (error := written.exception()) is not None:
+            self._around.fail(error)
+            return
+        self._stored.append((offset, written.result()))
+        if self._checking is None:
+            self._advance()
+
+    def _advance(self) -> None:
+        """Act on what `sent` holds, as long as it holds it without a gap."""
+        while self._stored and not self._ended:
+            offset, at = self._stored[0]
+            if at != self._last_stored + 1:
+                self._checking = asyncio.create_task(self._check(at))
+                return
+            self._stored.popleft()
+            self._last_stored = at
+            self._perform(self._core.stored(offset, self._now()))
+
+    async def _check(self, at: int) -> None:
+        """Somebody else wrote to `sent`: the line's new owner, or a former one that does not know it yet."""
+        start = self._last_stored + 1
+        try:
+            strangers = await asyncio.to_thread(self._read_sent, start, at)
+        except Exception as error:  # noqa: BLE001  handed to whoever runs the process
+            self._around.fail(error)
+            return
+        taken = next((record for record in strangers if isinstance(record, LineTaken)), None)
+        if taken is not None:
+            _log.error("the line has a new owner", extra={"line": self._line.name, "node": taken.node})
+            self._end()
+            await self._connector.stop()
+            return
+        _log.warning("a former owner wrote to sent", extra={"line": self._line.name, "records": len(strangers)})
+        self._around.metrics.rivals.labels(self._line.name).inc(len(strangers))
+        self._last_stored = at - 1
+        self._checking = None
+        self._advance()
+
+    def _read_sent(self, start: int, end: int) -> list[object]:
+        return [wire.decode(each) for each in read_span(self._around.log, "sent", self._places.sent, start, end)]
+
+    # --- the line: connection.Hears
+
+    def sought(self, trouble: str | None) -> None:
+        if not self._ended:
+            self._perform(self._core.sought(trouble, self._now()))
+
+    def connected(self) -> None:
+        if not self._ended:
+            self._perform(self._core.connected(self._now()))
+
+    def received(self, payload: bytes) -> None:
+        if not self._ended:
+            self._around.metrics.received.labels(self._line.name).inc()
+            self._perform(self._core.received(payload, self._now()))
+
+    def unreadable(self, problem: str) -> None:
+        if not self._ended:
+            self._perform(self._core.stray(None, problem, self._now()))
+
+    def writable(self, writable: bool) -> None:
+        if not self._ended:
+            self._perform(self._core.writable(writable, self._now()))
+
+    def disconnected(self, reason: str) -> None:
+        if not self._ended:
+            self._perform(self._core.disconnected(self._now(), reason))
