@@ -114,7 +114,7 @@ class LineOwner:
 
 
 class EgressServer:
-    """All lines of one process. `start` and `stop` it on one event loop; `failed` ends with what it cannot go on from."""
+    """All lines of one process. Lives on one event loop; `failed` ends with what it cannot go on from."""
 
     def __init__(
         self,

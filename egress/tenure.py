@@ -94,7 +94,7 @@ class Tenure:
     async def _until(self, reached: Callable[[], bool], limit_ms: int) -> None:
         until = self._now() + limit_ms
         while not reached() and not self._ended and self._now() < until:
-            await asyncio.sleep(_STEP_S)
+            await asyncio.sleep(_STEP_S)  # noqa: ASYNC110  seldom, and for conditions of several makers
 
     def _now(self) -> int:
         return self._around.now_ms()
@@ -113,6 +113,8 @@ class Tenure:
 
     def dispatched(self, messages: Sequence[Message]) -> None:
         """Orders for this line. Raises `RecordError`: the process then stops in front of them."""
+        if self._ended:
+            return
         for message in messages:
             record = wire.decode(message)
             if not isinstance(record, (SendRequest, SendCancel, ReleaseRoute)):

@@ -321,8 +321,8 @@ class KafkaGroupReader(KafkaReader):
             assigned([TopicPartition(each.topic, each.partition) for each in partitions])
 
         def on_revoke(_: Consumer, partitions: list[KafkaPartition]) -> None:
-            self._commit()
             revoked([TopicPartition(each.topic, each.partition) for each in partitions])
+            self._commit()  # with what was done while it was being given up
 
         def on_lost(_: Consumer, partitions: list[KafkaPartition]) -> None:
             revoked([TopicPartition(each.topic, each.partition) for each in partitions])
