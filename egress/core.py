@@ -16,7 +16,6 @@ from dataclasses import dataclass, field
 from egress.acts import Act, Store, Tell, Transmit
 from egress.jobs import (
     CANCELS,
-    NOT_YET,
     Job,
     Order,
     Reason,
@@ -257,8 +256,8 @@ class LineCore:
         found = self._known.get((order.transaction_id, 0))
         if found is not None:
             return found
-        if any(job.transaction_id == order.transaction_id and job.stage in NOT_YET for job in self._jobs.values()):
-            return NotCancelled.NOT_SENT_IN_TIME  # it is not decided yet: ask again
+        if any(job.transaction_id == order.transaction_id and job.command is None for job in self._requests):
+            return NotCancelled.NOT_SENT_IN_TIME  # it still waits itself: ask again
         if original.accepted_ms - _CLOCKS_MS >= self._known_since_ms:
             return NotCancelled.ORIGINAL_NEVER_SENT
         return NotCancelled.ORIGINAL_NOT_FOUND

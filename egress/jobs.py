@@ -40,9 +40,6 @@ class Stage(Enum):
     DONE = auto()
 
 
-NOT_YET = (Stage.WAITING, Stage.STORING)
-
-
 @dataclass(slots=True, eq=False)
 class Job:
     """One order, on its way through the line."""

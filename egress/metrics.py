@@ -16,9 +16,7 @@ class Metrics:
         self.owned = Gauge("denbun_egress_line_owned", "1: this process owns the line", ["line"], registry=registry)
         self.in_flight = Gauge("denbun_egress_in_flight", "Requests awaiting a report", ["line"], registry=registry)
         self.waiting = Gauge("denbun_egress_waiting", "Orders awaiting line or route", ["line"], registry=registry)
-        self.free_routes = Gauge(
-            "denbun_egress_free_routes", "Routes that may be used", ["line"], registry=registry
-        )
+        self.free_routes = Gauge("denbun_egress_free_routes", "Routes that may be used", ["line"], registry=registry)
         self.held_routes = Gauge("denbun_egress_held_routes", "Routes held for cancels", ["line"], registry=registry)
         self.rivals = Counter(
             "denbun_egress_rivals", "Records a former owner wrote to sent", ["line"], registry=registry

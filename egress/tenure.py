@@ -93,8 +93,8 @@ class Tenure:
 
     async def _until(self, reached: Callable[[], bool], limit_ms: int) -> None:
         until = self._now() + limit_ms
-        while not reached() and not self._ended and self._now() < until:
-            await asyncio.sleep(_STEP_S)  # noqa: ASYNC110  seldom, and for conditions of several makers
+        while not reached() and not self._ended and self._now() < until:  # noqa: ASYNC110  seldom; several makers
+            await asyncio.sleep(_STEP_S)
 
     def _now(self) -> int:
         return self._around.now_ms()

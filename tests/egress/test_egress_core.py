@@ -1,0 +1,579 @@
+"""The life of orders on a line, as tables: time, what happens, and what the line wants done."""
+
+from typing import Any
+
+import pytest
+
+from egress.acts import Act, Hang, Store, Tell, Transmit
+from egress.core import LineCore
+from egress.jobs import Takeover
+from egress.numbers import business_date
+from egress.telegrams import CardData, CardDataUnreadable
+from schemas.installation import Egress, Line
+from schemas.records import (
+    CancelNotSent,
+    CancelReported,
+    CancelSilent,
+    Command,
+    Kind,
+    LineState,
+    NeverSent,
+    Original,
+    Outcome,
+    ReleaseRoute,
+    ReportMissing,
+    ReportReceived,
+    RouteHeld,
+    Sealed,
+    SendCancel,
+    SendRequest,
+    StrayTelegram,
+    TelegramSent,
+    TelegramWithheld,
+)
+from schemas.telegrams import REPORT_OF, Deframer, Message, Role, load_partner
+
+MIDNIGHT = 1_775_000_000_000 - (1_775_000_000_000 + 9 * 3_600_000) % 86_400_000
+PAN = "4111111111111111"
+SEALED = Sealed(key_id="card-1", nonce=b"n" * 12, ciphertext=b"c")
+TIMES = Egress(metrics_port=0, look_back_ms=60_000, probe_idle_ms=30_000, probe_timeout_ms=2_000)
+COMMANDS = {
+    "8910": Command.CANCEL,
+    "8920": Command.CANCEL_AGAIN,
+    "8930": Command.CONFIRM,
+    "8940": Command.CONFIRM_AGAIN,
+}
+
+SCENARIOS = {
+    "approved": """
+            0 ask a            -> sent a#0 t1 r1
+            1 stored           -> transmit sale_request t1 r1
+           50 approved a       -> report a approved
+    """,
+    "declined, then the second one's turn": """
+            0 ask a            -> sent a#0 t1 r1
+            0 ask b            -> sent b#0 t2 r2
+            1 stored           -> transmit sale_request t1 r1, transmit sale_request t2 r2
+           50 declined b       -> report b declined
+           60 approved a       -> report a approved
+    """,
+    "turned round by the network": """
+            0 ask a            -> sent a#0 t1 r1
+            1 stored           -> transmit sale_request t1 r1
+           50 turned_round a   -> report a turned_round
+    """,
+    "the telegram itself was in error": """
+            0 ask a            -> sent a#0 t1 r1
+            1 stored           -> transmit sale_request t1 r1
+           50 error a          -> report a in_error
+    """,
+    "silence: the route is held, 8930 goes out on it, and 8960 sets it free": """
+            0 ask a            -> sent a#0 t1 r1
+            1 stored           -> transmit sale_request t1 r1
+         1002 due              -> hold r1 a, missing a silence
+         1010 8930 a 1         -> sent a#1 t2 r1
+         1011 stored           -> transmit fault_confirm t2 r1
+         1050 done a           -> cancel a#1 done, free r1
+    """,
+    "silence again: 8940 on the same route": """
+            0 ask a            -> sent a#0 t1 r1
+            1 stored           -> transmit sale_request t1 r1
+         1002 due              -> hold r1 a, missing a silence
+         1010 8930 a 1         -> sent a#1 t2 r1
+         1011 stored           -> transmit fault_confirm t2 r1
+         2012 due              -> silent a#1 silence
+         2020 8940 a 2         -> sent a#2 t3 r1
+         2021 stored           -> transmit fault_confirm_again t3 r1
+         2050 done a           -> cancel a#2 done, free r1
+    """,
+    "a held route carries nothing else": """
+            0 ask a            -> sent a#0 t1 r1
+            1 stored           -> transmit sale_request t1 r1
+         1002 due              -> hold r1 a, missing a silence
+         1100 ask b            -> sent b#0 t2 r2
+         1100 ask c            -> sent c#0 t3 r3
+         1100 ask d            ->
+         1101 stored           -> transmit sale_request t2 r2, transmit sale_request t3 r3
+         1150 approved b       -> report b approved, sent d#0 t4 r2
+         1151 stored           -> transmit sale_request t4 r2
+    """,
+    "undeliverable: 8910 on a free route, which is held": """
+            0 ask a            -> sent a#0 t1 r1
+            1 stored           -> transmit sale_request t1 r1
+           50 approved a       -> report a approved
+          900 8910 a 1         -> hold r2 a, sent a#1 t2 r2
+          901 stored           -> transmit fault_cancel t2 r2
+         1902 due              -> silent a#1 silence
+         2000 8920 a 2         -> sent a#2 t3 r2
+         2001 stored           -> transmit fault_cancel_again t3 r2
+         2050 done a           -> cancel a#2 done, free r2
+    """,
+    "C13: the route stays held for the re-command": """
+            0 ask a            -> sent a#0 t1 r1
+            1 stored           -> transmit sale_request t1 r1
+         1002 due              -> hold r1 a, missing a silence
+         1010 8930 a 1         -> sent a#1 t2 r1
+         1011 stored           -> transmit fault_confirm t2 r1
+         1050 trouble a        -> cancel a#1 C13
+         1060 ask b            -> sent b#0 t3 r2
+         1070 8940 a 2         -> sent a#2 t4 r1
+    """,
+    "a person has it: the route is released": """
+            0 ask a            -> sent a#0 t1 r1
+            1 stored           -> transmit sale_request t1 r1
+         1002 due              -> hold r1 a, missing a silence
+         1010 8930 a 1         -> sent a#1 t2 r1
+         1011 stored           -> transmit fault_confirm t2 r1
+         1050 error a          -> cancel a#1 error
+         1060 release a        -> free r1
+    """,
+    "a late report is told as late, and the route stays held": """
+            0 ask a            -> sent a#0 t1 r1
+            1 stored           -> transmit sale_request t1 r1
+         1002 due              -> hold r1 a, missing a silence
+         1010 approved a       -> late a approved
+         1020 approved a       -> stray
+         1030 8930 a 1         -> sent a#1 t2 r1
+    """,
+    "answered twice: the second is a stray": """
+            0 ask a            -> sent a#0 t1 r1
+            1 stored           -> transmit sale_request t1 r1
+           50 approved a       -> report a approved
+           51 declined a       -> stray
+    """,
+    "a report of another amount answers nothing": """
+            0 ask a            -> sent a#0 t1 r1
+            1 stored           -> transmit sale_request t1 r1
+           50 approved a less  -> stray
+         1002 due              -> hold r1 a, missing a silence
+    """,
+    "the line breaks with requests in flight": """
+            0 ask a            -> sent a#0 t1 r1
+            0 ask b            -> sent b#0 t2 r2
+            1 stored 1         -> transmit sale_request t1 r1
+            5 broken           -> hold r1 a, missing a line_broke, line connecting
+            6 stored           -> never b line_not_open
+           10 8930 a 1         ->
+           20 opened           -> line opening, transmit opening_request, line open, sent a#1 t3 r1
+    """,
+    "copies are known": """
+            0 ask a            -> sent a#0 t1 r1
+            1 ask a            ->
+            2 stored           -> transmit sale_request t1 r1
+            3 ask a            ->
+           50 approved a       -> report a approved
+           60 ask a            ->
+    """,
+    "too late when it comes, or when it is stored": """
+         9000 ask a            -> withheld a#0 not_sent_in_time
+         9001 stored           -> never a not_sent_in_time
+         9001 ask b by 9500    -> sent b#0 t2 r1
+         9501 stored           -> never b not_sent_in_time
+         9502 ask c by 9900    -> sent c#0 t3 r2
+    """,
+    "no free route until its time is over": """
+            0 ask a            -> sent a#0 t1 r1
+            0 ask b            -> sent b#0 t2 r2
+            0 ask c            -> sent c#0 t3 r3
+            1 ask d by 500     ->
+            1 stored 2         -> transmit sale_request t1 r1, transmit sale_request t2 r2
+          501 due              -> withheld d#0 no_free_route
+          502 stored           -> transmit sale_request t3 r3, never d no_free_route
+    """,
+    "it does not fit, or its card cannot be opened": """
+            0 ask huge         -> withheld huge#0 does_not_fit_telegram
+            0 ask unreadable   -> withheld unreadable#0 card_data_unreadable
+            1 stored           -> never huge does_not_fit_telegram, never unreadable card_data_unreadable
+            2 ask a            -> sent a#0 t3 r3
+    """,
+    "nobody knows the numbers: the line does": """
+            0 ask a            -> sent a#0 t1 r1
+            1 stored           -> transmit sale_request t1 r1
+          500 8930 a 1 unknown -> hold r1 a, sent a#1 t2 r1
+    """,
+    "nobody knows the numbers: it was never sent": """
+            0 ask a            -> sent a#0 t1 r1
+           10 8930 z 1 unknown -> withheld z#1 original_never_sent
+           11 stored           -> transmit sale_request t1 r1, unsent z#1 original_never_sent
+    """,
+    "nobody knows the numbers: it is older than the line's memory": """
+            0 8930 old 1 unknown -> withheld old#1 original_not_found
+    """,
+    "the wanted route carries another telegram": """
+            0 ask a            -> sent a#0 t1 r1
+            1 stored           -> transmit sale_request t1 r1
+            2 8930 z 1         -> withheld z#1 no_free_route
+            3 stored           -> unsent z#1 no_free_route
+    """,
+    "the partner does not take what is transmitted": """
+            0 blocked          ->
+            1 ask a by 300     ->
+            2 ask b            ->
+          301 due              -> withheld a#0 line_not_open
+          302 unblocked        -> sent b#0 t2 r1
+    """,
+    "keep-alive is answered, and asked when the line is quiet": """
+            0 keepalive        -> transmit keepalive_answer
+        30000 due              -> transmit keepalive_request
+        32000 due              -> hang keep-alive not answered
+        32001 broken           -> line connecting
+    """,
+    "closing: what waits is left to the next owner": """
+            0 ask a            -> sent a#0 t1 r1
+            1 drain            -> line closing
+            2 stored           -> transmit sale_request t1 r1
+            3 ask b            ->
+          900 approved a       -> report a approved
+          901 close            -> transmit closing_request
+          902 closed           -> line closed, hang closed
+         9999 due              ->
+    """,
+    "the partner refuses to open": """
+            0 broken           -> line connecting
+            1 refused          -> line opening, transmit opening_request, hang refused: D01
+            2 ask a by 500     ->
+          501 due              -> withheld a#0 line_not_open
+    """,
+    "not a telegram": """
+            0 garbage          -> stray
+            1 ask a            -> sent a#0 t1 r1
+    """,
+}
+
+
+class Rig:
+    """A CAFIS line with three routes whose partner is this table."""
+
+    def __init__(self, found: Takeover | None = None, now: int = 0) -> None:
+        self.partner = load_partner("cafis")
+        line = Line.model_validate(
+            {
+                "name": "cafis-1", "partner": "cafis", "mode": "dial", "host": "127.0.0.1", "port": 1,
+                "station_id": "DNB00001", "company_code": "100001", "routes": [1, 3],
+            }
+        )  # fmt: skip
+        self.core = LineCore(line, self.partner, TIMES, "node-a", self.open_card)
+        self.offset = 0
+        self.stores: list[int] = []
+        self.tells: list[int] = []
+        self.values: dict[str, tuple[Role, dict[str, Any]]] = {}
+        self.deframer: Deframer = self.partner.framing.deframer()
+        self.last: dict[str, Message] = {}
+        self.of_who: dict[str, int] = {}
+        empty = Takeover(sent=(), known_since_ms=MIDNIGHT - 60_000, position=0, holds=(), day_began_at=0)
+        self.taken = self.seen(self.core.take(found or empty, MIDNIGHT + now))
+
+    @staticmethod
+    def open_card(record: SendRequest) -> CardData:
+        if record.reference == "unreadable":
+            raise CardDataUnreadable
+        return CardData(PAN, "2812", None, None)
+
+    # --- what happens
+
+    def play(self, event: str, now: int) -> str:
+        name, *words = event.split()
+        act = getattr(self, f"do_{name}", None)
+        if act is not None:
+            return self.seen(act(now, *words))
+        if name in COMMANDS:
+            return self.seen(self.command(name, now, *words))
+        return self.seen(self.answer(name, now, *words))
+
+    def dispatched(self, record: SendRequest | SendCancel | ReleaseRoute, now: int) -> list[Act]:
+        acts = self.core.dispatched(self.offset, b"AP02:first", record, now + MIDNIGHT)
+        self.offset += 1
+        return acts
+
+    def do_ask(self, now: int, who: str, *by: str) -> list[Act]:
+        request = SendRequest(
+            transaction_id=f"AP02:{who}", customer="AP02", reference=who, kind=Kind.SALE,
+            terminal_id="4980123456789", amount=999_999_999_999 if who == "huge" else 1_200, payment_method="10",
+            card=SEALED, sensitive=None, original=None,
+            send_by_ms=MIDNIGHT + (int(by[1]) if by else 5_000), report_timeout_ms=1_000,
+        )  # fmt: skip
+        return self.dispatched(request, now)
+
+    def command(self, code: str, now: int, who: str, attempt: str, *unknown: str) -> list[Act]:
+        trace, route = {"z": (9, 1)}.get(who, (1, 1))
+        original = Original(
+            kind=Kind.SALE, line="cafis-1", trace_number=None if unknown else trace,
+            route_number=None if unknown else route, business_date=None if unknown else business_date(MIDNIGHT),
+            approval_code=None, terminal_id="4980123456789", amount=1_200,
+            accepted_ms=MIDNIGHT - (99_000 if who == "old" else 0),
+        )  # fmt: skip
+        order = SendCancel(
+            transaction_id=f"AP02:{who}", command=COMMANDS[code], attempt=int(attempt), original=original,
+            send_by_ms=MIDNIGHT + now + 5_000, report_timeout_ms=1_000,
+        )  # fmt: skip
+        return self.dispatched(order, now)
+
+    def do_release(self, now: int, who: str) -> list[Act]:
+        return self.dispatched(ReleaseRoute(transaction_id=f"AP02:{who}", reason="attention"), now)
+
+    def do_stored(self, now: int, count: str = "99") -> list[Act]:
+        acts = []
+        for _ in range(min(int(count), len(self.stores))):
+            acts += self.core.stored(self.stores.pop(0), now + MIDNIGHT)
+        return acts
+
+    def do_due(self, now: int) -> list[Act]:
+        return self.core.due(now + MIDNIGHT)
+
+    def do_broken(self, now: int) -> list[Act]:
+        return self.core.disconnected(now + MIDNIGHT, "reset")
+
+    def do_blocked(self, now: int) -> list[Act]:
+        return self.core.writable(False, now + MIDNIGHT)
+
+    def do_unblocked(self, now: int) -> list[Act]:
+        return self.core.writable(True, now + MIDNIGHT)
+
+    def do_drain(self, now: int) -> list[Act]:
+        return self.core.drain(now + MIDNIGHT)
+
+    def do_close(self, now: int) -> list[Act]:
+        return self.core.close(now + MIDNIGHT)
+
+    def do_garbage(self, now: int) -> list[Act]:
+        return self.core.received(b"\x00 what", now + MIDNIGHT)
+
+    def do_opened(self, now: int, code: str = "000") -> list[Act]:
+        acts = self.core.connected(now + MIDNIGHT)
+        self.note(acts)
+        return [*acts, *self.station_answer(Role.OPENING_ANSWER, Role.OPENING_REQUEST, now, code)]
+
+    def do_refused(self, now: int) -> list[Act]:
+        return self.do_opened(now, "D01")
+
+    def do_closed(self, now: int) -> list[Act]:
+        return self.station_answer(Role.CLOSING_ANSWER, Role.CLOSING_REQUEST, now, "000")
+
+    def do_keepalive(self, now: int) -> list[Act]:
+        sample = self.partner.telegrams[Role.KEEPALIVE_REQUEST].sample()
+        return self.core.received(self.partner.encode(Role.KEEPALIVE_REQUEST, sample), now + MIDNIGHT)
+
+    def station_answer(self, role: Role, asked: Role, now: int, code: str) -> list[Act]:
+        values = dict(self.last[asked].values) | {"result_code": code}
+        return self.core.received(self.partner.encode(role, values), now + MIDNIGHT)
+
+    def answer(self, what: str, now: int, who: str, *less: str) -> list[Act]:
+        request = self.last[who]
+        values = {**request.values}
+        names = self.partner.telegrams[Role.ERROR_REPORT if what == "error" else REPORT_OF[request.role]].names
+        role = Role.ERROR_REPORT if what == "error" else REPORT_OF[request.role]
+        if what == "error":
+            values |= {"error_code": "E99", "original_type_code": self.partner.type_code(request.role)}
+        elif what == "trouble":
+            values |= {"result_code": self.partner.result_code_for(Outcome.DECLINED), "error_code": "C13"}
+        else:
+            outcome = Outcome.APPROVED if what == "done" else Outcome(what)
+            values |= {"result_code": self.partner.result_code_for(outcome)}
+        if less:
+            values["amount"] = 1
+        told = {name: value for name, value in values.items() if name in names}
+        return self.core.received(self.partner.encode(role, told), now + MIDNIGHT)
+
+    # --- what is seen
+
+    def note(self, acts: list[Act]) -> None:
+        for act in acts:
+            if isinstance(act, Transmit):
+                for payload in self.deframer.feed(act.data):
+                    message = self.partner.decode(payload)
+                    self.last[message.role] = message
+
+    def seen(self, acts: list[Act]) -> str:
+        told = []
+        for act in acts:
+            match act:
+                case Store():
+                    self.stores.append(act.offset)
+                    told.append(self.named(act.record))
+                case Tell():
+                    if act.offset is not None:
+                        self.tells.append(act.offset)
+                    told.append(self.named(act.record, act.key.decode()))
+                case Transmit():
+                    told.append(self.transmitted(act.data))
+                case Hang():
+                    told.append("hang " + act.reason.replace("the partner refuses to open the station", "refused"))
+        return ", ".join(told)
+
+    def transmitted(self, data: bytes) -> str:
+        (payload,) = self.deframer.feed(data)
+        message = self.partner.decode(payload)
+        self.last[message.role] = message
+        if message.values["route_number"] == 0:
+            return f"transmit {message.role}"
+        trace, route = message.values["trace_number"], message.values["route_number"]
+        for who, numbers in self.of_who.items():
+            if numbers == trace:
+                self.last[who] = message
+        return f"transmit {message.role} t{trace} r{route}"
+
+    def named(self, record: Any, key: str = "") -> str:
+        who = getattr(record, "transaction_id", "").removeprefix("AP02:")
+        match record:
+            case TelegramSent():
+                self.of_who[who] = record.trace_number
+                return f"sent {who}#{record.attempt} t{record.trace_number} r{record.route_number}"
+            case TelegramWithheld():
+                return f"withheld {who}#{record.attempt} {record.reason}"
+            case ReportReceived():
+                return f"{'late' if record.late else 'report'} {who} {record.outcome}"
+            case ReportMissing():
+                return f"missing {who} {record.doubt}"
+            case NeverSent():
+                return f"never {who} {record.refusal}"
+            case CancelReported():
+                said = "error" if record.in_error else record.error_code or "done"
+                return f"cancel {who}#{record.attempt} {said}"
+            case CancelSilent():
+                return f"silent {who}#{record.attempt} {record.doubt}"
+            case CancelNotSent():
+                return f"unsent {who}#{record.attempt} {record.reason}"
+            case RouteHeld():
+                return f"hold r{record.route_number} {who}"
+            case None:
+                return f"free r{key.rpartition('/')[2]}"
+            case LineState():
+                return f"line {record.stage}"
+            case StrayTelegram():
+                assert PAN not in record.description
+                return "stray"
+        raise AssertionError(record)
+
+
+def steps(table: str) -> list[tuple[int, str, str]]:
+    found = []
+    for row in table.strip().splitlines():
+        event, _, told = row.partition("->")
+        at, _, what = event.strip().partition(" ")
+        found.append((int(at), what.strip(), told.strip()))
+    return found
+
+
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_scenario(name: str) -> None:
+    rig = Rig()
+    assert rig.play("opened", 0) == "line opening, transmit opening_request, line open"
+    for at, event, told in steps(SCENARIOS[name]):
+        assert rig.play(event, at) == told, f"{at} {event}"
+
+
+def test_only_what_is_told_is_done_with() -> None:
+    rig = Rig()
+    rig.play("opened", 0)
+    for who in "abc":
+        rig.play(f"ask {who}", 0)
+    rig.play("stored", 1)
+    assert rig.core.position == 0
+    rig.play("approved b", 2)
+    rig.core.told(1)
+    assert rig.core.position == 0, "the first one has no outcome yet"
+    rig.play("approved a", 3)
+    assert rig.core.position == 0, "its outcome is not stored yet"
+    rig.core.told(0)
+    assert rig.core.position == 2
+    rig.play("due", 1_002)  # c is in doubt: its hold and its report must both be stored
+    rig.core.told(2)
+    assert rig.core.position == 2
+    rig.core.told(2)
+    assert rig.core.position == 3
+    assert rig.core.idle
+
+
+def sent_record(
+    who: str, offset: int, trace: int, route: int, attempt: int = 0, role: Role = Role.SALE_REQUEST
+) -> TelegramSent:
+    return TelegramSent(
+        transaction_id=f"AP02:{who}", transaction_key="AP02:first", attempt=attempt, role=role,
+        dispatch_offset=offset, trace_number=trace, route_number=route, business_date=business_date(MIDNIGHT),
+        sent_ms=MIDNIGHT, report_by_ms=MIDNIGHT + 1_000, node="node-b",
+    )  # fmt: skip
+
+
+def test_a_new_owner_doubts_what_was_on_the_line_and_sends_what_was_not() -> None:
+    found = Takeover(
+        sent=[sent_record("done", 3, 4, 1), sent_record("flying", 5, 6, 2)],
+        known_since_ms=MIDNIGHT - 60_000,
+        position=5,
+        holds=(),
+        day_began_at=0,
+    )
+    rig = Rig(found, now=100)
+    assert rig.taken == "hold r2 flying, missing flying line_broke, line connecting"
+    assert rig.core.position == 5
+    rig.offset = 5
+    assert rig.play("ask flying", 101) == ""
+    assert rig.play("ask fresh", 102) == ""
+    assert rig.play("ask done", 103) == "", "a copy of what is below the position"
+    assert rig.core.position == 5, "the inherited one's outcome is not stored yet"
+    rig.core.told(5)
+    rig.core.told(5)
+    assert rig.core.position == 6
+    opened = rig.play("opened", 110)
+    assert opened == "line opening, transmit opening_request, line open, sent fresh#0 t7 r1"
+    assert rig.play("8930 flying 1 unknown", 111) == "sent flying#1 t9 r2"
+
+
+def test_a_new_owner_says_again_what_was_withheld() -> None:
+    withheld = TelegramWithheld(
+        transaction_id="AP02:a", transaction_key="AP02:first", attempt=0, role=Role.SALE_REQUEST, dispatch_offset=2,
+        reason="no_free_route", noticed_ms=MIDNIGHT, node="node-b",
+    )  # fmt: skip
+    cancel = TelegramWithheld(
+        transaction_id="AP02:b", transaction_key="AP02:first", attempt=3, role=Role.FAULT_CONFIRM, dispatch_offset=3,
+        reason="line_not_open", noticed_ms=MIDNIGHT, node="node-b",
+    )  # fmt: skip
+    found = Takeover(sent=[withheld, cancel], known_since_ms=MIDNIGHT, position=2, holds=(), day_began_at=0)
+    assert Rig(found).taken == "never a no_free_route, unsent b#3 line_not_open, line connecting"
+
+
+def test_a_new_owner_keeps_the_holds_and_knows_a_report_that_comes_after_all() -> None:
+    held = RouteHeld(
+        line="cafis-1", route_number=2, transaction_id="AP02:held", trace_number=40,
+        business_date=business_date(MIDNIGHT), reason="in_doubt", since_ms=MIDNIGHT, expires_ms=None,
+    )  # fmt: skip
+    flying = sent_record("flying", 50, 51, 3)
+    found = Takeover(sent=[flying], known_since_ms=MIDNIGHT, position=50, holds=[held], day_began_at=0)
+    rig = Rig(found)
+    rig.offset = 51
+    rig.play("opened", 1)
+    assert rig.play("ask a", 2) == "sent a#0 t52 r1"
+    assert rig.play("ask b", 2) == "", "two of three routes are held"
+    assert rig.play("8940 held 7 unknown", 3) == "sent held#7 t54 r2"
+    rig.play("stored", 4)
+    rig.last["flying"] = Message(Role.SALE_REQUEST, {**rig.last["a"].values, "trace_number": 51, "route_number": 3})
+    assert rig.play("approved flying", 5) == "late flying approved"
+
+
+def test_an_inherited_cancel_is_silent_and_keeps_its_route() -> None:
+    found = Takeover(
+        sent=[sent_record("a", 1, 2, 3, attempt=1, role=Role.FAULT_CANCEL)],
+        known_since_ms=MIDNIGHT,
+        position=1,
+        holds=(),
+        day_began_at=0,
+    )
+    assert Rig(found).taken == "hold r3 a, silent a#1 line_broke, line connecting"
+
+
+def test_trace_numbers_do_not_repeat_within_a_business_day() -> None:
+    rig = Rig()
+    rig.play("opened", 0)
+    rig.offset = 999_998
+    assert rig.play("ask a", 1) == "sent a#0 t999999 r1"
+    assert rig.play("ask b", 1) == "withheld b#0 trace_numbers_exhausted"
+    day = 86_400_000
+    rig.core.disconnected(MIDNIGHT + day, "reset")
+    rig.play("opened", day)
+    assert rig.play(f"ask c by {day + 5_000}", day + 1) == "sent c#0 t2 r3"
+
+
+def test_the_business_day_is_japans() -> None:
+    noon_utc = 1_775_044_800_000  # 2026-04-01T12:00Z, 21:00 in Japan
+    assert business_date(noon_utc) == "20260401"
+    assert business_date(noon_utc + 3 * 3_600_000 - 1) == "20260401"
+    assert business_date(noon_utc + 3 * 3_600_000) == "20260402"
