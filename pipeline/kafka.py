@@ -3,9 +3,12 @@
 The settings differ from the client's defaults where those would cost money or time; the reason stands beside each.
 """
 
+import logging
+import re
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import Any, TypeVar, cast
 
@@ -37,6 +40,28 @@ T = TypeVar("T")
 
 _ADMIN_S = 15.0
 _POLL_S = 0.1
+_AGAIN_S = 10.0
+
+_log = logging.getLogger(__name__)
+
+
+class _Calm(logging.Filter):
+    """Lets the same trouble through every ten seconds: a client tries to connect some thirty times in each."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._told: dict[str, float] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        what = re.sub(r"\d+", "", record.getMessage())  # without counts, times and numbers of connections
+        now = time.monotonic()
+        if now - self._told.get(what, -_AGAIN_S) < _AGAIN_S:
+            return False
+        self._told[what] = now
+        return True
+
+
+_log.addFilter(_Calm())
 
 
 def _common(servers: str, name: str, extra: Mapping[str, str]) -> dict[str, Any]:
@@ -48,6 +73,7 @@ def _common(servers: str, name: str, extra: Mapping[str, str]) -> dict[str, Any]
         "socket.nagle.disable": True,
         "allow.auto.create.topics": False,
         "log_level": 3,
+        "logger": _log,  # else the client writes its own lines, which no collector reads, to stderr
         **extra,
     }
 
@@ -150,9 +176,9 @@ class KafkaLog:
             try:
                 future.result(_ADMIN_S)
                 created.append(name)
-            except KafkaException as error:
-                if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:  # another process was first
-                    raise LogError(f"topic {name} cannot be created: {error.args[0].str()}") from error
+            except (KafkaException, TimeoutError) as error:
+                if _code(error) != KafkaError.TOPIC_ALREADY_EXISTS:  # another process was first
+                    raise LogError(f"topic {name} cannot be created: {_reason(error)}") from error
         self._wait_for(admin, wanted)
         return created
 
@@ -199,10 +225,10 @@ class KafkaLog:
         asked = ConsumerGroupTopicPartitions(group, [KafkaPartition(*place)])
         try:
             answer = admin.list_consumer_group_offsets([asked])[group].result(_ADMIN_S)
-        except KafkaException as error:
-            if error.args[0].code() == KafkaError.GROUP_ID_NOT_FOUND:
+        except (KafkaException, TimeoutError) as error:
+            if _code(error) == KafkaError.GROUP_ID_NOT_FOUND:
                 return None
-            raise LogError(f"the offsets of group {group} cannot be read: {error.args[0].str()}") from error
+            raise LogError(f"the offsets of group {group} cannot be read: {_reason(error)}") from error
         (found,) = answer.topic_partitions
         return int(found.offset) if found.offset >= 0 else None
 
@@ -214,6 +240,14 @@ class KafkaLog:
             raise LogError(f"{place.topic}/{place.partition} cannot be asked: {error.args[0].str()}") from error
         finally:
             consumer.close()
+
+
+def _code(error: KafkaException | TimeoutError) -> int | None:
+    return int(error.args[0].code()) if isinstance(error, KafkaException) else None
+
+
+def _reason(error: KafkaException | TimeoutError) -> str:
+    return str(error.args[0].str()) if isinstance(error, KafkaException) else f"no answer within {_ADMIN_S:g} s"
 
 
 class KafkaWriter:
@@ -339,12 +373,9 @@ class KafkaGroupReader(KafkaReader):
                 raise LogError(f"offsets cannot be stored: {error.args[0].str()}") from error
 
     def _commit(self) -> None:
-        try:
+        # There may be nothing new to commit. Whatever else goes wrong, the next owner reads some messages again.
+        with suppress(KafkaException):
             self._consumer.commit(asynchronous=False)
-        except KafkaException as error:
-            # _NO_OFFSET: nothing new. Anything else: the next owner reads some messages again, which it can.
-            if error.args[0].code() != KafkaError._NO_OFFSET:  # noqa: SLF001
-                return
 
 
 _FATAL = frozenset({KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError.TOPIC_AUTHORIZATION_FAILED, KafkaError._FATAL})  # noqa: SLF001

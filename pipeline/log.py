@@ -101,7 +101,10 @@ class GroupReader(Reader, Protocol):
     """Reads as a member of a group: the listeners are called from within `poll` and `close`."""
 
     def done(self, positions: Mapping[TopicPartition, int]) -> None:
-        """Everything before these offsets is done with: commit them in the background, and before a revocation."""
+        """Everything before these offsets is done with: commit them in the background, and when `revoked` has returned.
+
+        For partitions that are this member's no more it does nothing: their next owner reads again.
+        """
         ...
 
 

@@ -69,18 +69,17 @@ class MemoryLog:
         return reader
 
     def create(self, topics: Iterable[NewTopic]) -> list[str]:
-        created = []
         with self.changed:
-            for topic in topics:
-                there = self._topics.get(topic.name)
-                if there is None:
-                    self._topics[topic.name] = [[] for _ in range(topic.partitions)]
-                    created.append(topic.name)
-                elif len(there) != topic.partitions:
+            wanted = {topic.name: topic.partitions for topic in topics}
+            for name, partitions in wanted.items():
+                there = len(self._topics.get(name, ())) or partitions
+                if there != partitions:
                     raise LogError(
-                        f"topic {topic.name} has {len(there)} partitions where {topic.partitions} are configured: "
+                        f"topic {name} has {there} partitions where {partitions} are configured: "
                         "a change of partitions would part transactions from their state; use another topic prefix"
                     )
+            created = [name for name in wanted if name not in self._topics]
+            self._topics.update({name: [[] for _ in range(wanted[name])] for name in created})
         return created
 
     def partition_count(self, topic: str) -> int:

@@ -1,0 +1,620 @@
+"""The contract of `pipeline.log`, kept by the log in memory and by Kafka alike."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import pytest
+from log_rig import GO, Broker, poll_until, values
+
+from pipeline import kafka
+from pipeline.kafka import KafkaLog
+from pipeline.log import GroupReader, Log, LogError, Message, NewTopic, Outgoing, TopicPartition, WriteFailed
+from pipeline.memory import MemoryLog
+from pipeline.murmur import partition_of
+
+# --- writing --------------------------------------------------------------------------------------------------------
+
+
+def test_what_one_writer_writes_gets_one_offset_after_the_other(broker: Broker) -> None:
+    topic = broker.topic("t")
+    writer = broker.log.writer("w")
+    batches = [writer.write([Outgoing(topic, b"k", b"%d" % each) for each in range(size)]) for size in (3, 1, 500)]
+    writer.close()
+    assert [offset for batch in batches for offset in batch] == list(range(504))
+    assert values(broker.everything("t"))[:5] == [b"0", b"1", b"2", b"0", b"0"]
+
+
+def test_a_writer_sees_by_the_gap_that_somebody_else_wrote(broker: Broker) -> None:
+    topic = broker.topic("t")
+    one, other = broker.log.writer("one"), broker.log.writer("other")
+    message = Outgoing(topic, b"k", b"v")
+    assert one.write([message, message]) == [0, 1]
+    assert other.write([message]) == [2]
+    assert one.write([message]) == [3]
+    one.close()
+    other.close()
+
+
+def test_an_empty_batch_is_written_at_once(broker: Broker) -> None:
+    writer = broker.log.writer("w")
+    assert writer.write([]) == []
+    writer.close()
+
+
+def test_offsets_are_those_of_each_messages_own_partition(broker: Broker) -> None:
+    topic = broker.topic("t", 2)
+    writer = broker.log.writer("w")
+    assert writer.write([Outgoing(topic, b"k", b"v", (), number) for number in (1, 0, 1, 1, 0)]) == [0, 0, 1, 2, 1]
+    writer.close()
+
+
+def test_the_key_decides_the_partition_as_murmur2_says(broker: Broker) -> None:
+    topic = broker.topic("t", 7)
+    keys = [b"AP02:%d" % number for number in range(300)] + [b"", b"\x00\xff", "処理".encode()]
+    writer = broker.log.writer("w")
+    writer.write([Outgoing(topic, key, b"v") for key in keys])
+    writer.close()
+    found = {each.key: number for number in range(7) for each in broker.everything("t", number)}
+    assert found == {key: partition_of(key, 7) for key in keys}
+    assert set(found.values()) == set(range(7))
+
+
+def test_a_message_comes_back_as_it_was_written(broker: Broker) -> None:
+    topic = broker.topic("t", 2)
+    before = time.time_ns() // 1_000_000
+    headers = (("schema", b"0123456789abcdef"), ("epoch", b"7"), ("epoch", b""))
+    writer = broker.log.writer("w")
+    writer.write([Outgoing(topic, b"\x00key", b"\xffvalue", headers, 1)])
+    writer.write([Outgoing(topic, None, b"", (), 1)])
+    writer.close()
+    full, bare = broker.everything("t", 1)
+    assert (full.topic, full.partition, full.offset) == (topic, 1, 0)
+    assert (full.key, full.value, full.headers) == (b"\x00key", b"\xffvalue", headers)
+    assert before <= full.timestamp_ms <= time.time_ns() // 1_000_000
+    assert (bare.key, bare.value, bare.headers) == (None, b"", ())
+
+
+def test_a_tombstone_is_no_value_and_not_an_empty_one(broker: Broker) -> None:
+    topic = broker.topic("t")
+    writer = broker.log.writer("w")
+    writer.write([Outgoing(topic, b"k", b"v"), Outgoing(topic, b"k", None), Outgoing(topic, b"k", b"")])
+    writer.close()
+    assert values(broker.everything("t")) == [b"v", None, b""]
+
+
+def test_a_sender_tells_every_acknowledgement_in_order(broker: Broker) -> None:
+    topic = broker.topic("t", 2)
+    told: dict[int, list[int | None]] = {0: [], 1: []}
+    errors: list[Exception | None] = []
+    sender = broker.log.sender("s")
+    for number in range(400):
+
+        def done(offset: int | None, error: Exception | None, partition: int = number % 2) -> None:
+            told[partition].append(offset)
+            errors.append(error)
+
+        sender.send(Outgoing(topic, b"k", b"%d" % number, (), number % 2), done)
+    sender.close()  # waits for what is under way
+    assert told == {0: list(range(200)), 1: list(range(200))}
+    assert set(errors) == {None}
+    assert values(broker.everything("t", 1)) == [b"%d" % number for number in range(1, 400, 2)]
+
+
+# --- writing fails --------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def closed_port() -> Iterator[int]:
+    """A port that nobody can listen on: it is bound, and not listened on, by this test."""
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        yield bound.getsockname()[1]
+
+
+def failing_logs(closed_port: int) -> dict[str, Log]:
+    broken = MemoryLog()
+    broken.create([NewTopic("t", 1, {})])
+    broken.break_writes(True)
+    return {"memory": broken, "kafka": KafkaLog(f"127.0.0.1:{closed_port}", write_timeout_ms=300)}
+
+
+@pytest.mark.parametrize("kind", ["memory", "kafka"])
+def test_a_write_without_a_broker_fails(kind: str, closed_port: int) -> None:
+    writer = failing_logs(closed_port)[kind].writer("w")
+    with pytest.raises(WriteFailed, match=r"not acknowledged: "):
+        writer.write([Outgoing("t", b"k", b"secret"), Outgoing("t", b"k", b"secret")])
+    writer.close()
+
+
+@pytest.mark.parametrize("kind", ["memory", "kafka"])
+def test_a_sender_without_a_broker_tells_the_failure_and_raises_nothing(kind: str, closed_port: int) -> None:
+    told: list[tuple[int | None, Exception | None]] = []
+    sender = failing_logs(closed_port)[kind].sender("s")
+    sender.send(Outgoing("t", b"k", b"v", (), 0), lambda offset, error: told.append((offset, error)))
+    sender.close()
+    ((offset, error),) = told
+    assert offset is None
+    assert isinstance(error, WriteFailed)
+    assert str(error).startswith("t: not acknowledged: ")
+
+
+def test_an_unknown_topic_or_partition_is_a_failed_write(broker: Broker) -> None:
+    topic = broker.topic("t")
+    # By default Kafka's client waits half a minute for a topic that may have been created a moment ago.
+    log = KafkaLog(broker.log._servers, write_timeout_ms=1_000) if isinstance(broker.log, KafkaLog) else broker.log
+    for message in (Outgoing(broker.prefix + "nowhere", b"k", b"v"), Outgoing(topic, b"k", b"v", (), 5)):
+        writer = log.writer("w")
+        with pytest.raises(WriteFailed, match=r"not acknowledged|not accepted"):
+            writer.write([message])
+        writer.close()
+    told: list[Exception | None] = []
+    sender = log.sender("s")
+    sender.send(Outgoing(topic, b"k", b"v", (), 5), lambda _, error: told.append(error))
+    sender.close()
+    assert [type(each) for each in told] == [WriteFailed]
+    assert broker.everything("t") == []
+
+
+def test_after_a_failed_batch_the_first_messages_may_be_stored() -> None:
+    log = MemoryLog()
+    log.create([NewTopic("t", 1, {})])
+    log.break_writes(True, after=2)
+    with pytest.raises(WriteFailed):
+        log.writer("w").write([Outgoing("t", b"k", b"%d" % each) for each in range(5)])
+    assert values(log.everything("t")) == [b"0", b"1"]
+    log.break_writes(False)
+    assert log.writer("w").write([Outgoing("t", b"k", b"again")]) == [2]
+
+
+def test_a_broker_that_is_not_there_is_named_with_the_remedy(closed_port: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kafka, "_ADMIN_S", 0.3)
+    log = KafkaLog(f"127.0.0.1:{closed_port}")
+    place = TopicPartition("t", 0)
+    for ask in (lambda: log.create([NewTopic("t", 1, {})]), lambda: log.partition_count("t")):
+        with pytest.raises(LogError, match=rf"no Kafka broker answers at 127\.0\.0\.1:{closed_port} \(.+\): start it"):
+            ask()
+    for ask_place in (lambda: log.span(place), lambda: log.offset_at(place, 0)):
+        with pytest.raises(LogError, match="t/0 cannot be asked: "):
+            ask_place()
+    with pytest.raises(LogError, match="the offsets of group g cannot be read: "):
+        log.committed("g", place)
+
+
+def test_the_clients_own_trouble_goes_to_the_log_and_not_thirty_times_a_second(
+    closed_port: int, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+) -> None:
+    reader = KafkaLog(f"127.0.0.1:{closed_port}").reader("r", {TopicPartition("t", 0): 0})
+    poll_until(lambda: reader.poll(10, 0.05), lambda: bool(caplog.records))
+    for _ in range(5):
+        reader.poll(10, 0.05)
+    reader.close()
+    assert capfd.readouterr().err == ""
+    texts = [record.getMessage() for record in caplog.records]
+    assert any(f"127.0.0.1:{closed_port}" in text for text in texts)
+    assert len(texts) <= 4
+
+
+# --- topics and their spans -----------------------------------------------------------------------------------------
+
+
+def test_topics_are_created_once(broker: Broker) -> None:
+    one, two = broker.prefix + "one", broker.prefix + "two"
+    assert broker.log.create([NewTopic(one, 2, {"cleanup.policy": "compact"})]) == [one]
+    assert broker.log.create([NewTopic(one, 2, {}), NewTopic(two, 3, {})]) == [two]
+    assert broker.log.create([NewTopic(one, 2, {}), NewTopic(two, 3, {})]) == []
+    assert (broker.log.partition_count(one), broker.log.partition_count(two)) == (2, 3)
+
+
+def test_a_topic_that_exists_with_other_partitions_is_refused_and_nothing_is_created(broker: Broker) -> None:
+    one, two = broker.prefix + "one", broker.prefix + "two"
+    broker.log.create([NewTopic(one, 2, {})])
+    with pytest.raises(LogError) as raised:
+        broker.log.create([NewTopic(two, 1, {}), NewTopic(one, 3, {})])
+    assert str(raised.value) == (
+        f"topic {one} has 2 partitions where 3 are configured: "
+        "a change of partitions would part transactions from their state; use another topic prefix"
+    )
+    with pytest.raises(LogError):
+        broker.log.partition_count(two)
+
+
+def test_a_topic_that_is_not_there_is_said(broker: Broker) -> None:
+    name = broker.prefix + "nowhere"
+    with pytest.raises(LogError) as raised:
+        broker.log.partition_count(name)
+    assert str(raised.value) == f"there is no topic {name}: create the topics first (`denbun topics create`)"
+    with pytest.raises(LogError, match=f"{name}/0"):
+        broker.log.span(TopicPartition(name, 0))
+    with pytest.raises(LogError, match=f"{name}/0"):
+        broker.log.offset_at(TopicPartition(name, 0), 0)
+
+
+def test_the_span_is_what_is_there_and_what_comes_next(broker: Broker) -> None:
+    place = TopicPartition(broker.topic("t"), 0)
+    assert broker.log.span(place) == (0, 0)
+    broker.put("t", b"1", b"2", b"3")
+    assert broker.log.span(place) == (0, 3)
+
+
+def test_a_time_gives_the_first_message_that_is_not_older(broker: Broker) -> None:
+    place = TopicPartition(broker.topic("t"), 0)
+    assert broker.log.offset_at(place, 0) == 0
+    pause = threading.Event()
+    for number in range(4):
+        broker.put("t", b"%d" % number)
+        pause.wait(0.005)  # so that their times differ
+    messages = broker.everything("t")
+    for time_ms in {each.timestamp_ms + step for each in messages for step in (-1, 0, 1)}:
+        expected = next((each.offset for each in messages if each.timestamp_ms >= time_ms), 4)
+        assert broker.log.offset_at(place, time_ms) == expected
+
+
+# --- reading --------------------------------------------------------------------------------------------------------
+
+
+def test_a_reader_starts_where_it_is_told_and_sees_what_comes(broker: Broker) -> None:
+    topic = broker.topic("t", 2)
+    broker.put("t", b"0", b"1", b"2", partition=0)
+    broker.put("t", b"10", partition=1)
+    reader = broker.log.reader("r", {TopicPartition(topic, 0): 1, TopicPartition(topic, 1): 1})
+    found: list[Message] = []
+    poll_until(lambda: found.extend(reader.poll(100, 0.1)), lambda: len(found) >= 2)
+    assert values(found) == [b"1", b"2"]
+    broker.put("t", b"11", partition=1)
+    poll_until(lambda: found.extend(reader.poll(100, 0.1)), lambda: len(found) >= 3)
+    assert (found[2].partition, found[2].offset, found[2].value) == (1, 1, b"11")
+    assert reader.poll(100, 0) == []
+    reader.close()
+
+
+def test_a_reader_gives_no_more_than_asked_for(broker: Broker) -> None:
+    topic = broker.topic("t", 2)
+    for partition in (0, 1):
+        broker.put("t", *(b"%d" % number for number in range(20)), partition=partition)
+    reader = broker.log.reader("r", {TopicPartition(topic, number): 0 for number in (0, 1)})
+    sizes: list[int] = []
+    poll_until(lambda: sizes.append(len(reader.poll(7, 0.1))), lambda: sum(sizes) >= 40)
+    assert max(sizes) <= 7
+    assert sum(sizes) == 40
+    assert reader.poll(1, 0) == []
+    reader.close()
+
+
+def test_a_reader_without_partitions_reads_nothing(broker: Broker) -> None:
+    reader = broker.log.reader("r", {})
+    assert reader.poll(10, 0.01) == []
+    reader.close()
+
+
+def test_a_waiting_reader_is_given_a_message_as_it_comes(broker: Broker) -> None:
+    topic = broker.topic("t")
+    reader = broker.log.reader("r", {TopicPartition(topic, 0): 0})
+    assert reader.poll(10, 0.01) == []
+    found: list[Message] = []
+    waiting = threading.Thread(
+        target=lambda: poll_until(lambda: found.extend(reader.poll(10, GO)), lambda: bool(found)), daemon=True
+    )
+    waiting.start()
+    broker.put("t", b"v")
+    waiting.join(GO)
+    assert values(found) == [b"v"]
+    reader.close()
+
+
+# --- groups ---------------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class Member:
+    """A member of a group, and all that happened to it, in order."""
+
+    name: str
+    happened: list[tuple[str, list[tuple[str, int]]]] = field(default_factory=list)
+    held: set[TopicPartition] = field(default_factory=set)
+    got: list[Message] = field(default_factory=list)
+    when_revoked: Callable[[], None] = lambda: None
+    reader: GroupReader = field(init=False)
+
+    def assigned(self, places: list[TopicPartition]) -> None:
+        self.happened.append(("assigned", sorted(places)))
+        self.held |= set(places)
+
+    def revoked(self, places: list[TopicPartition]) -> None:
+        self.when_revoked()
+        self.happened.append(("revoked", sorted(places)))
+        self.held -= set(places)
+
+    def poll(self) -> None:
+        for message in self.reader.poll(100, 0.05):
+            assert TopicPartition(message.topic, message.partition) in self.held
+            self.got.append(message)
+
+    def done(self) -> None:
+        self.reader.done({TopicPartition(each.topic, each.partition): each.offset + 1 for each in self.got})
+
+    def numbers(self) -> set[int]:
+        return {place.partition for place in self.held}
+
+
+Join = Callable[..., Member]
+
+
+@contextmanager
+def joining(broker: Broker) -> Iterator[Join]:
+    """Gives a function that lets members join the group; what still is a member at the end leaves it."""
+    members: list[Member] = []
+
+    def join(name: str, *topics: str) -> Member:
+        member = Member(name)
+        full = [broker.prefix + topic for topic in topics or ("t",)]
+        member.reader = broker.log.group_reader(name, broker.prefix + "g", full, member.assigned, member.revoked)
+        members.append(member)
+        return member
+
+    try:
+        yield join
+    finally:
+        for member in members:
+            member.reader.close()
+
+
+@pytest.fixture
+def join(broker: Broker) -> Iterator[Join]:
+    with joining(broker) as join:
+        yield join
+
+
+def until(*members: Member, ready: Callable[[], bool]) -> None:
+    poll_until(lambda: [member.poll() for member in members], ready)
+
+
+def test_one_member_has_all_partitions_and_reads_from_the_beginning(broker: Broker, join: Join) -> None:
+    broker.topic("t", 3)
+    for number in range(3):
+        broker.put("t", b"%d" % number, partition=number)
+    only = join("a")
+    until(only, ready=lambda: len(only.got) == 3)
+    assert only.numbers() == {0, 1, 2}
+    assert sorted(values(only.got)) == [b"0", b"1", b"2"]
+
+
+def test_partitions_go_to_the_members_in_the_order_of_their_names(broker: Broker, join: Join) -> None:
+    broker.topic("t", 5)
+    late, early = join("b"), join("a")
+    until(late, early, ready=lambda: early.numbers() == {0, 1, 2} and late.numbers() == {3, 4})
+    first = join("0")
+    until(late, early, first, ready=lambda: [len(each.held) for each in (first, early, late)] == [2, 2, 1])
+    assert [sorted(each.numbers()) for each in (first, early, late)] == [[0, 1], [2, 3], [4]]
+
+
+def test_topics_of_one_group_are_given_out_together(broker: Broker, join: Join) -> None:
+    for topic in ("t", "u"):
+        broker.topic(topic, 4)
+    a, b = join("a", "t", "u"), join("b", "t", "u")
+    until(a, b, ready=lambda: len(a.held) == 4 and len(b.held) == 4)
+    both = [broker.prefix + "t", broker.prefix + "u"]
+    assert a.held == {TopicPartition(topic, number) for topic in both for number in (0, 1)}
+    assert b.held == {TopicPartition(topic, number) for topic in both for number in (2, 3)}
+
+
+def test_a_single_partition_goes_to_the_preferred_member_whenever_it_is_there(broker: Broker, join: Join) -> None:
+    broker.topic("t", 1)
+    standby = join("2-node-b")
+    until(standby, ready=lambda: standby.numbers() == {0})
+    preferred = join("1-node-a")
+    until(standby, preferred, ready=lambda: preferred.numbers() == {0})
+    assert standby.numbers() == set()
+    preferred.reader.close()
+    until(standby, ready=lambda: standby.numbers() == {0})
+
+
+def test_a_partition_is_taken_only_after_its_former_owner_was_told(broker: Broker, join: Join) -> None:
+    broker.topic("t", 1)
+    order: list[str] = []
+    b = join("b")
+    until(b, ready=lambda: b.numbers() == {0})
+    b.when_revoked = lambda: order.append("b gives up")
+    a = join("a")
+    taken = a.assigned
+
+    def assigned(places: list[TopicPartition]) -> None:
+        order.append("a takes")
+        taken(places)
+
+    a.assigned = assigned  # type: ignore[method-assign]
+    a.reader.close()
+    a.reader = broker.log.group_reader("a", broker.prefix + "g", [broker.prefix + "t"], a.assigned, a.revoked)
+    until(a, b, ready=lambda: a.numbers() == {0})
+    assert order[0] == "b gives up"
+    assert order[-1] == "a takes"
+
+
+def test_what_is_done_is_not_read_again_and_the_rest_is(broker: Broker, join: Join) -> None:
+    place = TopicPartition(broker.topic("t"), 0)
+    broker.put("t", b"0", b"1", b"2", b"3")
+    first = join("a")
+    until(first, ready=lambda: len(first.got) == 4)
+    first.reader.done({place: 2})
+    first.reader.close()
+    assert broker.log.committed(broker.prefix + "g", place) == 2
+    second = join("b")
+    until(second, ready=lambda: len(second.got) == 2)
+    assert values(second.got) == [b"2", b"3"]
+
+
+def test_what_a_listener_finishes_while_it_gives_up_is_done(broker: Broker, join: Join) -> None:
+    place = TopicPartition(broker.topic("t"), 0)
+    broker.put("t", b"0", b"1")
+    first = join("b")
+    until(first, ready=lambda: len(first.got) == 2)
+    first.when_revoked = first.done  # it drains
+    second = join("a")
+    until(first, second, ready=lambda: second.numbers() == {0})
+    assert broker.log.committed(broker.prefix + "g", place) == 2
+    broker.put("t", b"2")
+    until(first, second, ready=lambda: len(second.got) == 1)
+    assert values(second.got) == [b"2"]
+
+
+def test_what_is_done_too_late_is_the_next_owners(broker: Broker, join: Join) -> None:
+    place = TopicPartition(broker.topic("t"), 0)
+    broker.put("t", b"0", b"1")
+    first = join("b")
+    until(first, ready=lambda: len(first.got) == 2)
+    second = join("a")
+    until(first, second, ready=lambda: second.numbers() == {0} and len(second.got) == 2)
+    first.done()  # raises nothing
+    assert broker.log.committed(broker.prefix + "g", place) is None
+    second.reader.done({place: 1})
+    second.reader.close()
+    assert broker.log.committed(broker.prefix + "g", place) == 1
+
+
+def test_what_is_done_is_committed_without_anyone_leaving(broker: Broker, join: Join) -> None:
+    place = TopicPartition(broker.topic("t"), 0)
+    broker.put("t", b"0", b"1")
+    only = join("a")
+    until(only, ready=lambda: len(only.got) == 2)
+    assert broker.log.committed(broker.prefix + "g", place) is None
+    only.done()
+    until(only, ready=lambda: broker.log.committed(broker.prefix + "g", place) == 2)
+
+
+def test_a_group_that_does_not_exist_has_committed_nothing(broker: Broker) -> None:
+    assert broker.log.committed(broker.prefix + "never", TopicPartition(broker.topic("t"), 0)) is None
+
+
+def test_a_listener_that_fails_fails_the_poll(broker: Broker, join: Join) -> None:
+    broker.topic("t")
+    member = join("a")
+
+    def fail(_: list[TopicPartition]) -> None:
+        raise LogError("the state cannot be read")
+
+    failing = broker.log.group_reader("b", broker.prefix + "g2", [broker.prefix + "t"], fail, member.revoked)
+    with pytest.raises(LogError, match="the state cannot be read"):
+        poll_until(lambda: failing.poll(10, 0.05), lambda: False)
+    failing.close()
+
+
+_MORTAL = """
+import sys
+from pipeline.kafka import KafkaLog
+from pipeline.log import TopicPartition
+servers, group, topic = sys.argv[1:]
+reader = KafkaLog(servers).group_reader("a", group, [topic], lambda _: None, lambda _: None)
+got = 0
+while True:
+    got += len(reader.poll(100, 0.05))
+    if got == 4:
+        reader.done({TopicPartition(topic, 0): 2})
+        got = -1
+"""
+
+
+@contextmanager
+def mortal_member(broker: Broker, group: str, topic: str) -> Iterator[Callable[[], None]]:
+    """A member that reads four messages and is done with two; gives the function that lets it die."""
+    if isinstance(broker.log, MemoryLog):
+        log = broker.log
+        reader = log.group_reader("a", group, [topic], lambda _: None, lambda _: None)
+        assert len(reader.poll(100, 0)) == 4
+        reader.done({TopicPartition(topic, 0): 2})
+        yield lambda: log.expel(group, "a")
+        return
+    assert isinstance(broker.log, KafkaLog)
+    process = subprocess.Popen([sys.executable, "-c", _MORTAL, broker.log._servers, group, topic])
+    try:
+        yield lambda: os.kill(process.pid, signal.SIGKILL)
+    finally:
+        process.kill()
+        process.wait(GO)
+
+
+def test_the_next_owner_of_a_dead_members_partition_reads_again_what_was_not_committed(
+    broker: Broker, join: Join
+) -> None:
+    topic = broker.topic("t")
+    broker.put("t", b"0", b"1", b"2", b"3")
+    pause = threading.Event()
+    with mortal_member(broker, broker.prefix + "g", topic) as die:
+        poll_until(
+            lambda: pause.wait(0.05),
+            lambda: broker.log.committed(broker.prefix + "g", TopicPartition(topic, 0)) == 2,
+        )
+        die()
+        heir = join("b")
+        until(heir, ready=lambda: len(heir.got) == 2)
+    assert values(heir.got) == [b"2", b"3"]
+
+
+def test_a_member_whose_session_ran_out_is_told_and_joins_again(memory: Broker) -> None:
+    memory.topic("t", 1)
+    memory.put("t", b"0")
+    assert isinstance(memory.log, MemoryLog)
+    with joining(memory) as join:
+        member = join("a")
+        until(member, ready=lambda: len(member.got) == 1)
+        memory.log.expel("g", "a")
+        member.done()
+        assert memory.log.committed("g", TopicPartition("t", 0)) is None
+        until(member, ready=lambda: len(member.got) == 2)
+        assert [what for what, _ in member.happened] == ["assigned", "revoked", "assigned"]
+
+
+def test_a_member_of_the_same_name_takes_the_place_of_a_dead_one(memory: Broker) -> None:
+    memory.topic("t", 1)
+    memory.put("t", b"0")
+    with joining(memory) as join:
+        dead = join("a")
+        until(dead, ready=lambda: len(dead.got) == 1)
+        again = join("a")
+        until(again, ready=lambda: len(again.got) == 1)
+        dead.done()
+        assert memory.log.committed("g", TopicPartition("t", 0)) is None
+        dead.reader.close()
+        assert again.numbers() == {0}
+        memory.put("t", b"1")
+        until(again, ready=lambda: len(again.got) == 2)
+
+
+def test_members_that_wait_for_each_other_never_hold_the_same_partition(memory: Broker) -> None:
+    """Threads that join, read and leave as they like: at no time do two hold one partition."""
+    memory.topic("t", 4)
+    holders: dict[TopicPartition, str] = {}
+    broken: list[str] = []
+    lock = threading.Lock()
+
+    def live(name: str) -> None:
+        def assigned(places: list[TopicPartition]) -> None:
+            with lock:
+                broken.extend(f"{name} takes {place} of {holders[place]}" for place in places if place in holders)
+                holders.update(dict.fromkeys(places, name))
+
+        def revoked(places: list[TopicPartition]) -> None:
+            with lock:
+                for place in places:
+                    if holders.pop(place, None) != name:
+                        broken.append(f"{name} gives up {place}, not its own")
+
+        for _ in range(15):
+            reader = memory.log.group_reader(name, "g", ["t"], assigned, revoked)
+            for _ in range(10):
+                reader.poll(10, 0.001)
+            reader.close()
+
+    threads = [threading.Thread(target=live, args=(name,), daemon=True) for name in ("a", "b", "c")]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(GO)
+    assert broken == []
+    assert holders == {}
