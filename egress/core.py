@@ -14,6 +14,7 @@ from collections import deque
 from dataclasses import dataclass, field
 
 from egress.acts import Act, Store, Tell, Transmit
+from egress.flights import Flights
 from egress.jobs import (
     CANCELS,
     Job,
@@ -30,6 +31,7 @@ from egress.jobs import (
     unanswered,
     withheld,
 )
+from egress.known import Known
 from egress.numbers import Numbers, TraceNumbers, business_date
 from egress.offsets import Offsets
 from egress.routes import Routes
@@ -56,7 +58,7 @@ from schemas.records import (
     TelegramWithheld,
 )
 from schemas.refusals import Refusal
-from schemas.telegrams import REPORT_OF, DecodeError, EncodeError, Message, PartnerSpec, Role
+from schemas.telegrams import DecodeError, EncodeError, Message, PartnerSpec, Role
 
 _IN_DOUBT = "in_doubt"
 _CLOCKS_MS = 10_000  # more than the clocks of two nodes differ
@@ -80,11 +82,8 @@ class LineCore:
     _jobs: dict[int, Job] = field(default_factory=dict)
     _requests: deque[Job] = field(default_factory=deque)  # waiting
     _cancels: deque[Job] = field(default_factory=deque)  # waiting, before them
-    _by_match: dict[tuple[object, ...], Job] = field(default_factory=dict)
-    _by_error_match: dict[tuple[object, ...], Job] = field(default_factory=dict)
-    _known: dict[tuple[str, int], Numbers | None] = field(default_factory=dict)
-    _aging: deque[tuple[int, tuple[str, int]]] = field(default_factory=deque)
-    _known_since_ms: int = 0
+    _flights: Flights = field(init=False)
+    _known: Known = field(default_factory=Known)
     _in_flight: int = 0
     _writable: bool = True
     _draining: bool = False
@@ -97,6 +96,7 @@ class LineCore:
         self.routes = Routes(*self.line.routes)
         self._numbers = TraceNumbers(*self.partner.trace_range)
         self._offsets = Offsets(0)
+        self._flights = Flights(self.partner)
 
     # --- what is seen from outside
 
@@ -127,18 +127,18 @@ class LineCore:
     def take(self, found: Takeover, now_ms: int) -> list[Act]:
         """Begin to own the line, with what its last owner left."""
         self._offsets = Offsets(found.position)
-        self._known_since_ms = found.known_since_ms
+        self._known.since_ms = found.known_since_ms
         self._numbers.day_began(business_date(now_ms), found.day_began_at)
         for held in found.holds:
             self.routes.hold(held.route_number, held.transaction_id)
             if held.reason == _IN_DOUBT:
                 first = Numbers(held.trace_number, held.route_number, held.business_date)
-                self._remember(held.transaction_id, 0, first, now_ms)
+                self._known.put(held.transaction_id, 0, first, now_ms)
         for record in found.sent:
             numbers = None
             if isinstance(record, TelegramSent):
                 numbers = Numbers(record.trace_number, record.route_number, record.business_date)
-            self._remember(record.transaction_id, record.attempt, numbers, now_ms)
+            self._known.put(record.transaction_id, record.attempt, numbers, now_ms)
             if record.dispatch_offset >= found.position:
                 self._inherit(record, numbers, now_ms)
         self._acts += self.station.dialling(now_ms)
@@ -165,7 +165,7 @@ class LineCore:
             return
         header = {"trace_number": record.trace_number, "route_number": record.route_number}
         job.error_match = self.partner.error_key(header)
-        self._by_error_match[job.error_match] = job
+        self._flights.add(job)
         self._in_doubt(job, Doubt.LINE_BROKE, now_ms)
 
     # --- orders
@@ -182,7 +182,7 @@ class LineCore:
         job = job_of(offset, key, record, attempt)
         self._offsets.open(offset)
         self._jobs[offset] = job
-        self._remember(job.transaction_id, attempt, None, now_ms)
+        self._known.put(job.transaction_id, attempt, None, now_ms)
         if now_ms > job.send_by_ms:
             self._withhold(job, too_late(job), now_ms)
             return self._flush()
@@ -253,12 +253,12 @@ class LineCore:
             assert original.route_number is not None
             assert original.business_date is not None
             return Numbers(original.trace_number, original.route_number, original.business_date)
-        found = self._known.get((order.transaction_id, 0))
+        found = self._known.request(order.transaction_id)
         if found is not None:
             return found
         if any(job.transaction_id == order.transaction_id and job.command is None for job in self._requests):
             return NotCancelled.NOT_SENT_IN_TIME  # it still waits itself: ask again
-        if original.accepted_ms - _CLOCKS_MS >= self._known_since_ms:
+        if original.accepted_ms - _CLOCKS_MS >= self._known.since_ms:
             return NotCancelled.ORIGINAL_NEVER_SENT
         return NotCancelled.ORIGINAL_NOT_FOUND
 
@@ -283,7 +283,7 @@ class LineCore:
         job.match = self.partner.match_key(job.role, values)
         job.error_match = self.partner.error_key(values)
         job.stage = Stage.STORING
-        self._known[job.transaction_id, job.attempt] = job.numbers
+        self._known.put(job.transaction_id, job.attempt, job.numbers, now_ms)
         self._acts.append(Store(job.offset, job.key, sent(job, self.node, now_ms)))
 
     def stored(self, offset: int, now_ms: int) -> list[Act]:
@@ -296,10 +296,9 @@ class LineCore:
         elif now_ms > job.send_by_ms:
             self._not_transmitted(job, too_late(job), now_ms)
         else:
-            assert job.match is not None
             job.stage, job.order = Stage.SENT, None
             self._in_flight += 1
-            self._by_match[job.match] = self._by_error_match[job.error_match] = job
+            self._flights.add(job)
             self._timers.set(str(offset), now_ms + job.report_timeout_ms)
             self._acts.append(Transmit(job.data))
             job.data = b""
@@ -315,7 +314,7 @@ class LineCore:
 
     def _not_transmitted(self, job: Job, reason: Reason, now_ms: int) -> None:
         """`sent` holds it, but it did not go out: say so, as its owner may."""
-        self._known[job.transaction_id, job.attempt] = None
+        self._known.put(job.transaction_id, job.attempt, None, now_ms)
         self._timers.set(str(job.offset), None)
         self._give_back(job)
         job.reason, job.data = reason, b""
@@ -355,31 +354,19 @@ class LineCore:
                 return self.stray(message, "answers nothing that was asked", now_ms)
             self._acts += acts
             return self._pump(now_ms)
-        job = self._answered(message)
+        job = self._flights.answered(message)
         if job is None:
             return self.stray(message, "answers nothing that awaits an answer", now_ms)
         self._outcome(job, message, now_ms)
         return self._pump(now_ms)
-
-    def _answered(self, message: Message) -> Job | None:
-        """The job a report answers: every field the layout matches by is equal, and so is the amount."""
-        values = message.values
-        if message.role is Role.ERROR_REPORT:
-            return self._by_error_match.get(self.partner.match_key(message.role, values))
-        job = self._by_match.get(self.partner.match_key(message.role, values))
-        if job is None:
-            inherited = self._by_error_match.get(self.partner.error_key(values))
-            if inherited is None or inherited.match is not None or REPORT_OF[inherited.role] is not message.role:
-                return None
-            job = inherited
-        return None if job.amount is not None and values.get("amount") != job.amount else job
 
     def _outcome(self, job: Job, message: Message, now_ms: int) -> None:
         late = job.stage is Stage.LATE
         if not late:
             self._in_flight -= 1
         offset = None if late else job.offset  # of a late one the outcome is told already
-        self._forget_flight(job)
+        self._timers.set(str(job.offset), None)
+        self._flights.remove(job)
         job.stage = Stage.DONE
         if late:
             self._jobs.pop(job.offset, None)
@@ -429,12 +416,9 @@ class LineCore:
             elif job.stage is Stage.SENT:
                 self._silent(job, Doubt.SILENCE, now_ms)
             elif job.stage is Stage.LATE:
-                self._forget_flight(job)
+                self._flights.remove(job)
                 del self._jobs[job.offset]
-        while self._aging and self._aging[0][0] < now_ms - self.times.look_back_ms:
-            at_ms, name_known = self._aging.popleft()
-            self._known.pop(name_known, None)
-            self._known_since_ms = max(self._known_since_ms, at_ms + 1)
+        self._known.forget_before(now_ms - self.times.look_back_ms)
         self._acts += self.station.due(now_ms)
         return self._pump(now_ms)
 
@@ -517,16 +501,3 @@ class LineCore:
     def _give_back(self, job: Job) -> None:
         if job.numbers is not None:
             self.routes.give_back(job.numbers.route_number)
-
-    def _remember(self, transaction_id: str, attempt: int, numbers: Numbers | None, now_ms: int) -> None:
-        name = (transaction_id, attempt)
-        if name not in self._known:
-            self._aging.append((now_ms, name))
-        self._known[name] = numbers
-
-    def _forget_flight(self, job: Job) -> None:
-        self._timers.set(str(job.offset), None)
-        if job.match is not None and self._by_match.get(job.match) is job:
-            del self._by_match[job.match]
-        if self._by_error_match.get(job.error_match) is job:
-            del self._by_error_match[job.error_match]

@@ -22,7 +22,7 @@ from schemas.records import (
     TelegramWithheld,
 )
 from schemas.refusals import Refusal
-from schemas.telegrams import Role
+from schemas.telegrams import Role, Value
 
 Order = SendRequest | SendCancel
 Reason = Refusal | NotCancelled
@@ -56,8 +56,8 @@ class Job:
     stage: Stage = Stage.WAITING
     numbers: Numbers | None = None
     data: bytes = b""
-    match: tuple[object, ...] | None = None
-    error_match: tuple[object, ...] = ()
+    match: tuple[Value, ...] | None = None
+    error_match: tuple[Value, ...] = ()
     reason: Reason | None = None
 
     @property

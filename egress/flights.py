@@ -1,0 +1,38 @@
+"""Finds the telegram that a report answers, by the fields the partner's layouts match by. Pure."""
+
+from egress.jobs import Job
+from schemas.telegrams import REPORT_OF, Message, PartnerSpec, Role, Value
+
+
+class Flights:
+    """The telegrams of a line that a report may still answer, in time or late."""
+
+    def __init__(self, partner: PartnerSpec) -> None:
+        self._partner = partner
+        self._by_match: dict[tuple[Value, ...], Job] = {}
+        self._by_error_match: dict[tuple[Value, ...], Job] = {}
+
+    def add(self, job: Job) -> None:
+        """It is on the line from now on."""
+        if job.match is not None:
+            self._by_match[job.match] = job
+        self._by_error_match[job.error_match] = job
+
+    def remove(self, job: Job) -> None:
+        """Nothing more is to come."""
+        if job.match is not None and self._by_match.get(job.match) is job:
+            del self._by_match[job.match]
+        if self._by_error_match.get(job.error_match) is job:
+            del self._by_error_match[job.error_match]
+
+    def answered(self, message: Message) -> Job | None:
+        """What this report answers: every match field is equal, and so is the amount, where the report has one."""
+        values = message.values
+        if message.role is Role.ERROR_REPORT:
+            return self._by_error_match.get(self._partner.match_key(message.role, values))
+        job = self._by_match.get(self._partner.match_key(message.role, values))
+        if job is None:  # of a telegram that was inherited, only the header is known
+            job = self._by_error_match.get(self._partner.error_key(values))
+            if job is None or job.match is not None or REPORT_OF.get(job.role) is not message.role:
+                return None
+        return None if job.amount is not None and values.get("amount") != job.amount else job
