@@ -32,12 +32,12 @@ from egress.jobs import (
     withheld,
 )
 from egress.known import Known
-from egress.numbers import Numbers, TraceNumbers, business_date
+from egress.numbers import Numbers, business_date
 from egress.offsets import Offsets
+from egress.preparing import Preparing
 from egress.routes import Routes
 from egress.station import ANSWERS, ASKED, Station
 from egress.telegrams import (
-    CardDataUnreadable,
     OpenCard,
     Telegrams,
     cancel_reported,
@@ -52,16 +52,14 @@ from schemas.records import (
     ReleaseRoute,
     RouteHeld,
     SendCancel,
-    SendRequest,
     StrayTelegram,
     TelegramSent,
     TelegramWithheld,
 )
 from schemas.refusals import Refusal
-from schemas.telegrams import DecodeError, EncodeError, Message, PartnerSpec, Role
+from schemas.telegrams import DecodeError, Message, PartnerSpec, Role
 
 _IN_DOUBT = "in_doubt"
-_CLOCKS_MS = 10_000  # more than the clocks of two nodes differ
 
 
 @dataclass(slots=True)
@@ -75,8 +73,7 @@ class LineCore:
     open_card: OpenCard
     station: Station = field(init=False)
     routes: Routes = field(init=False)
-    _telegrams: Telegrams = field(init=False)
-    _numbers: TraceNumbers = field(init=False)
+    _preparing: Preparing = field(init=False)
     _offsets: Offsets = field(init=False)
     _timers: Timers = field(default_factory=Timers)
     _jobs: dict[int, Job] = field(default_factory=dict)
@@ -91,12 +88,12 @@ class LineCore:
     _acts: list[Act] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self._telegrams = Telegrams(self.line, self.partner)
-        self.station = Station(self.line, self.partner, self._telegrams, self.times, self.node)
+        telegrams = Telegrams(self.line, self.partner)
+        self.station = Station(self.line, self.partner, telegrams, self.times, self.node)
         self.routes = Routes(*self.line.routes)
-        self._numbers = TraceNumbers(*self.partner.trace_range)
         self._offsets = Offsets(0)
         self._flights = Flights(self.partner)
+        self._preparing = Preparing(self.partner, telegrams, self.routes, self._known, self.open_card)
 
     # --- what is seen from outside
 
@@ -128,7 +125,7 @@ class LineCore:
         """Begin to own the line, with what its last owner left."""
         self._offsets = Offsets(found.position)
         self._known.since_ms = found.known_since_ms
-        self._numbers.day_began(business_date(now_ms), found.day_began_at)
+        self._preparing.trace_numbers.day_began(business_date(now_ms), found.day_began_at)
         for held in found.holds:
             self.routes.hold(held.route_number, held.transaction_id)
             if held.reason == _IN_DOUBT:
@@ -196,95 +193,43 @@ class LineCore:
             blocked: list[Job] = []
             while self._cancels:
                 job = self._cancels.popleft()
-                if job.stage is Stage.WAITING and not self._put_cancel(job, now_ms):
+                if job.stage is not Stage.WAITING:
+                    continue
+                if self._preparing.finds_route(job):
+                    self._put(job, now_ms)
+                else:
                     blocked.append(job)
             self._cancels.extend(blocked)
             while self._requests and (self.routes.free or self._requests[0].stage is not Stage.WAITING):
                 job = self._requests.popleft()
                 if job.stage is Stage.WAITING:
-                    self._put_request(job, now_ms)
+                    self._put(job, now_ms)
         return self._flush()
 
-    def _put_request(self, job: Job, now_ms: int) -> None:
+    def _put(self, job: Job, now_ms: int) -> None:
+        """Make a telegram of it, and have that stored."""
         order = job.order
-        assert isinstance(order, SendRequest)
-        numbers = self._numbered(job, self.routes.take(job.transaction_id), now_ms)
-        if numbers is None:
-            self._withhold(job, Refusal.TRACE_NUMBERS_EXHAUSTED, now_ms)
-            return
-        try:
-            card = self.open_card(order)
-        except CardDataUnreadable:
-            self._withhold(job, Refusal.CARD_DATA_UNREADABLE, now_ms)
-            return
-        self._encode(job, self._telegrams.request(order, card, numbers, now_ms), now_ms)
-
-    def _put_cancel(self, job: Job, now_ms: int) -> bool:
-        """Put a cancel telegram on its route; False when it has to wait for one."""
-        order = job.order
-        assert isinstance(order, SendCancel)
-        first = self._original(order)
-        if isinstance(first, NotCancelled):
-            self._withhold(job, first, now_ms)
-            return True
-        if order.command in CANCELS:
-            own = self.routes.held_for(job.transaction_id)
-            route = self.routes.take(job.transaction_id) if own is None else own
-            if route is None:
-                return False
-            self.routes.take_own(route, job.transaction_id)
-        else:
-            route = first.route_number
-            if not self.routes.take_own(route, job.transaction_id):
-                self._withhold(job, NotCancelled.NO_FREE_ROUTE, now_ms)
-                return True
-        numbers = self._numbered(job, route, now_ms)
-        if numbers is None:
-            self._withhold(job, NotCancelled.TRACE_NUMBERS_EXHAUSTED, now_ms)
-            return True
-        self._hold(job, first if order.command not in CANCELS else numbers, now_ms)
-        self._encode(job, self._telegrams.command(order, order.original, first, numbers, now_ms), now_ms)
-        return True
-
-    def _original(self, order: SendCancel) -> Numbers | NotCancelled:
-        """The numbers of the request a cancel is about."""
-        original = order.original
-        if original.trace_number is not None:
-            assert original.route_number is not None
-            assert original.business_date is not None
-            return Numbers(original.trace_number, original.route_number, original.business_date)
-        found = self._known.request(order.transaction_id)
-        if found is not None:
-            return found
-        if any(job.transaction_id == order.transaction_id and job.command is None for job in self._requests):
-            return NotCancelled.NOT_SENT_IN_TIME  # it still waits itself: ask again
-        if original.accepted_ms - _CLOCKS_MS >= self._known.since_ms:
-            return NotCancelled.ORIGINAL_NEVER_SENT
-        return NotCancelled.ORIGINAL_NOT_FOUND
-
-    def _numbered(self, job: Job, route: int | None, now_ms: int) -> Numbers | None:
-        assert route is not None
-        day = business_date(now_ms)
-        trace_number = self._numbers.of(job.offset, day, min(self._offsets.position, job.offset))
-        if trace_number is None:
-            self.routes.give_back(route)
-            return None
-        job.numbers = Numbers(trace_number, route, day)
-        return job.numbers
-
-    def _encode(self, job: Job, values: dict[str, int | str], now_ms: int) -> None:
-        try:
-            job.data = self.partner.framing.wrap(self.partner.encode(job.role, values))
-        except (EncodeError, ValueError):
-            reason = Refusal.DOES_NOT_FIT_TELEGRAM if job.command is None else NotCancelled.DOES_NOT_FIT_TELEGRAM
+        reason = self._why_undecided(order)
+        if reason is None:
+            reason = self._preparing.prepare(job, self._offsets.position, now_ms)
+        if reason is not None:
             self._withhold(job, reason, now_ms)
             return
         assert job.numbers is not None
-        job.match = self.partner.match_key(job.role, values)
-        job.error_match = self.partner.error_key(values)
+        if isinstance(order, SendCancel):
+            first = job.numbers if order.command in CANCELS else self._preparing.original(order)
+            assert isinstance(first, Numbers)
+            self._hold(job, first, now_ms)
         job.stage = Stage.STORING
         self._known.put(job.transaction_id, job.attempt, job.numbers, now_ms)
         self._acts.append(Store(job.offset, job.key, sent(job, self.node, now_ms)))
+
+    def _why_undecided(self, order: Order | None) -> Reason | None:
+        """A cancel whose request still waits itself has to ask again."""
+        unknown = isinstance(order, SendCancel) and order.original.trace_number is None
+        if unknown and any(job.transaction_id == order.transaction_id for job in self._requests):
+            return NotCancelled.NOT_SENT_IN_TIME
+        return None
 
     def stored(self, offset: int, now_ms: int) -> list[Act]:
         """`sent` holds what was decided about this dispatch, and the line was ours when it did."""

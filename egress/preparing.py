@@ -1,0 +1,111 @@
+"""Puts an order into a telegram: its route 経路, its trace number 処理通番, its bytes; or says why it cannot. Pure."""
+
+from typing import assert_never
+
+from egress.jobs import CANCELS, Job, Reason
+from egress.known import Known
+from egress.numbers import Numbers, TraceNumbers, business_date
+from egress.routes import Routes
+from egress.telegrams import CardDataUnreadable, OpenCard, Telegrams
+from schemas.records import NotCancelled, SendCancel, SendRequest
+from schemas.refusals import Refusal
+from schemas.telegrams import EncodeError, PartnerSpec, Value
+
+_CLOCKS_MS = 10_000  # more than the clocks of two nodes differ
+
+
+class Preparing:
+    """One line's. `prepare` gives None when the job has everything, or why it never will."""
+
+    def __init__(
+        self, partner: PartnerSpec, telegrams: Telegrams, routes: Routes, known: Known, open_card: OpenCard
+    ) -> None:
+        self._partner = partner
+        self._telegrams = telegrams
+        self._routes = routes
+        self._known = known
+        self._open_card = open_card
+        self.trace_numbers = TraceNumbers(*partner.trace_range)
+
+    def finds_route(self, job: Job) -> bool:
+        """Whether it need not wait for a route: a confirm has its own, another's own one may be held for it."""
+        return (
+            self._routes.free > 0
+            or (job.command is not None and job.command not in CANCELS)
+            or self._routes.held_for(job.transaction_id) is not None
+        )
+
+    def prepare(self, job: Job, oldest_open: int, now_ms: int) -> Reason | None:
+        """Give the job its numbers and bytes. On a reason, the route in its numbers is still to be given back."""
+        match job.order:
+            case SendRequest() as order:
+                return self._request(job, order, oldest_open, now_ms)
+            case SendCancel() as order:
+                return self._cancel(job, order, oldest_open, now_ms)
+            case None:
+                raise AssertionError(job)
+            case _:
+                assert_never(job.order)
+
+    def _request(self, job: Job, order: SendRequest, oldest_open: int, now_ms: int) -> Reason | None:
+        route = self._routes.take(job.transaction_id)
+        assert route is not None
+        if not self._number(job, route, oldest_open, now_ms):
+            return Refusal.TRACE_NUMBERS_EXHAUSTED
+        try:
+            card = self._open_card(order)
+        except CardDataUnreadable:
+            return Refusal.CARD_DATA_UNREADABLE
+        assert job.numbers is not None
+        if not self._encode(job, self._telegrams.request(order, card, job.numbers, now_ms)):
+            return Refusal.DOES_NOT_FIT_TELEGRAM
+        return None
+
+    def _cancel(self, job: Job, order: SendCancel, oldest_open: int, now_ms: int) -> Reason | None:
+        first = self.original(order)
+        if isinstance(first, NotCancelled):
+            return first
+        route: int | None = first.route_number
+        if order.command in CANCELS:
+            route = self._routes.held_for(job.transaction_id) or self._routes.take(job.transaction_id)
+            assert route is not None
+        if route is None or not self._routes.take_own(route, job.transaction_id):
+            return NotCancelled.NO_FREE_ROUTE
+        if not self._number(job, route, oldest_open, now_ms):
+            return NotCancelled.TRACE_NUMBERS_EXHAUSTED
+        assert job.numbers is not None
+        if not self._encode(job, self._telegrams.command(order, order.original, first, job.numbers, now_ms)):
+            return NotCancelled.DOES_NOT_FIT_TELEGRAM
+        return None
+
+    def original(self, order: SendCancel) -> Numbers | NotCancelled:
+        """The numbers of the request a cancel is about, or why there are none."""
+        original = order.original
+        if original.trace_number is not None:
+            assert original.route_number is not None
+            assert original.business_date is not None
+            return Numbers(original.trace_number, original.route_number, original.business_date)
+        found = self._known.request(order.transaction_id)
+        if found is not None:
+            return found
+        if original.accepted_ms - _CLOCKS_MS >= self._known.since_ms:
+            return NotCancelled.ORIGINAL_NEVER_SENT
+        return NotCancelled.ORIGINAL_NOT_FOUND
+
+    def _number(self, job: Job, route: int, oldest_open: int, now_ms: int) -> bool:
+        day = business_date(now_ms)
+        trace_number = self.trace_numbers.of(job.offset, day, min(oldest_open, job.offset))
+        if trace_number is None:
+            self._routes.give_back(route)
+            return False
+        job.numbers = Numbers(trace_number, route, day)
+        return True
+
+    def _encode(self, job: Job, values: dict[str, Value]) -> bool:
+        try:
+            job.data = self._partner.framing.wrap(self._partner.encode(job.role, values))
+        except (EncodeError, ValueError):
+            return False
+        job.match = self._partner.match_key(job.role, values)
+        job.error_match = self._partner.error_key(values)
+        return True
