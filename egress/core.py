@@ -226,8 +226,9 @@ class LineCore:
 
     def _why_undecided(self, order: Order | None) -> Reason | None:
         """A cancel whose request still waits itself has to ask again."""
-        unknown = isinstance(order, SendCancel) and order.original.trace_number is None
-        if unknown and any(job.transaction_id == order.transaction_id for job in self._requests):
+        if not isinstance(order, SendCancel) or order.original.trace_number is not None:
+            return None
+        if any(job.transaction_id == order.transaction_id for job in self._requests):
             return NotCancelled.NOT_SENT_IN_TIME
         return None
 
