@@ -12,28 +12,60 @@ from typing import Any, TextIO
 
 import structlog
 
-_CARD = re.compile(r"(?<!\d)(?:\d[ -]?){12,18}\d(?!\d)")
-_KNOWN_NUMBERS = frozenset({"timestamp", "due_ms", "now_ms", "since_ms", "seconds"})
+_RUN = re.compile(r"(?<!\d)\d+(?:[ -]\d+)*")
+_GROUP = re.compile(r"\d+")
 
 
 def blacken(text: str) -> str:
-    """Replace every run of 13 to 19 digits that passes the Luhn check (ISO/IEC 7812-1, Annex B) by asterisks."""
-    return _CARD.sub(lambda found: "*" * 8 if _luhn(found.group()) else found.group(), text)
+    """Replace every 13 to 19 digits that pass the Luhn check (ISO/IEC 7812-1, Annex B) by asterisks.
+
+    The digits may stand in groups, parted by single spaces or hyphens, and other groups may stand around them.
+    """
+    return _RUN.sub(lambda found: _blacken_run(found.group()), text)
 
 
-def _luhn(text: str) -> bool:
+def _blacken_run(run: str) -> str:
+    groups = list(_GROUP.finditer(run))
+    shown, at, first = [], 0, 0
+    while first < len(groups):
+        for last in range(min(len(groups), first + 19) - 1, first - 1, -1):
+            start, end = groups[first].start(), groups[last].end()
+            if _is_card(run[start:end]):
+                shown += [run[at:start], "*" * 8]
+                at, first = end, last
+                break
+        first += 1
+    return "".join([*shown, run[at:]])
+
+
+def _is_card(text: str) -> bool:
     digits = [int(each) for each in text if each.isdigit()]
     odd, even = digits[-1::-2], digits[-2::-2]
-    return (sum(odd) + sum(sum(divmod(2 * each, 10)) for each in even)) % 10 == 0
+    return 13 <= len(digits) <= 19 and (sum(odd) + sum(sum(divmod(2 * each, 10)) for each in even)) % 10 == 0
 
 
 def _blacken_all(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     for name, value in event.items():
-        if isinstance(value, str) and name not in _KNOWN_NUMBERS:
-            event[name] = blacken(value)
-        elif isinstance(value, (list, tuple, dict)):
-            event[name] = blacken(repr(value))
+        if name != "timestamp" and not (name.endswith("_ms") and isinstance(value, int)):
+            event[name] = _blackened(value)
     return event
+
+
+def _blackened(value: Any) -> Any:
+    match value:
+        case None | bool():
+            return value
+        case str():
+            return blacken(value)
+        case int() | float():
+            shown = blacken(str(value))
+            return value if shown == str(value) else shown
+        case dict():
+            return {blacken(str(name)): _blackened(each) for name, each in value.items()}
+        case list() | tuple():
+            return [_blackened(each) for each in value]
+        case _:
+            return blacken(repr(value))
 
 
 def configure(service: str, node: str, *, level: str = "INFO", out: TextIO | None = None) -> None:

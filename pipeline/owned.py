@@ -26,14 +26,13 @@ from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
 from pipeline.log import GroupReader, Log, LogError, Message, Outgoing, TopicPartition, Writer
+from pipeline.spans import read_span
 
 MARKER_KEY = b"~owner"
 EPOCH = "epoch"
 
 _BATCH = 500
 _IDLE_S = 0.05
-_READ_COUNT = 5_000
-_READ_S = 30.0
 _LOOK_S = 60.0
 
 _log = logging.getLogger(__name__)
@@ -247,26 +246,7 @@ class OwnedLoop:
 
     def _read(self, partition: int, start: int, end: int) -> Iterable[Message]:
         """What still lies between `start` and `end` in the state's partition."""
-        place = TopicPartition(self.state_topic, partition)
-        if start >= end:
-            return
-        reader = self.log.reader(f"{self.member}-restore", {place: start})
-        try:
-            until = time.monotonic() + _READ_S
-            while True:
-                batch = reader.poll(_READ_COUNT, 0.2)
-                for message in batch:
-                    if message.offset >= end:
-                        return
-                    yield message
-                    if message.offset == end - 1:
-                        return
-                if batch:
-                    until = time.monotonic() + _READ_S
-                elif time.monotonic() > until:
-                    raise LogError(f"{place.topic}/{partition} could not be read up to {end}: see the broker's log")
-        finally:
-            reader.close()
+        return read_span(self.log, f"{self.member}-restore", TopicPartition(self.state_topic, partition), start, end)
 
     def _revoked(self, places: list[TopicPartition]) -> None:
         for partition in {place.partition for place in places if place.topic == self.inputs[0]}:

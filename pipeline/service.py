@@ -13,6 +13,8 @@ from collections.abc import Callable, Coroutine
 from types import FrameType
 from typing import Any
 
+from pipeline.logs import blacken
+
 OK, FAILED, MISCONFIGURED = 0, 1, 2
 
 _log = logging.getLogger(__name__)
@@ -71,5 +73,5 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
 
 def _failed(name: str, error: Exception) -> int:
     _log.error("halted", extra={"reason": str(error), "kind": type(error).__name__}, exc_info=error)
-    print(f"{name}: {error}", file=sys.stderr)  # noqa: T201  for who started it by hand
+    print(blacken(f"{name}: {error}"), file=sys.stderr)  # noqa: T201  for who started it by hand
     return FAILED

@@ -33,7 +33,14 @@ class Health:
     def troubles(self, *, ready: bool) -> dict[str, str]:
         """The failing checks and what they say."""
         checks = {**self._live, **(self._ready if ready else {})}
-        return {name: said for name, check in checks.items() if (said := check()) is not None}
+        return {name: said for name, check in checks.items() if (said := _said(check)) is not None}
+
+
+def _said(check: Check) -> str | None:
+    try:
+        return check()
+    except Exception as error:  # noqa: BLE001  a probe without an answer would say less
+        return f"the check itself failed: {type(error).__name__}"
 
 
 class TelemetryServer:
@@ -70,7 +77,7 @@ class TelemetryServer:
             self._server = ThreadingHTTPServer((host, port), Handler)
         except OSError as error:
             raise OSError(
-                error.errno, f"metrics address {host}:{port}: {error.strerror}: choose another under metrics.port"
+                error.errno, f"metrics address {host}:{port}: {error.strerror}: choose another metrics_port"
             ) from error
         self._server.daemon_threads = True
         self.port = int(self._server.server_address[1])

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 import pytest
 from log_rig import GO, Broker, poll_until, values
 
-from pipeline import owned
+from pipeline import owned, spans
 from pipeline.log import Log, LogError, Message, NewTopic, Outgoing, Reader, TopicPartition, WriteFailed, Writer
 from pipeline.memory import MemoryLog
 from pipeline.owned import EPOCH, MARKER_KEY, Counters, OwnedLoop, Step, Superseded
@@ -530,7 +530,7 @@ def test_a_new_owner_that_meets_a_newer_one_while_it_takes_the_partition_stops()
 
 
 def test_a_state_that_cannot_be_read_to_its_end_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(owned, "_READ_S", 0.0)
+    monkeypatch.setattr(spans, "_READ_S", 0.0)
 
     class Empty:
         def poll(self, count: int, timeout_s: float) -> list[Message]:  # noqa: ARG002  the contract's

@@ -1,0 +1,282 @@
+"""The log joined to an event loop: order, back-pressure, failures, and an end that waits for what is under way."""
+
+import asyncio
+import threading
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any
+
+import pytest
+from log_rig import GO, Broker, values
+
+from pipeline.bridge import LoopReader, LoopWriter
+from pipeline.log import Done, LogError, Message, Outgoing, Reader, TopicPartition, WriteFailed
+from pipeline.memory import MemoryLog
+
+
+def in_loop(work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    asyncio.run(asyncio.wait_for(work(), GO))
+
+
+class Held:
+    """A sender that acknowledges when it is told to, from a thread of its own, as Kafka's does."""
+
+    def __init__(self) -> None:
+        self.sent: list[tuple[Outgoing, Done]] = []
+        self.closed = False
+
+    def send(self, message: Outgoing, done: Done) -> None:
+        self.sent.append((message, done))
+
+    def close(self) -> None:
+        self.closed = True
+
+    def acknowledge(self, *results: int | Exception) -> None:
+        def tell() -> None:
+            for (_, done), result in zip(self.sent, results, strict=True):
+                if isinstance(result, Exception):
+                    done(None, result)
+                else:
+                    done(result, None)
+
+        thread = threading.Thread(target=tell)
+        thread.start()
+        thread.join(GO)
+
+
+MESSAGE = Outgoing("t", b"k", b"v")
+
+
+# --- LoopWriter -----------------------------------------------------------------------------------------------------
+
+
+def test_a_write_gives_its_offset(broker: Broker) -> None:
+    topic = broker.topic("t")
+
+    async def work() -> None:
+        writer = LoopWriter(broker.log.sender("s"))
+        messages = [Outgoing(topic, b"k", b"%d" % number) for number in range(200)]
+        assert await asyncio.gather(*map(writer.write, messages)) == list(range(200))
+        await writer.close()
+
+    in_loop(work)
+    assert values(broker.everything("t")) == [b"%d" % number for number in range(200)]
+
+
+def test_the_loop_is_woken_once_for_many_acknowledgements() -> None:
+    async def work() -> None:
+        sender = Held()
+        writer = LoopWriter(sender)
+        futures = [writer.write(MESSAGE) for _ in range(50)]
+        loop = asyncio.get_running_loop()
+        woken: list[object] = []
+        ask = loop.call_soon_threadsafe
+        loop.call_soon_threadsafe = lambda *what: (woken.append(what), ask(*what))[1]  # type: ignore[method-assign]
+        sender.acknowledge(*range(50))
+        assert len(woken) == 1
+        assert await asyncio.gather(*futures) == list(range(50))
+
+    in_loop(work)
+
+
+def test_a_write_that_fails_raises_for_its_own_waiter_only() -> None:
+    async def work() -> None:
+        sender = Held()
+        writer = LoopWriter(sender)
+        futures = [writer.write(MESSAGE) for _ in range(3)]
+        sender.acknowledge(0, WriteFailed("t: not acknowledged: gone"), 1)
+        told = await asyncio.gather(*futures, return_exceptions=True)
+        assert (told[0], told[2]) == (0, 1)
+        assert isinstance(told[1], WriteFailed)
+        await writer.close()
+        assert sender.closed
+
+    in_loop(work)
+
+
+def test_an_acknowledgement_for_a_waiter_that_gave_up_harms_nobody() -> None:
+    async def work() -> None:
+        sender = Held()
+        writer = LoopWriter(sender)
+        given_up, waiting = writer.write(MESSAGE), writer.write(MESSAGE)
+        given_up.cancel()
+        sender.acknowledge(0, 1)
+        assert await waiting == 1
+
+    in_loop(work)
+
+
+# --- LoopReader -----------------------------------------------------------------------------------------------------
+
+
+class Reading:
+    """A `LoopReader` on a topic, with all it was given."""
+
+    def __init__(self, open_reader: Callable[[], Reader], **more: Any) -> None:
+        self.batches: list[list[Message]] = []
+        self.failure: asyncio.Future[BaseException] = asyncio.get_running_loop().create_future()
+        self.came = asyncio.Event()
+        self.reader = LoopReader("reading", open_reader, more.pop("handle", self.take), self.failure.set_result, **more)
+
+    def take(self, batch: Sequence[Message]) -> None:
+        self.batches.append(list(batch))
+        self.came.set()
+
+    async def until(self, count: int) -> list[bytes | None]:
+        while sum(map(len, self.batches)) < count:
+            self.came.clear()
+            await self.came.wait()
+        return values([message for batch in self.batches for message in batch])
+
+
+def test_it_gives_every_message_in_order_in_batches_no_larger_than_asked(broker: Broker) -> None:
+    place = TopicPartition(broker.topic("t"), 0)
+    broker.put("t", *(b"%d" % number for number in range(50)))
+
+    async def work() -> None:
+        reading = Reading(lambda: broker.log.reader("r", {place: 0}), count=7)
+        assert await reading.until(50) == [b"%d" % number for number in range(50)]
+        await asyncio.to_thread(broker.put, "t", b"more")
+        assert (await reading.until(51))[-1] == b"more"
+        await reading.reader.close()
+        assert max(map(len, reading.batches)) <= 7
+        assert not reading.failure.done()
+
+    in_loop(work)
+
+
+def test_the_next_batch_comes_when_the_last_was_handled(memory: Broker) -> None:
+    place = TopicPartition(memory.topic("t"), 0)
+    memory.put("t", b"0", b"1", b"2")
+
+    async def work() -> None:
+        polls = 0
+        inner = memory.log.reader("r", {place: 0})
+        ahead: list[int] = []
+
+        class Counting:
+            def poll(self, count: int, timeout_s: float) -> list[Message]:
+                nonlocal polls
+                found = inner.poll(count, timeout_s)
+                polls += bool(found)
+                return found
+
+            def close(self) -> None:
+                inner.close()
+
+        def handle(batch: Sequence[Message]) -> None:
+            reading.take(batch)
+            ahead.append(polls - len(reading.batches))
+
+        reading: Reading = Reading(Counting, count=1, handle=handle)
+        await reading.until(3)
+        await reading.reader.close()
+        assert ahead == [0, 0, 0]
+
+    in_loop(work)
+
+
+def test_a_reader_that_fails_is_told_on_the_loop() -> None:
+    async def work() -> None:
+        def cannot_open() -> Reader:
+            raise LogError("there is no topic t")
+
+        reading = Reading(cannot_open)
+        assert str(await reading.failure) == "there is no topic t"
+        await reading.reader.close()
+
+    in_loop(work)
+
+
+def test_a_poll_that_fails_is_told_and_the_reader_is_closed(memory: Broker) -> None:
+    memory.topic("t")
+    closed = threading.Event()
+
+    class Failing:
+        def poll(self, count: int, timeout_s: float) -> list[Message]:  # noqa: ARG002  the contract's
+            raise LogError("reading failed")
+
+        def close(self) -> None:
+            closed.set()
+
+    async def work() -> None:
+        reading = Reading(Failing)
+        assert str(await reading.failure) == "reading failed"
+        await reading.reader.close()
+        assert closed.is_set()
+
+    in_loop(work)
+
+
+def test_a_handler_that_fails_is_told_once_and_given_no_more(memory: Broker) -> None:
+    place = TopicPartition(memory.topic("t"), 0)
+    memory.put("t", b"0", b"1")
+
+    async def work() -> None:
+        given: list[Message] = []
+
+        def handle(batch: Sequence[Message]) -> None:
+            given.extend(batch)
+            raise ValueError("not mine")
+
+        reading = Reading(lambda: memory.log.reader("r", {place: 0}), count=1, handle=handle)
+        assert str(await reading.failure) == "not mine"
+        await reading.reader.close()
+        assert values(given) == [b"0"]
+
+    in_loop(work)
+
+
+def test_idle_is_called_on_the_readers_thread_after_every_poll(memory: Broker) -> None:
+    place = TopicPartition(memory.topic("t"), 0)
+
+    async def work() -> None:
+        called = threading.Event()
+        names: set[str] = set()
+
+        def idle() -> None:
+            names.add(threading.current_thread().name)
+            called.set()
+
+        reading = Reading(lambda: memory.log.reader("r", {place: 0}), idle=idle, idle_s=0.001)
+        assert await asyncio.to_thread(called.wait, GO)
+        await reading.reader.close()
+        assert names == {"reading"}
+
+    in_loop(work)
+
+
+def test_closing_leaves_the_group(memory: Broker) -> None:
+    memory.topic("t")
+    log = memory.log
+    assert isinstance(log, MemoryLog)
+    events: list[str] = []
+
+    async def work() -> None:
+        def open_reader() -> Reader:
+            return log.group_reader(
+                "a", "g", ["t"], lambda _: events.append("assigned"), lambda _: events.append("revoked")
+            )
+
+        reading = Reading(open_reader)
+        memory.put("t", b"0")
+        await reading.until(1)
+        await reading.reader.close()
+        assert events == ["assigned", "revoked"]
+        assert log._groups["g"].members == {}
+
+    in_loop(work)
+
+
+@pytest.mark.parametrize("moment", ["before the first batch", "while a batch waits"])
+def test_closing_does_not_wait_for_messages(memory: Broker, moment: str) -> None:
+    place = TopicPartition(memory.topic("t"), 0)
+
+    async def work() -> None:
+        reading = Reading(lambda: memory.log.reader("r", {place: 0}))
+        if moment == "while a batch waits":
+            memory.put("t", b"0")
+            await reading.until(1)
+        await reading.reader.close()
+        assert not reading.reader._thread.is_alive()
+
+    in_loop(work)
