@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 from log_rig import Broker
+from owned_rig import Start, starting
 
 from pipeline.memory import MemoryLog
 
@@ -19,3 +20,19 @@ def broker(request: pytest.FixtureRequest) -> Iterator[Broker]:
 @pytest.fixture
 def memory() -> Broker:
     return Broker(MemoryLog(), "", kafka=False)
+
+
+@pytest.fixture
+def start(broker: Broker) -> Iterator[Start]:
+    for name in ("numbers", "sums", "said"):
+        broker.topic(name)
+    with starting(broker) as start:
+        yield start
+
+
+@pytest.fixture
+def start_in_memory(memory: Broker) -> Iterator[Start]:
+    for name in ("numbers", "sums", "said"):
+        memory.topic(name)
+    with starting(memory) as start:
+        yield start

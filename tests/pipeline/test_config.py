@@ -1,0 +1,176 @@
+"""Configuration: every fault with its place and remedy, all at once, and nothing is guessed."""
+
+import re
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
+
+from pipeline.config import ConfigError, load, override, parse
+
+
+class Limits(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+    low: int
+    high: int = Field(le=100)
+
+    @model_validator(mode="after")
+    def _in_order(self) -> "Limits":
+        if self.low > self.high:
+            raise ValueError(f"low {self.low} is above high {self.high}: exchange them")
+        return self
+
+
+class Whole(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+    name: str
+    limits: Limits
+    file: Path = Path("x")
+
+    @field_validator("file")
+    @classmethod
+    def _from_folder(cls, path: Path, info: ValidationInfo) -> Path:
+        return Path((info.context or {})["folder"] or ".") / path
+
+
+GOOD = 'name = "a"\n[limits]\nlow = 1\nhigh = 2\n'
+
+
+def write(folder: Path, text: str | bytes) -> Path:
+    path = folder / "denbun.toml"
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    return path
+
+
+def fault(path: Path, environment: dict[str, str] | None = None) -> str:
+    with pytest.raises(ConfigError) as raised:
+        load(Whole, path, environment or {})
+    return str(raised.value)
+
+
+def test_a_sound_file_gives_the_object_with_paths_from_its_folder(tmp_path: Path) -> None:
+    loaded = load(Whole, write(tmp_path, 'name = "a"\nfile = "keys.json"\n[limits]\nlow = 1\nhigh = 2\n'), {})
+    assert (loaded.name, loaded.limits.low, loaded.limits.high) == ("a", 1, 2)
+    assert loaded.file == tmp_path / "keys.json"
+
+
+def test_a_missing_file(tmp_path: Path) -> None:
+    path = tmp_path / "none.toml"
+    assert fault(path) == f"{path}: No such file or directory: name the configuration with --config"
+
+
+def test_a_folder(tmp_path: Path) -> None:
+    assert fault(tmp_path) == f"{tmp_path}: Is a directory: name the configuration with --config"
+
+
+def test_not_toml(tmp_path: Path) -> None:
+    path = write(tmp_path, "name: a\n")
+    assert fault(path) == f"{path}: not TOML: Expected '=' after a key in a key/value pair (at line 1, column 5)"
+
+
+def test_not_text(tmp_path: Path) -> None:
+    path = write(tmp_path, b"\xff\xfe")
+    assert fault(path).startswith(f"{path}: not TOML: 'utf-8' codec can't decode")
+
+
+def test_an_unknown_name(tmp_path: Path) -> None:
+    path = write(tmp_path, GOOD + "hihg = 3\n")
+    assert fault(path) == f"{path}: limits.hihg: unknown name: remove it or correct its spelling"
+
+
+def test_a_missing_name(tmp_path: Path) -> None:
+    path = write(tmp_path, "[limits]\nlow = 1\nhigh = 2\n")
+    assert fault(path) == f"{path}: name: missing: it has no default, give it a value"
+
+
+def test_a_contradiction(tmp_path: Path) -> None:
+    path = write(tmp_path, GOOD.replace("low = 1", "low = 9"))
+    assert fault(path) == f"{path}: limits: low 9 is above high 2: exchange them"
+
+
+def test_all_faults_at_once(tmp_path: Path) -> None:
+    path = write(tmp_path, 'nmae = "a"\n[limits]\nlow = "x"\nhigh = 101\n')
+    assert fault(path).splitlines() == [
+        f"{path}: name: missing: it has no default, give it a value",
+        f"{path}: limits.low: Input should be a valid integer, unable to parse string as an integer",
+        f"{path}: limits.high: Input should be less than or equal to 100",
+        f"{path}: nmae: unknown name: remove it or correct its spelling",
+    ]
+
+
+def test_a_fault_of_the_whole_file_says_so() -> None:
+    class Never(BaseModel):
+        @model_validator(mode="after")
+        def _never(self) -> "Never":
+            raise ValueError("nothing fits: write it anew")
+
+    with pytest.raises(ConfigError) as raised:
+        parse(Never, {}, "denbun.toml")
+    assert str(raised.value) == "denbun.toml: (whole file): nothing fits: write it anew"
+
+
+def test_the_faulty_value_itself_is_not_told(tmp_path: Path) -> None:
+    path = write(tmp_path, GOOD.replace("low = 1", 'low = "a secret"'))
+    assert "secret" not in fault(path)
+
+
+def test_the_environment_overrides_the_file(tmp_path: Path) -> None:
+    path = write(tmp_path, GOOD)
+    environment = {"DENBUN_LIMITS__HIGH": "50", "DENBUN_LIMITS__LOW": "7", "OTHER_LIMITS__LOW": "8", "DENBUN_NAME": "b"}
+    loaded = load(Whole, path, environment)
+    assert (loaded.limits.low, loaded.limits.high, loaded.name) == (7, 50, "a")
+
+
+def test_the_process_environment_is_used_when_none_is_given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DENBUN_LIMITS__HIGH", "51")
+    assert load(Whole, write(tmp_path, GOOD)).limits.high == 51
+
+
+def test_an_override_makes_a_section_that_is_missing(tmp_path: Path) -> None:
+    path = write(tmp_path, 'name = "a"\n')
+    assert load(Whole, path, {"DENBUN_LIMITS__LOW": "1", "DENBUN_LIMITS__HIGH": "2"}).limits.high == 2
+
+
+def test_an_override_of_an_unknown_name_is_a_fault(tmp_path: Path) -> None:
+    path = write(tmp_path, GOOD)
+    text = fault(path, {"DENBUN_LIMITS__HIHG": "2"})
+    assert text == f"{path}: limits.hihg: unknown name: remove it or correct its spelling"
+
+
+def test_an_override_inside_what_is_no_section_is_a_fault(tmp_path: Path) -> None:
+    path = write(tmp_path, GOOD)
+    assert fault(path, {"DENBUN_NAME__X": "2"}) == (
+        "environment DENBUN_NAME__X: name is not a section, so nothing in it can be overridden"
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("127.0.0.1:9092", "127.0.0.1:9092"),
+        ('"5"', "5"),
+        ("5_000", 5000),
+        ("true", True),
+        ("[1, 2]", [1, 2]),
+        ("{ a = 1 }", {"a": 1}),
+        ("", ""),
+        ("007", "007"),
+        ("a\nb = 1", "a\nb = 1"),
+        ("1\nb = 1", "1\nb = 1"),
+    ],
+)
+def test_an_overriding_value_is_toml_or_else_text(text: str, value: object) -> None:
+    raw: dict[str, object] = {}
+    override(raw, {"DENBUN_SECTION__NAME": text})
+    assert raw == {"section": {"name": value}}
+
+
+@given(st.binary(max_size=200))
+def test_no_bytes_do_anything_but_load_or_say_what_is_wrong(
+    tmp_path_factory: pytest.TempPathFactory, data: bytes
+) -> None:
+    path = write(tmp_path_factory.mktemp("any"), data)
+    with pytest.raises(ConfigError, match=re.escape(str(path))):
+        load(Whole, path, {})

@@ -1,0 +1,109 @@
+"""A service as a process: its exit status, its last words, and its end on a signal."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+GO = 30
+KINDS = ["threaded", "async"]
+
+_THREADED = """
+import sys
+from pipeline import logs
+from pipeline.service import run_threaded
+logs.configure("demo", "node-a")
+
+def work(stop):
+    {body}
+
+sys.exit(run_threaded("demo", work))
+"""
+
+_ASYNC = """
+import asyncio
+import sys
+from pipeline import logs
+from pipeline.service import run_async
+logs.configure("demo", "node-a")
+
+async def work(stop):
+    {body}
+
+sys.exit(run_async("demo", work))
+"""
+
+THREADED_WAIT = 'print("started", flush=True); assert stop.wait(60); print("drained", flush=True)'
+ASYNC_WAIT = 'print("started", flush=True); await stop.wait(); print("drained", flush=True)'
+
+
+def start(program: str, body: str) -> "subprocess.Popen[str]":
+    source = textwrap.dedent(program).format(body=body)
+    return subprocess.Popen(
+        [sys.executable, "-W", "error", "-c", source],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def lines_of(out: str) -> list[dict[str, object]]:
+    return [json.loads(line) for line in out.splitlines() if line.startswith("{")]
+
+
+@pytest.mark.parametrize(("program", "body"), [(_THREADED, "pass"), (_ASYNC, "pass")], ids=KINDS)
+def test_work_that_returns_ends_with_status_0(program: str, body: str) -> None:
+    with start(program, body) as process:
+        out, err = process.communicate(timeout=GO)
+    assert (process.returncode, err) == (0, "")
+    assert [line["event"] for line in lines_of(out)] == ["stopped"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=["SIGTERM", "SIGINT"])
+@pytest.mark.parametrize(("program", "body"), [(_THREADED, THREADED_WAIT), (_ASYNC, ASYNC_WAIT)], ids=KINDS)
+def test_a_signal_stops_it_in_order(program: str, body: str, number: signal.Signals) -> None:
+    with start(program, body) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "started\n"
+        process.send_signal(number)
+        out, err = process.communicate(timeout=GO)
+    assert (process.returncode, err) == (0, "")
+    events = lines_of(out)
+    assert [line["event"] for line in events] == ["stopping", "stopped"]
+    assert events[0]["signal"] == number.name
+    assert "drained" in out
+
+
+@pytest.mark.parametrize("program", [_THREADED, _ASYNC], ids=KINDS)
+def test_work_that_fails_ends_with_status_1_and_says_why(program: str) -> None:
+    with start(program, 'raise RuntimeError("record requests/0@7 is damaged: call support")') as process:
+        out, err = process.communicate(timeout=GO)
+    assert process.returncode == 1
+    assert err == "demo: record requests/0@7 is damaged: call support\n"
+    (line,) = lines_of(out)
+    assert (line["event"], line["level"], line["kind"]) == ("halted", "error", "RuntimeError")
+    assert line["reason"] == "record requests/0@7 is damaged: call support"
+    assert "RuntimeError" in str(line["exception"])
+
+
+@pytest.mark.parametrize("program", [_THREADED, _ASYNC], ids=KINDS)
+def test_the_last_words_hold_no_card_number(program: str) -> None:
+    with start(program, 'raise RuntimeError("cannot use " + "4111" * 1 + "1" * 12)') as process:
+        out, err = process.communicate(timeout=GO)
+    assert err == "demo: cannot use ********\n"
+    assert "4111111111111111" not in out
+
+
+def test_a_task_that_is_left_over_is_ended_with_the_loop() -> None:
+    body = 'global left; left = asyncio.create_task(asyncio.sleep(60)); print("started", flush=True)'
+    with start(_ASYNC, body) as process:
+        _, err = process.communicate(timeout=GO)
+    assert (process.returncode, err) == (0, "")
