@@ -242,16 +242,8 @@ class Session:
             return [Send(told(record))], asked_ms
         key = (record.reference, record.delivery_no)
         delivery = self._deliveries.get(key)
-        if delivery is not None:  # a copy
-            match delivery.stage:
-                case DeliveryStage.OWED:
-                    return [Send(told(record))], asked_ms
-                case DeliveryStage.STORING:
-                    return [], asked_ms
-                case DeliveryStage.CONFIRMED | DeliveryStage.VOID:
-                    return [settled(delivery)], asked_ms
-                case _:
-                    assert_never(delivery.stage)
+        if delivery is not None:  # a copy; whoever asked again may not know the first
+            return [settled(delivery) if delivery.stage is DeliveryStage.VOID else Send(told(record))], asked_ms
         self._deliveries[key] = delivery = Delivery.of(record)
         if now_ms >= delivery.confirm_by_ms:  # it came too late to be confirmed, so it is not even shown
             return self._void(delivery, now_ms), asked_ms

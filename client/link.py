@@ -1,0 +1,230 @@
+"""One connection to a gateway: frames out gathered, frames in handed on, kept alive."""
+
+import asyncio
+import contextlib
+import ssl
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import msgspec
+
+from client.course import Course
+from client.results import ConnectError, NotAuthenticated
+from schemas.client_frames import (
+    FRAME_MAX_BYTES,
+    VERSION,
+    AnyGatewayFrame,
+    Bye,
+    ClientFrame,
+    Deframer,
+    FramingError,
+    GatewayBye,
+    Greeting,
+    Hello,
+    Ping,
+    Pong,
+    Refused,
+    Rejection,
+    Reply,
+    Settled,
+    StatusTold,
+    Welcome,
+    frame,
+)
+
+_frames: msgspec.json.Decoder[AnyGatewayFrame] = msgspec.json.Decoder(AnyGatewayFrame)
+_type = msgspec.json.Decoder(Greeting)
+_TYPES = frozenset({"welcome", "reply", "status", "settled", "pong", "refused", "bye"})
+_PING_MAX_S = 5.0
+
+Address = tuple[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """Who the client is."""
+
+    customer: str
+    token: str
+    client: str
+
+    def __repr__(self) -> str:
+        return f"Credentials({self.customer!r})"
+
+
+def decode(payload: bytes) -> AnyGatewayFrame | None:
+    """The frame in a payload; None for one of a type that this version does not know. Raises `ConnectError`."""
+    try:
+        return _frames.decode(payload)
+    except ValueError:
+        with contextlib.suppress(ValueError):
+            if _type.decode(payload).type not in _TYPES:
+                return None
+        raise ConnectError("the peer sent a frame that protocol version 1 does not have: is it a gateway?") from None
+
+
+class Link(asyncio.Protocol):
+    """A session. `on_frame` gets what concerns transactions; `ended` is done when the connection is no more."""
+
+    def __init__(
+        self, address: Address, on_frame: Callable[["Link", Reply | StatusTold | Settled | Refused], None]
+    ) -> None:
+        self.address = address
+        self.courses: dict[str, Course] = {}  # what was sent here and has no end
+        self.welcome: Welcome | None = None
+        self.leaving = False  # the gateway takes nothing new here
+        self._on_frame = on_frame
+        self._loop = asyncio.get_running_loop()
+        self._welcomed: asyncio.Future[Welcome] = self._loop.create_future()
+        self.ended: asyncio.Future[None] = self._loop.create_future()
+        self.left: asyncio.Future[None] = self._loop.create_future()  # nothing new can be sent here
+        self._deframer = Deframer(FRAME_MAX_BYTES)
+        self._transport: asyncio.Transport | None = None
+        self._out: list[bytes] = []
+        self._heard = True
+        self._pings = 0
+        self._ping_timer: asyncio.TimerHandle | None = None
+
+    @classmethod
+    async def open(
+        cls,
+        address: Address,
+        credentials: Credentials,
+        tls: ssl.SSLContext | None,
+        timeout_s: float,
+        on_frame: Callable[["Link", Reply | StatusTold | Settled | Refused], None],
+    ) -> "Link":
+        """Connect and greet. Raises `ConnectError`."""
+        link = cls(address, on_frame)
+        where = f"{address[0]}:{address[1]}"
+        try:
+            async with asyncio.timeout(timeout_s):
+                await link._loop.create_connection(lambda: link, *address, ssl=tls)
+                hello = Hello(
+                    version=VERSION,
+                    customer=credentials.customer,
+                    token=credentials.token,
+                    client=credentials.client,
+                )
+                link.send(hello)
+                await link._welcomed
+        except TimeoutError:
+            link.abort()
+            raise ConnectError(f"{where}: no gateway answered within {timeout_s:g} s") from None
+        except OSError as error:
+            raise ConnectError(f"{where}: {error.strerror or error}") from error
+        except BaseException:
+            link.abort()
+            raise
+        link._heard = False
+        link._keep_alive_later()
+        return link
+
+    # --- asyncio.Protocol
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        self._heard = True
+        try:
+            self._deframer.feed(data)
+            while (payload := self._deframer.next()) is not None:
+                message = decode(payload)
+                if message is not None:
+                    self._take(message)
+        except (ConnectError, FramingError) as error:
+            self._unwelcome(ConnectError(f"{self.address[0]}:{self.address[1]}: {error}"))
+            self.abort()
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002  the base class's
+        where = f"{self.address[0]}:{self.address[1]}"
+        self._unwelcome(ConnectError(f"{where}: the connection was closed before the session was open"))
+        if self._ping_timer is not None:
+            self._ping_timer.cancel()
+        for future in (self.left, self.ended):
+            if not future.done():
+                future.set_result(None)
+
+    def _take(self, message: AnyGatewayFrame) -> None:
+        match message:
+            case Welcome():
+                self.welcome = message
+                if not self._welcomed.done():
+                    self._welcomed.set_result(message)
+            case GatewayBye():
+                self.leave()
+            case Pong():
+                pass
+            case Refused() if message.reference is None:
+                self._refused(message)
+            case Reply() | StatusTold() | Settled() | Refused():
+                self._on_frame(self, message)
+
+    def _refused(self, refused: Refused) -> None:
+        kind = NotAuthenticated if refused.code == Rejection.NOT_AUTHENTICATED else ConnectError
+        self._unwelcome(kind(f"{self.address[0]}:{self.address[1]}: {refused.code}: {refused.text_en}"))
+        if refused.closing:
+            self.leave()
+
+    def _unwelcome(self, error: ConnectError) -> None:
+        if not self._welcomed.done():
+            self._welcomed.set_exception(error)
+            self._welcomed.exception()  # told or not, it is no surprise
+
+    # --- for the client
+
+    @property
+    def room(self) -> int:
+        """How many more transactions may be in flight here."""
+        if self.welcome is None or self.leaving or self._transport is None or self._transport.is_closing():
+            return 0
+        return self.welcome.max_in_flight - len(self.courses)
+
+    def send(self, message: ClientFrame) -> None:
+        """Send a frame, together with what else is sent in this turn of the loop."""
+        if not self._out:
+            self._loop.call_soon(self._flush)
+        self._out.append(frame(message))
+
+    def _flush(self) -> None:
+        data = b"".join(self._out)
+        self._out.clear()
+        if data and self._transport is not None and not self._transport.is_closing():
+            self._transport.write(data)
+
+    def leave(self) -> None:
+        """Send nothing new here."""
+        self.leaving = True
+        if not self.left.done():
+            self.left.set_result(None)
+
+    async def close(self, timeout_s: float) -> None:
+        """Say goodbye; the gateway closes."""
+        self.leave()
+        self.send(Bye())
+        self._flush()
+        await asyncio.wait((self.ended,), timeout=timeout_s)
+        self.abort()
+        await self.ended
+
+    def abort(self) -> None:
+        """Close at once."""
+        if self._transport is not None:
+            self._transport.abort()
+
+    def _keep_alive_later(self) -> None:
+        assert self.welcome is not None
+        interval_s = min(self.welcome.idle_timeout_ms / 3_000, _PING_MAX_S)
+        self._ping_timer = self._loop.call_later(interval_s, self._keep_alive)
+
+    def _keep_alive(self) -> None:
+        """Ping once in an interval; a gateway that says nothing until the next one is gone."""
+        if self._pings and not self._heard:
+            self.abort()
+            return
+        self._heard = False
+        self._pings += 1
+        self.send(Ping(n=self._pings))
+        self._keep_alive_later()
