@@ -234,20 +234,22 @@ class KafkaLog:
 
     def _ask(self, ask: Callable[[Consumer], T], place: TopicPartition) -> T:
         consumer = self._consumer("asker", {"group.id": "none", "enable.auto.commit": False})
+        until = time.monotonic() + _ADMIN_S
         try:
-            return ask(consumer)
-        except KafkaException as error:
-            raise LogError(f"{place.topic}/{place.partition} cannot be asked: {error.args[0].str()}") from error
+            while True:
+                try:
+                    return ask(consumer)
+                except KafkaException as error:
+                    # A topic that was just created, or whose leader moves, answers in a moment.
+                    if error.args[0].code() not in _PASSING or time.monotonic() > until:
+                        text = error.args[0].str()
+                        raise LogError(f"{place.topic}/{place.partition} cannot be asked: {text}") from error
+                    time.sleep(0.02)
         finally:
             consumer.close()
 
 
-def _code(error: KafkaException | TimeoutError) -> int | None:
-    return int(error.args[0].code()) if isinstance(error, KafkaException) else None
-
-
-def _reason(error: KafkaException | TimeoutError) -> str:
-    return str(error.args[0].str()) if isinstance(error, KafkaException) else f"no answer within {_ADMIN_S:g} s"
+_PASSING = frozenset({KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.LEADER_NOT_AVAILABLE})
 
 
 class KafkaWriter:
