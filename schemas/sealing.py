@@ -29,6 +29,7 @@ SENSITIVE = "sensitive"
 DIGEST = "digest"
 PURPOSES = (CARD, SENSITIVE, DIGEST)
 
+_VERSION = 1
 _KEY_BYTES = 32
 _NONCE_BYTES = 12
 
@@ -85,18 +86,28 @@ def _bound_to(purpose: str, key_id: str, transaction_id: str) -> bytes:
 
 
 def create_ring(path: Path) -> None:
-    """Make a ring of fresh keys at `path` (mode 600). An existing file is left as it is."""
+    """Make a ring of fresh keys at `path` (mode 600). An existing file is left as it is. Raises `KeyRingError`."""
+    try:
+        _create_ring(path)
+    except OSError as error:
+        raise KeyRingError(
+            f"key ring {path}: cannot be made: {error.strerror}: name a place under [keys] that this user may write to"
+        ) from error
+
+
+def _create_ring(path: Path) -> None:
     keys = [
         {"id": f"{purpose}-1", "purpose": purpose, "key": base64.b64encode(secrets.token_bytes(_KEY_BYTES)).decode()}
         for purpose in PURPOSES
     ]
     current = {purpose: f"{purpose}-1" for purpose in PURPOSES}
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f"{path.name}.{os.getpid()}.part")
+    # Not the process id: in a container that is always the same, and one that died here would block all later ones.
+    part = path.with_name(f"{path.name}.{secrets.token_hex(8)}.part")
     handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as file:
-            json.dump({"version": 1, "current": current, "keys": keys}, file, indent=2)
+            json.dump({"version": _VERSION, "current": current, "keys": keys}, file, indent=2)
             file.flush()
             os.fsync(file.fileno())
         try:
@@ -111,7 +122,7 @@ def load_ring(path: Path) -> KeyRing:
     """Read the ring at `path`. Raises `KeyRingError`."""
     try:
         mode = path.stat().st_mode
-        text = path.read_text("utf-8")
+        raw = path.read_bytes()
     except OSError as error:
         raise KeyRingError(
             f"key ring {path}: {error.strerror}: name the ring under [keys]; `denbun keys create` makes one"
@@ -119,17 +130,21 @@ def load_ring(path: Path) -> KeyRing:
     if mode & 0o077:
         raise KeyRingError(f"key ring {path}: readable by others than its owner: chmod 600 it")
     try:
-        content = json.loads(text)
+        content = json.loads(raw)
+        if content["version"] != _VERSION:
+            raise KeyRingError(f"key ring {path}: of a form unknown here: run the version that made it")
         keys = {entry["id"]: base64.b64decode(entry["key"], validate=True) for entry in content["keys"]}
         purpose_of = {entry["id"]: entry["purpose"] for entry in content["keys"]}
-        current = dict(content["current"])
+        current = {purpose: str(content["current"].get(purpose, "")) for purpose in PURPOSES}
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         reason = type(error).__name__
         raise KeyRingError(f"key ring {path}: not a key ring ({reason}): restore it from its backup") from None
+    if len(keys) != len(content["keys"]):
+        raise KeyRingError(f"key ring {path}: two keys have the same id: restore it from its backup")
     for key_id, key in keys.items():
         if len(key) != _KEY_BYTES:
             raise KeyRingError(f"key ring {path}: key {key_id} is not {_KEY_BYTES} bytes: restore it from its backup")
     for purpose in PURPOSES:
-        if purpose_of.get(current.get(purpose, "")) != purpose:
+        if purpose_of.get(current[purpose]) != purpose:
             raise KeyRingError(f"key ring {path}: no current key for purpose {purpose}: restore it from its backup")
     return KeyRing(keys, purpose_of, current)

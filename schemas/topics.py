@@ -237,10 +237,11 @@ class Topics:
 
     def creations(self, lines: Iterable[str], partitions: int, slots: int) -> list[Creation]:
         """Every topic of an installation with these lines, this many transaction partitions and ingress slots."""
+        every_line = list(lines)
         count = {Spread.BY_TRANSACTION: partitions, Spread.ONE: 1, Spread.BY_SLOT: slots}
         wanted = []
         for topic in TABLE:
-            names = [self(topic.name, line) for line in lines] if topic.per_line else [self(topic.name)]
+            names = [self(topic.name, line) for line in every_line] if topic.per_line else [self(topic.name)]
             wanted += [Creation(name, count[topic.spread], _config(topic)) for name in names]
         return wanted
 

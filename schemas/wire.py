@@ -9,6 +9,7 @@ wrong with it. ``python -m schemas.wire`` checks, and with ``--write`` files the
 
 import io
 import json
+import re
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from enum import Enum
@@ -126,8 +127,10 @@ def _load() -> dict[str, _Written]:
     folder = resources.files("schemas") / "avro"
     for current, place in ((False, folder / "history"), (True, folder)):
         for entry in sorted(place.iterdir(), key=lambda item: item.name):
-            if entry.name.endswith(".avsc"):
-                raw = json.loads(entry.read_text("utf-8"))
+            if not entry.name.endswith(".avsc"):
+                continue
+            raw = json.loads(entry.read_text("utf-8"))
+            if raw["name"] in RECORDS:  # a record that is no more: `main` speaks of it, `decode` says it is unknown
                 book[fingerprint_of(raw)] = _Written(raw["name"], parse_schema(raw, {}), current)
     return book
 
@@ -136,10 +139,11 @@ _BOOK = _load()
 _CURRENT = {
     RECORDS[written.record]: (written.schema, ((HEADER, print_.encode()),))
     for print_, written in _BOOK.items()
-    if written.current and written.record in RECORDS
+    if written.current
 }
 _BY_HEADER = {print_.encode(): written for print_, written in _BOOK.items()}
 _BYTES = (bytes,)
+_NEWER = re.compile(r"Invalid enum value '[a-z_]{1,40}' - at `[$.a-z_]*`")  # short and plain: no part of a telegram
 
 
 def encode(record: Record) -> Encoded:
@@ -176,9 +180,13 @@ def decode(message: Carried) -> Record:
         record = msgspec.convert(fields, cls, builtin_types=_BYTES)
     except (msgspec.ValidationError, ValueError, TypeError, IndexError, EOFError, OverflowError) as error:
         # from None: a library's text may quote the bytes
-        reason = str(error) if isinstance(error, msgspec.ValidationError) else type(error).__name__
+        if _NEWER.fullmatch(str(error)):
+            remedy = "run the version that wrote it, or a newer one; nothing was skipped, it resumes at this record"
+            raise _error(message, f"says what is unknown here ({written.record}: {error})", remedy) from None
         raise _error(
-            message, f"is not a valid {written.record} ({reason})", "the record is damaged; keep it, call support"
+            message,
+            f"is not a valid {written.record} ({type(error).__name__})",
+            "the record is damaged; keep it, call support",
         ) from None
     if source.tell() != len(value):
         raise _error(message, f"is longer than a {written.record}", "the record is damaged; keep it, call support")
@@ -246,7 +254,11 @@ def main(arguments: list[str], folder: Path, say: Callable[[str], object]) -> in
     """Check (or with ``--write`` file) the schemas of all records under `folder`. Returns the exit status."""
     write = "--write" in arguments
     history = folder / "history"
-    faults: list[str] = []
+    faults = [
+        f"{path.stem}: there is no such record any more, but some may lie on the topics; keep the class"
+        for path in sorted(folder.glob("*.avsc"))
+        if path.stem not in RECORDS
+    ]
     for name, cls in sorted(RECORDS.items()):
         new = schema_of(cls)
         path = folder / f"{name}.avsc"
