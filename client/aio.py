@@ -1,7 +1,6 @@
 """The client for asyncio."""
 
 import asyncio
-import contextlib
 import logging
 import random
 import ssl
@@ -10,22 +9,43 @@ from collections.abc import Sequence
 from types import TracebackType
 from typing import Self
 
+import msgspec
+
 from client.course import Course, CourseFrame, Stage
 from client.link import Address, Credentials, Link
 from client.results import ClientClosed, ConnectError, NotAuthenticated, RequestRefused, Result
-from schemas.client_frames import Card, Inquiry, Refused, Rejection, Request, reference_fault
+from schemas.client_frames import Card, Inquiry, Refused, Rejection, Request, frame, reference_fault
 from schemas.records import Kind
 
 _log = logging.getLogger("denbun.client")
 
 CLIENT = "denbun-client/1"
 MARGIN_MS = 3_000  # beyond wait_ms, for the confirmation and its way
+_FRAME_MAX_BYTES = 1_024  # no gateway takes less, and no sound request is longer
 _BACKOFF_S = (0.02, 2.0)
 _PAUSE_S = (0.05, 2.0)
 
 
 def _now_ms() -> int:
     return time.monotonic_ns() // 1_000_000
+
+
+def _check(message: Request | Inquiry) -> None:
+    """Raise `RequestRefused` for what would cost everybody here the session: a wrong type, a field beyond measure.
+
+    Whether the values are right is the gateway's to say.
+    """
+    try:
+        fault = None
+        msgspec.convert(msgspec.to_builtins(message), type(message))
+    except msgspec.ValidationError as error:  # names the field and the types
+        fault = str(error)
+    if fault is None:
+        fault = reference_fault(message.reference)
+    if fault is None and len(frame(message)) > _FRAME_MAX_BYTES:
+        fault = "a field is far too long"
+    if fault is not None:
+        raise RequestRefused(None, Rejection.INVALID_REQUEST.told(place=fault))
 
 
 class Client:
@@ -80,8 +100,7 @@ class Client:
             self._time_up(reference)
         if self._keeper is not None:
             self._keeper.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._keeper
+            await asyncio.wait((self._keeper,))
         await asyncio.gather(*(link.close(1.0) for link in list(self._links)))
 
     async def __aenter__(self) -> Self:
@@ -132,6 +151,7 @@ class Client:
             original_reference=original_reference,
         )
         inquiry = Inquiry(reference=reference, original_reference=original_reference)
+        _check(request)
         return await self._run(Course(inquiry, request, _now_ms() + wait_ms), wait_ms + MARGIN_MS)
 
     async def inquire(self, reference: str, *, original_reference: str | None = None, wait_ms: int = 30_000) -> Result:
@@ -141,13 +161,12 @@ class Client:
         knows nothing. Raises `OutcomeUnknown` when there is no end within `wait_ms`.
         """
         inquiry = Inquiry(reference=reference, original_reference=original_reference)
+        _check(inquiry)
         return await self._run(Course(inquiry, None, _now_ms() + wait_ms), wait_ms)
 
     async def _run(self, course: Course, limit_ms: int) -> Result:
         if self._closing:
             raise ClientClosed("the client is closed: connect another")
-        if (fault := reference_fault(course.reference)) is not None:
-            raise RequestRefused(None, Rejection.INVALID_REQUEST.told(place=fault))
         if course.reference in self._courses:
             raise ValueError(f"{course.reference} is under way in this client: await its end there")
         done: asyncio.Future[None] = self._loop.create_future()
@@ -233,7 +252,8 @@ class Client:
         self._loop.call_later(pause_s, self._offer_later, course)
 
     def _offer_later(self, course: Course) -> None:
-        if course.reference in self._courses and course.stage is not Stage.ENDED:
+        known, _ = self._courses.get(course.reference, (None, None))
+        if known is course and course.stage is not Stage.ENDED:  # another call may have the reference by now
             self._offer(course)
 
     # --- the session

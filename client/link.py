@@ -111,8 +111,9 @@ class Link(asyncio.Protocol):
         except TimeoutError:
             link.abort()
             raise ConnectError(f"{where}: no gateway answered within {timeout_s:g} s") from None
-        except OSError as error:
-            raise ConnectError(f"{where}: {error.strerror or error}") from error
+        except (OSError, UnicodeError) as error:  # UnicodeError: of a host name that is none
+            link.abort()
+            raise ConnectError(f"{where}: {getattr(error, 'strerror', None) or error}") from error
         except BaseException:
             link.abort()
             raise

@@ -1,6 +1,7 @@
 """The plain face of the client: every call waits. A thread of its own keeps the session meanwhile."""
 
 import asyncio
+import concurrent.futures
 import ssl
 import threading
 from collections.abc import Coroutine, Sequence
@@ -29,7 +30,10 @@ class SyncClient:
         name: str = CLIENT,
         timeout_s: float = 5.0,
     ) -> None:
+        self._lock = threading.Lock()
+        self._closed = False
         self._loop = asyncio.new_event_loop()
+        self._stop = asyncio.Event()
         self._thread = threading.Thread(target=self._serve, name="denbun-client", daemon=True)
         self._thread.start()
         try:
@@ -76,9 +80,11 @@ class SyncClient:
 
     def close(self, timeout_s: float = 30.0) -> None:
         """As `Client.close`. Closing again changes nothing."""
-        if not self._loop.is_closed():
+        try:
             self._wait_for(self._client.close(timeout_s))
-            self._end()
+        except ClientClosed:
+            return
+        self._end()
 
     def __enter__(self) -> Self:
         return self
@@ -89,16 +95,29 @@ class SyncClient:
         self.close()
 
     def _wait_for(self, work: Coroutine[Any, Any, T]) -> T:
-        if self._loop.is_closed():
-            work.close()
-            raise ClientClosed("the client is closed: connect another")
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result()
+        with self._lock:
+            if self._closed:
+                work.close()
+                raise ClientClosed("the client is closed: connect another")
+            future = asyncio.run_coroutine_threadsafe(work, self._loop)
+        try:
+            return future.result()
+        except concurrent.futures.CancelledError:
+            raise ClientClosed("the client was closed meanwhile: connect another") from None
+        except BaseException:  # an interrupt of this thread, too: nobody waits, so nothing may be acknowledged
+            future.cancel()
+            raise
 
     def _serve(self) -> None:
-        asyncio.set_event_loop(self._loop)
-        self._loop.run_forever()
+        with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
+            runner.run(self._until_stopped())
+
+    async def _until_stopped(self) -> None:
+        await self._stop.wait()
 
     def _end(self) -> None:
-        self._loop.call_soon_threadsafe(self._loop.stop)
+        with self._lock:
+            if not self._closed:
+                self._closed = True
+                self._loop.call_soon_threadsafe(self._stop.set)
         self._thread.join()
-        self._loop.close()

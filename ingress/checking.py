@@ -20,6 +20,24 @@ _KINDS = {kind.value: kind for kind in Kind}
 _DOUBLED = {str(digit): sum(divmod(2 * digit, 10)) for digit in range(10)}
 
 
+def content_of(request: Request) -> tuple[str | int | None, ...]:
+    """What makes a request another one.
+
+    Not in it: wait_ms, which a repeat may change; track 2 and security code, for what is made of this is kept with the
+    state, and whoever has the ring could find three digits from it (PCI DSS 3.3: not kept after authorisation in any
+    form).
+    """
+    return (
+        request.kind,
+        request.terminal_id,
+        request.amount,
+        request.payment_method,
+        request.card.number,
+        request.card.expiry,
+        request.original_reference,
+    )
+
+
 def luhn_holds(digits: str) -> bool:
     """Whether the check digit is right (ISO/IEC 7812-1, Annex B)."""
     odd = sum(map(int, digits[-1::-2]))

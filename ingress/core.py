@@ -35,7 +35,7 @@ from ingress.acts import (
     StoreRequest,
     StoreUndeliverable,
 )
-from ingress.checking import request_fault
+from ingress.checking import content_of, request_fault
 from ingress.config import Settings
 from ingress.protocol import Unreadable, read, read_first
 from ingress.replies import settled, told
@@ -83,6 +83,7 @@ class Asked(msgspec.Struct, frozen=True):
 
     asked_ms: int
     expires_ms: int
+    content: int = 0  # a request's, as a number that means nothing outside of this process
 
 
 class Session:
@@ -98,7 +99,8 @@ class Session:
         self._opened_ms = now_ms
         self._heard_ms = now_ms
         self._in_flight: dict[tuple[str, bool], Asked] = {}  # by reference and whether it is an inquiry
-        self._deliveries: dict[tuple[str, int], Delivery] = {}
+        self._deliveries: dict[tuple[str, int], Delivery] = {}  # owed or being stored
+        self._over: dict[tuple[str, int], tuple[int, Delivery]] = {}  # ended, until when they are known: for copies
 
     # --- from the client
 
@@ -165,8 +167,7 @@ class Session:
             wait_max_ms=settings.wait_max_ms,
             confirm_ms=settings.confirm_ms,
         )
-        acts: list[Act] = [Opened(known.id, hello.client), Send(welcome)]
-        return [*acts, Send(GatewayBye())] if self._stopping else acts
+        return [Opened(known.id, hello.client), Send(welcome)]
 
     def _request(self, request: Request, now_ms: int) -> list[Act]:
         if reference_fault(request.reference) is not None:  # what may be anything is not repeated
@@ -174,7 +175,8 @@ class Session:
         if (fault := request_fault(request)) is not None:
             return [Send(Rejection.INVALID_REQUEST.told(reference=request.reference, place=fault))]
         expires_ms = now_ms + min(request.wait_ms, self._settings.wait_max_ms)
-        if (refused := self._enter(request.reference, Asked(now_ms, expires_ms), inquiry=False)) is not None:
+        asked = Asked(now_ms, expires_ms, hash(content_of(request)))
+        if (refused := self._enter(request.reference, asked, inquiry=False)) is not None:
             return [Send(refused)]
         return [StoreRequest(self.id, self.customer, request, now_ms, expires_ms)]
 
@@ -198,6 +200,9 @@ class Session:
         if self._stopping and not inquiry:
             return Rejection.STOPPING.told(reference=reference)
         key = (reference, inquiry)
+        before = self._in_flight.get(key)
+        if before is not None and before.content != asked.content:  # or the one's answer would pass for the other's
+            return Rejection.REFERENCE_IN_FLIGHT.told(reference=reference)
         if key not in self._in_flight and len(self._in_flight) >= self._settings.max_in_flight:
             self._forget_expired(asked.asked_ms)
             if len(self._in_flight) >= self._settings.max_in_flight:
@@ -211,10 +216,10 @@ class Session:
         self._in_flight = {key: asked for key, asked in self._in_flight.items() if asked.expires_ms > now_ms}
 
     def _ack(self, ack: Ack, now_ms: int) -> list[Act]:
-        delivery = self._deliveries.get((ack.reference, ack.delivery_no))
+        delivery = self._known((ack.reference, ack.delivery_no))
         if delivery is None:  # of another session, or over long ago: whatever became of it, an inquiry tells
-            if reference_fault(ack.reference) is not None:
-                return [Send(Rejection.INVALID_REQUEST.told(place=reference_fault(ack.reference)))]
+            if (fault := reference_fault(ack.reference)) is not None:
+                return [Send(Rejection.INVALID_REQUEST.told(place=fault))]
             return [Send(Settled(reference=ack.reference, delivery_no=ack.delivery_no, confirmed=False))]
         match delivery.stage:
             case DeliveryStage.OWED if now_ms <= delivery.confirm_by_ms:
@@ -229,9 +234,19 @@ class Session:
             case _:
                 assert_never(delivery.stage)
 
+    def _known(self, key: tuple[str, int]) -> Delivery | None:
+        delivery = self._deliveries.get(key)
+        return self._over[key][1] if delivery is None and key in self._over else delivery
+
     def _void(self, delivery: Delivery, now_ms: int) -> list[Act]:
-        delivery.stage = DeliveryStage.VOID
+        self._end(delivery, DeliveryStage.VOID, now_ms)
         return [StoreUndeliverable(delivery, NOT_CONFIRMED, now_ms), settled(delivery)]
+
+    def _end(self, delivery: Delivery, stage: DeliveryStage, now_ms: int) -> None:
+        delivery.stage = stage
+        key = (delivery.reference, delivery.delivery_no)
+        self._deliveries.pop(key, None)
+        self._over[key] = (now_ms + self._settings.confirm_ms + self._settings.gone_after_ms, delivery)
 
     # --- from the log
 
@@ -241,7 +256,7 @@ class Session:
         if record.confirm_by_ms is None:
             return [Send(told(record))], asked_ms
         key = (record.reference, record.delivery_no)
-        delivery = self._deliveries.get(key)
+        delivery = self._known(key)
         if delivery is not None:  # a copy; whoever asked again may not know the first
             return [settled(delivery) if delivery.stage is DeliveryStage.VOID else Send(told(record))], asked_ms
         self._deliveries[key] = delivery = Delivery.of(record)
@@ -260,7 +275,7 @@ class Session:
         """The log has answered about a `StoreDelivered`."""
         assert delivery.stage is DeliveryStage.STORING
         in_time = stored and now_ms <= delivery.confirm_by_ms
-        delivery.stage = DeliveryStage.CONFIRMED if in_time else DeliveryStage.VOID
+        self._end(delivery, DeliveryStage.CONFIRMED if in_time else DeliveryStage.VOID, now_ms)
         return [] if self.stage is SessionStage.CLOSED else [settled(delivery)]
 
     def not_stored(self, reference: str, *, inquiry: bool) -> list[Act]:
@@ -277,36 +292,27 @@ class Session:
             late = now_ms - self._opened_ms >= settings.hello_timeout_ms
             return self._turn_away(Rejection.HELLO_TIMEOUT.told()) if late else []
         acts: list[Act] = []
-        over = []
-        for key, delivery in self._deliveries.items():
-            if now_ms >= delivery.confirm_by_ms:
-                if delivery.stage is DeliveryStage.OWED:
-                    acts += self._void(delivery, now_ms)
-                elif delivery.stage is not DeliveryStage.STORING and self._may_forget(delivery, now_ms):
-                    over.append(key)
-        for key in over:
-            del self._deliveries[key]
+        for delivery in list(self._deliveries.values()):
+            if delivery.stage is DeliveryStage.OWED and now_ms >= delivery.confirm_by_ms:
+                acts += self._void(delivery, now_ms)
+        while self._over and next(iter(self._over.values()))[0] <= now_ms:
+            del self._over[next(iter(self._over))]
         if self.stage is SessionStage.LEAVING and self.drained(now_ms):
             acts += self._close("left")
         elif now_ms - self._heard_ms >= settings.idle_timeout_ms:
             acts += self._turn_away(Rejection.IDLE_TIMEOUT.told())
         return acts
 
-    def _may_forget(self, delivery: Delivery, now_ms: int) -> bool:
-        return now_ms >= delivery.confirm_by_ms + self._settings.gone_after_ms
-
     def stop(self) -> list[Act]:
         """The gateway stops: nothing new is accepted here any more."""
         self._stopping = True
-        if self.stage is SessionStage.AWAITS_HELLO:
-            return self._close("stopping")
-        return [Send(GatewayBye())]
+        bye = Send(GatewayBye())
+        return [bye, *self._close("stopping")] if self.stage is SessionStage.AWAITS_HELLO else [bye]
 
     def drained(self, now_ms: int) -> bool:
         """Whether nobody waits for anything here."""
         self._forget_expired(now_ms)
-        open_stages = (DeliveryStage.OWED, DeliveryStage.STORING)
-        return not self._in_flight and not any(each.stage in open_stages for each in self._deliveries.values())
+        return not self._in_flight and not self._deliveries
 
     def gone(self) -> list[Delivery]:
         """The connection is lost or closed. Gives the deliveries nobody can confirm here any more."""

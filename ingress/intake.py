@@ -6,6 +6,7 @@ From here on no card data is in clear anywhere. The only module of the ingress t
 import msgspec
 
 from ingress.acts import StoreInquiry, StoreRequest
+from ingress.checking import content_of
 from schemas.cards import pack_card, pack_sensitive
 from schemas.records import InquiryAsked, Kind, RequestAccepted
 from schemas.sealing import CARD, SENSITIVE, KeyRing
@@ -33,31 +34,12 @@ def request_accepted(act: StoreRequest, ring: KeyRing, request_id: str, slot: in
         payment_method=asked.payment_method,
         card=ring.seal(CARD, transaction_id, pack_card(asked.card.number, asked.card.expiry)),
         sensitive=sensitive,
-        content_digest=_digest(act, ring),
+        content_digest=ring.digest(_canonical(content_of(asked))),
         slot=slot,
         session=act.session,
         accepted_ms=act.accepted_ms,
         expires_ms=act.expires_ms,
     )
-
-
-def _digest(act: StoreRequest, ring: KeyRing) -> str:
-    """Tells a repeat from another request.
-
-    Not in it: wait_ms, which a repeat may change; track 2 and security code, for the digest is kept with the state, and
-    whoever has the ring could find three digits from it (PCI DSS 3.3: not kept after authorisation in any form).
-    """
-    asked = act.request
-    content = (
-        asked.kind,
-        asked.terminal_id,
-        asked.amount,
-        asked.payment_method,
-        asked.card.number,
-        asked.card.expiry,
-        asked.original_reference,
-    )
-    return ring.digest(_canonical(content))
 
 
 def inquiry_asked(act: StoreInquiry, request_id: str, slot: int) -> InquiryAsked:

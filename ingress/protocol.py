@@ -14,6 +14,7 @@ _frames: msgspec.json.Decoder[AnyClientFrame] = msgspec.json.Decoder(AnyClientFr
 _greeting = msgspec.json.Decoder(Greeting)
 _PLACE = re.compile(r" - at `\$\.([a-z0-9_.]+)`$")  # of our own field names: an unknown one ends the path before it
 _MISSING = re.compile(r"^Object missing required field `([a-z0-9_]+)`")
+_RANGE = re.compile(r"^Expected `int` [<>]=")
 _TYPE = re.compile(r"^Expected `([a-z |]+)`(?:, got `([a-z]+)`)?")
 
 
@@ -59,6 +60,8 @@ def _place_of(text: str) -> str:
         return f"{where or 'it'} has a field that protocol version {VERSION} does not know"
     if where == "type":
         return "type is not one that a client sends"
+    if _RANGE.match(text):
+        return f"{where or 'it'} is out of range"
     if (wrong := _TYPE.match(text)) is not None:
         return f"{where or 'it'} must be of type {wrong.group(1)}"
     return f"{where or 'it'} is of the wrong type"

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import itertools
 import logging
 import ssl
 import time
@@ -70,6 +71,8 @@ class IngressServer:
         self._ring = ring
         self._slot = slot
         self._name = f"ingress-{node}-{slot}"
+        self._incarnation = uuid.uuid4().hex
+        self._sessions = itertools.count(1)
         self._now_ms = now_ms
         self._metrics = Metrics(registry)
         self._requests, self._deliveries = topics("requests"), topics("deliveries")
@@ -109,7 +112,15 @@ class IngressServer:
     async def _listen(self, context: ssl.SSLContext | None) -> None:
         host, port = self._settings.host, self._settings.port
         try:
-            self._server = await self._loop.create_server(lambda: Connection(self), host, port, ssl=context)
+            self._server = await self._loop.create_server(
+                lambda: Connection(self),
+                host,
+                port,
+                ssl=context,
+                # the handshake is part of the time for hello: before it, nobody counts the connection
+                ssl_handshake_timeout=self._settings.hello_timeout_ms / 1000 if context else None,
+                ssl_shutdown_timeout=_LINGER_MS / 1000 if context else None,
+            )
         except OSError as error:
             text = f"client address {host}:{port}: {error.strerror}: choose another under ingress.host and ingress.port"
             raise OSError(error.errno, text) from error
@@ -168,7 +179,7 @@ class IngressServer:
 
     def connected(self, connection: Connection) -> Session:
         """A client has connected: its session."""
-        session = Session(self._settings, uuid.uuid4().hex, self._now_ms())
+        session = Session(self._settings, f"{self._incarnation}-{next(self._sessions)}", self._now_ms())
         self._connections.add(connection)
         self._empty.clear()
         self._by_session[session.id] = connection
@@ -212,7 +223,14 @@ class IngressServer:
     # --- time and the log
 
     def _tick(self) -> None:
-        now_ms = self._now_ms()
+        try:
+            self._pass_time(self._now_ms())
+        except Exception as error:  # noqa: BLE001  without its clock this process must not go on
+            self._fail(error)
+        else:
+            self._tick_handle = self._loop.call_later(_TICK_S, self._tick)
+
+    def _pass_time(self, now_ms: int) -> None:
         in_flight = 0
         for connection in list(self._connections):
             if connection.closing_ms is None:
@@ -224,7 +242,6 @@ class IngressServer:
             self._store_undeliverable(act)
         self._metrics.in_flight.set(in_flight)
         self._check_drained()
-        self._tick_handle = self._loop.call_later(_TICK_S, self._tick)
 
     def _handle(self, batch: Sequence[Message]) -> None:
         now_ms = self._now_ms()
@@ -242,8 +259,13 @@ class IngressServer:
         self._metrics.lag.observe(max(0, now_ms - batch[-1].timestamp_ms) / 1000)
 
     def _nobody_for(self, record: ReplyReady, now_ms: int) -> None:
+        """The session of this reply is not here.
+
+        Only of its own sessions this process knows that nobody will confirm there any more. Another's (of the process
+        that had this slot before, and may be frozen, not dead) could still be settled: the router's deadline decides.
+        """
         self._metrics.gone.inc()
-        if record.confirm_by_ms is not None:
+        if record.confirm_by_ms is not None and record.session.startswith(self._incarnation):
             self._gone.add(Delivery.of(record), now_ms)
 
     # --- acts

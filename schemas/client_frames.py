@@ -69,7 +69,8 @@ class Deframer:
 _REFERENCE = re.compile(r"[A-Za-z0-9._-]{1,32}")
 _CARD_LIKE = re.compile(r"[0-9]{13}")
 
-Count = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
+COUNT_MAX = 2**31 - 1
+Count = Annotated[int, msgspec.Meta(ge=0, le=COUNT_MAX)]
 
 
 def reference_fault(reference: str, field: str = "reference") -> str | None:
@@ -132,7 +133,7 @@ class Ack(ClientFrame, frozen=True, kw_only=True, tag_field="type", tag="ack"):
     """The client has this reply and somebody waits for it."""
 
     reference: str
-    delivery_no: int
+    delivery_no: Count
 
 
 class Inquiry(ClientFrame, frozen=True, kw_only=True, tag_field="type", tag="inquiry"):
@@ -265,6 +266,7 @@ class Rejection(StrEnum):
     TOO_MANY_SESSIONS = "too_many_sessions"
     IDLE_TIMEOUT = "idle_timeout"
     INVALID_REQUEST = "invalid_request"
+    REFERENCE_IN_FLIGHT = "reference_in_flight"
     TOO_MANY_IN_FLIGHT = "too_many_in_flight"
     STOPPING = "stopping"
     OUTCOME_UNKNOWN = "outcome_unknown"
@@ -346,6 +348,12 @@ _FACTS: dict[Rejection, tuple[bool, bool, str, str]] = {
         "クライアントからの受信が途絶えました",
     ),
     Rejection.INVALID_REQUEST: (False, False, "the request's content is wrong", "要求の内容が正しくありません"),
+    Rejection.REFERENCE_IN_FLIGHT: (
+        False,
+        False,
+        "a request of this reference and other content is in flight on this session; of that one this says nothing",
+        "同じ参照番号で内容の異なる要求がこのセッションで処理中です(処理中の要求には影響しません)",
+    ),
     Rejection.TOO_MANY_IN_FLIGHT: (
         True,
         False,
