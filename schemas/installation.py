@@ -194,11 +194,16 @@ class Installation(Section):
             ("partner", [each.name for each in self.partner]),
             ("line", [each.name for each in self.line]),
             ("customer", [each.id for each in self.customer]),
-            ("customer token", [each.token_sha256 for each in self.customer]),
         ):
             for name, count in Counter(names).items():
                 if count > 1:
                     yield f"{what} {name} stands {count} times: keep one"
+        sharers: dict[str, set[str]] = {}
+        for customer in self.customer:
+            sharers.setdefault(customer.token_sha256, set()).add(customer.id)
+        for ids in sharers.values():
+            if len(ids) > 1:
+                yield f"customers {', '.join(sorted(ids))} share one token: give each its own"
 
     def _unknown_partners(self) -> Iterable[str]:
         known = {each.name for each in self.partner}
