@@ -252,6 +252,14 @@ class KafkaLog:
 _PASSING = frozenset({KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.LEADER_NOT_AVAILABLE})
 
 
+def _code(error: KafkaException | TimeoutError) -> int | None:
+    return int(error.args[0].code()) if isinstance(error, KafkaException) else None
+
+
+def _reason(error: KafkaException | TimeoutError) -> str:
+    return str(error.args[0].str()) if isinstance(error, KafkaException) else f"no answer within {_ADMIN_S:g} s"
+
+
 class KafkaWriter:
     """`pipeline.log.Writer`: produces a batch, then serves the acknowledgements itself until all are there."""
 
