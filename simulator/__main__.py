@@ -1,0 +1,86 @@
+"""Starts a centre: ``denbun run simulator --partner cafis --listen 127.0.0.1:7210 --control 127.0.0.1:7310``."""
+
+import argparse
+import asyncio
+import logging
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from schemas.telegrams import LayoutError, load_partner
+from simulator.centre import Centre
+from simulator.rules import RuleError, Rules, load_rules
+from simulator.server import Address, Addresses, CentreServer
+
+_OK, _FAILED, _WRONG = 0, 1, 2
+
+
+def _address(text: str) -> Address:
+    host, colon, port = text.rpartition(":")
+    if not colon or not host or not port.isascii() or not port.isdecimal() or int(port) > 65_535:
+        raise argparse.ArgumentTypeError(f"{text!r} is no address: give HOST:PORT")
+    return host, int(port)
+
+
+def _arguments(argv: Sequence[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="denbun run simulator", allow_abbrev=False)
+    parser.add_argument("--partner", required=True, help="whose telegrams: a packaged set by name, or a folder")
+    parser.add_argument("--listen", type=_address, action="append", default=[], help="await a line here")
+    parser.add_argument("--dial", type=_address, action="append", default=[], help="call a line here")
+    parser.add_argument("--control", type=_address, default=("127.0.0.1", 0), help="take commands here")
+    parser.add_argument("--rules", type=Path, help="a file of behaviours; see simulator/rules.py")
+    parser.add_argument("--no-story", action="store_true", help="do not keep the telegrams that passed")
+    parser.add_argument("--check", action="store_true", help="check the arguments and files and do nothing else")
+    arguments = parser.parse_args(list(argv))
+    if not arguments.listen and not arguments.dial:
+        parser.error("no line: give --listen or --dial")
+    return arguments
+
+
+async def _serve(server: CentreServer) -> None:
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    await server.start()
+    where = ", ".join(str(port) for port in server.listen_ports) or "none"
+    print(f"{server.centre.partner.name}: ports {where}; control {server.control_port}", flush=True)  # noqa: T201
+    await stop.wait()
+    await server.stop()
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run a centre with these arguments; gives the exit status."""
+    arguments = _arguments(argv)
+    try:
+        name = arguments.partner
+        partner = load_partner(Path(name) if Path(name).is_dir() else name)
+        rules = Rules() if arguments.rules is None else load_rules(arguments.rules, partner)
+    except (LayoutError, RuleError) as error:
+        print(error, file=sys.stderr)  # noqa: T201
+        return _WRONG
+    if arguments.check:
+        print(f"{name}: ok for simulator")  # noqa: T201
+        return _OK
+    logging.basicConfig(level=logging.INFO)
+    centre = Centre(partner, rules, story=not arguments.no_story)
+    server = CentreServer(centre, Addresses(arguments.listen, arguments.dial, arguments.control))
+    try:
+        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+            runner.run(_serve(server))
+    except OSError as error:
+        print(f"simulator: {error.strerror or error}", file=sys.stderr)  # noqa: T201
+        return _FAILED
+    return _OK
+
+
+def _loop_factory() -> type[asyncio.AbstractEventLoop] | None:
+    try:
+        import uvloop  # noqa: PLC0415  optional: not on every platform
+    except ImportError:
+        return None
+    return uvloop.Loop
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
