@@ -1,7 +1,7 @@
 """One client's socket: hands bytes to the server, and writes what the server has gathered at once."""
 
 import asyncio
-from typing import Protocol
+from typing import Protocol, cast
 
 from ingress.core import Session
 
@@ -28,8 +28,7 @@ class Connection(asyncio.Protocol):
         self.closing_ms: int | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's are none by inheritance
         address = transport.get_extra_info("peername")
         self.peer = f"{address[0]}:{address[1]}" if address else "unknown"
         self.session = self._owner.connected(self)

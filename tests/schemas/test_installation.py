@@ -61,7 +61,7 @@ def test_the_file_of_every_environment_loads(path: Path) -> None:
 @pytest.mark.parametrize("path", files(), ids=lambda path: path.parent.name)
 def test_only_a_development_ring_makes_itself(path: Path) -> None:
     raw = tomllib.loads(path.read_text("utf-8"))
-    assert raw["keys"].get("create", False) is (path.parent.name in {"development", "demo"})
+    assert raw["keys"].get("create", False) is (path.parent.name in {"development", "demo", "containers"})
 
 
 def test_the_development_tokens_are_those_that_its_comments_name() -> None:

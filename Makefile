@@ -1,0 +1,39 @@
+# denbun: two commands for a newcomer, `make demo` and `make test`; each installs what it needs.
+
+PYTHON ?= $(shell command -v python3.14 || command -v python3.13 || command -v python3.12 || command -v python3.11 || echo python3)
+BIN := .venv/bin
+
+.PHONY: demo test check up clean
+
+demo: .venv/product  ## every course of a payment on real processes, and the money report
+	$(BIN)/denbun demo
+
+test: .venv/development  ## all tests, on the embedded Kafka
+	$(BIN)/python -m pytest
+
+check: .venv/development  ## format, lint, types, structure
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m schemas.wire
+	$(BIN)/python -m schemas.telegrams check
+
+up: .venv/product  ## the whole gateway on this machine, until Ctrl-C
+	$(BIN)/denbun up
+
+clean:  ## remove what was installed and what ran
+	rm -rf .venv .denbun build *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+
+.venv/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "denbun needs Python 3.11 or later: name one with make PYTHON=/path/to/python3" >&2; exit 1; }
+	$(PYTHON) -m venv .venv
+
+.venv/product: pyproject.toml | .venv/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[stack]'
+	touch $@
+
+.venv/development: pyproject.toml | .venv/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
+	touch $@ .venv/product

@@ -1,0 +1,110 @@
+"""``denbun pay``: one payment from the shell, and the story of its telegrams."""
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from client import Card, ClientError, SyncClient
+from ops.player import worded
+from ops.reading import read_topics
+from ops.story import story
+from pipeline.config import ConfigError, load
+from pipeline.log import LogError
+from schemas.installation import Customer, Installation
+from schemas.topics import Topics
+
+_STORY_S = 1.0
+_CLOCKS_MS = 5_000
+
+
+@dataclass(frozen=True, slots=True)
+class Payment:
+    """What is to be paid, as the command line gives it."""
+
+    amount: int
+    kind: str
+    partner: str | None
+    customer: str | None
+    reference: str | None
+    original: str | None
+    card: str
+    expiry: str
+    terminal: str
+    token: str | None
+
+
+def pay(config: Path, payment: Payment) -> int:
+    """Pay; gives the exit status: 0 approved, 1 not approved or not known, 2 it could not be asked."""
+    console = Console(highlight=False)
+    try:
+        installation = load(Installation, config)
+        customer = _customer(installation, payment)
+        token = _token(customer, payment)
+    except ConfigError as error:
+        console.print(f"[red]{error}[/red]")
+        if not config.exists():
+            console.print("is the gateway up? `denbun up` writes this file; or name another with --config")
+        return 2
+    reference = payment.reference or f"pay-{time.time_ns() // 1_000_000 % 10**11}"
+    began_ms = time.time_ns() // 1_000_000
+    door = (installation.ingress.host, installation.ingress.port)
+    approved = False
+    try:
+        with SyncClient(door, customer=customer.id, token=token) as client:
+            result = client.pay(
+                reference=reference,
+                kind=payment.kind,
+                terminal_id=payment.terminal,
+                amount=payment.amount,
+                card=Card(number=payment.card, expiry=payment.expiry),
+                original_reference=payment.original,
+            )
+    except ClientError as error:
+        console.print(f"[red]{error}[/red]")
+    else:
+        approved = result.approved
+        colour = "green" if approved else "yellow"
+        console.print(f"[{colour}]{worded(result)}[/{colour}]  {customer.id} {reference} ¥{payment.amount:,}")
+        if result.refusal is not None:
+            console.print(f"  {result.refusal.text_ja}  {result.refusal.text_en}")
+    _tell(console, installation, f"{customer.id}:{reference}", began_ms)
+    return 0 if approved else 1
+
+
+def _customer(installation: Installation, payment: Payment) -> Customer:
+    """Whose payment it is. Raises `ConfigError`."""
+    for each in installation.customer:
+        if payment.customer == each.id or (
+            payment.customer is None and payment.partner in (None, *each.partners.values())
+        ):
+            return each
+    known = ", ".join(each.id for each in installation.customer)
+    raise ConfigError(f"no customer {payment.customer or ''} with partner {payment.partner or 'any'}: one of {known}")
+
+
+def _token(customer: Customer, payment: Payment) -> str:
+    """The customer's token: given, or that of the development environment. Raises `ConfigError`."""
+    token = payment.token or f"development-token-{customer.id.lower()}"
+    if not customer.accepts(token):
+        raise ConfigError(f"customer {customer.id}: give its token with --token, or in DENBUN_TOKEN")
+    return token
+
+
+def _tell(console: Console, installation: Installation, transaction_id: str, began_ms: int) -> None:
+    topics = Topics(installation.kafka.topic_prefix)
+    names = {each.name: each.name for each in topics.creations([line.name for line in installation.line], 1, 1)}
+    time.sleep(_STORY_S)  # the last records follow the answer
+    try:
+        found = read_topics(installation.kafka, names, since_ms=began_ms - _CLOCKS_MS)
+    except LogError as error:
+        console.print(f"[dim]no story: {error}[/dim]")
+        return
+    table = Table(title=f"{transaction_id} の経過  its story", expand=True)
+    for title in ("ms", "topic", "record", "facts"):
+        table.add_column(title, overflow="fold", no_wrap=title in ("ms", "topic", "record"))
+    for line in story(found, transaction_id):
+        table.add_row(str(line.at_ms - began_ms), line.topic, line.record, line.facts)
+    console.print(table)

@@ -1,0 +1,133 @@
+"""Installations for this machine: what a stack of `denbun up`, a demonstration, or a test is configured with.
+
+Made from the development environment's file, with free ports, so that nothing about partners and customers is written
+twice.
+"""
+
+import hashlib
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import tomli_w
+
+from ops.ports import HOST, free_port
+
+DEVELOPMENT = Path(__file__).parents[1] / "deploy" / "environments" / "development" / "denbun.toml"
+
+QUICK: Mapping[str, Any] = {
+    "ingress": {"gone_after_ms": 300, "drain_ms": 3_000},
+    "router": {"report_grace_ms": 2_000, "confirm_ms": 2_000, "confirm_grace_ms": 1_000},
+    "egress": {"reconnect_ms": 100, "closing_timeout_ms": 1_000, "drain_ms": 3_000},
+    "faults": {"grace_ms": 2_000},
+    "partner": {
+        "send_window_ms": 2_000,
+        "report_timeout_ms": 800,
+        "cancel": {
+            "send_window_ms": 5_000,
+            "report_timeout_ms": 800,
+            "commands_max": 4,
+            "silence_pause_ms": 50,
+            "trouble_pause_ms": 100,
+            "troubles_max": 2,
+            "unsent_pause_ms": 200,
+            "unsent_max": 50,
+        },
+    },
+}
+"""Waits short enough to watch: what takes minutes in production takes seconds here. Nothing else differs."""
+
+
+@dataclass(frozen=True, slots=True)
+class LinePlan:
+    """One line of the stack: whose, and who calls whom."""
+
+    name: str
+    partner: str
+    mode: str  # dial, listen: as `schemas.installation.Line`
+    routes: tuple[int, int] = (1, 200)
+
+
+LINES = (
+    LinePlan("cafis-1", "cafis", "dial"),
+    LinePlan("cafis-2", "cafis", "listen"),
+    LinePlan("cardnet-1", "cardnet", "listen"),
+    LinePlan("cardnet-2", "cardnet", "dial"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """An installation that was written to `file`, and what its users need to know of it."""
+
+    file: Path
+    servers: str
+    prefix: str
+    ingress_ports: Sequence[int]  # by slot
+    centre_ports: Mapping[str, Sequence[int]]  # by partner: where its centre awaits lines
+    called_ports: Mapping[str, Sequence[int]]  # by partner: where its centre calls lines
+    control_ports: Mapping[str, int]  # by partner
+    tokens: Mapping[str, str]  # by customer
+    customers: Mapping[str, str]  # by partner
+    metrics_ports: dict[str, int] = field(default_factory=dict)  # by process
+
+
+def write(
+    folder: Path, servers: str, *, prefix: str = "", nodes: int = 1, lines: Sequence[LinePlan] = LINES,
+    waits: Mapping[str, Any] | None = None, settle: bool = False,
+) -> Plan:  # fmt: skip
+    """Write ``denbun.toml`` for this machine into `folder`. `settle`: the development ports, where they are free."""
+    raw = tomllib.loads(DEVELOPMENT.read_text("utf-8"))
+    host, port = raw["ingress"]["host"], raw["ingress"]["port"]
+    ports = [free_port(port + slot if settle else None) for slot in range(nodes)]
+    raw["kafka"] |= {"bootstrap_servers": servers, "topic_prefix": prefix}
+    raw["keys"] = {"ring": "keys.json", "create": True}
+    raw["ingress"] |= {"host": host, "port": ports[0], "slots": max(nodes, raw["ingress"]["slots"])}
+    _lay_over(raw, waits or {})
+    raw["line"] = [_line(number, line, settle=settle) for number, line in enumerate(lines)]
+    tokens = {each["id"]: f"development-token-{each['id'].lower()}" for each in raw["customer"]}
+    for customer in raw["customer"]:
+        assert customer["token_sha256"] == hashlib.sha256(tokens[customer["id"]].encode()).hexdigest()
+    folder.mkdir(parents=True, exist_ok=True)
+    file = folder / "denbun.toml"
+    file.write_text(tomli_w.dumps(raw), "utf-8")
+    partners = [each["name"] for each in raw["partner"]]
+
+    def of(partner: str, mode: str) -> list[int]:
+        return [each["port"] for each in raw["line"] if each["partner"] == partner and each["mode"] == mode]
+
+    return Plan(
+        file=file,
+        servers=servers,
+        prefix=prefix,
+        ingress_ports=ports,
+        centre_ports={partner: of(partner, "dial") for partner in partners},
+        called_ports={partner: of(partner, "listen") for partner in partners},
+        control_ports={
+            partner: free_port(7_310 + 10 * number if settle else None) for number, partner in enumerate(partners)
+        },
+        tokens=tokens,
+        customers={next(iter(each["partners"].values())): each["id"] for each in raw["customer"]},
+    )
+
+
+def _line(number: int, line: LinePlan, *, settle: bool) -> dict[str, Any]:
+    return {
+        "name": line.name,
+        "partner": line.partner,
+        "mode": line.mode,
+        "host": HOST,
+        "port": free_port(7_210 + number if settle else None),
+        "station_id": f"DNB{number + 1:05}",
+        "company_code": f"{100_001 + number}",
+        "routes": list(line.routes),
+    }
+
+
+def _lay_over(raw: dict[str, Any], waits: Mapping[str, Any]) -> None:
+    for section, values in waits.items():
+        places = raw[section] if isinstance(raw[section], list) else [raw[section]]
+        for place in places:
+            place.update(values)

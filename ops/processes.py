@@ -1,0 +1,142 @@
+"""Processes of a stack: started on a leash, waited for, ended in order; what they say goes to a file each."""
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from ops.ports import HOST
+
+_LOOK_S = 0.05
+_TAIL_LINES = 12
+
+
+class ProcessError(Exception):
+    """A process did not start, or ended by itself. The message holds its last words and the file with all of them."""
+
+
+class Process:
+    """One program. `ready` says whether it does its work; it may raise `OSError` for as long as it does not."""
+
+    def __init__(
+        self,
+        name: str,
+        command: Sequence[str],
+        log: Path,
+        ready: Callable[[], bool],
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
+        self.name = name
+        self.log = log
+        self._command = list(command)
+        self._ready = ready
+        self._environment = dict(environment or {})
+        self._popen: subprocess.Popen[bytes] | None = None
+
+    @property
+    def pid(self) -> int:
+        """Its process id. Raises `ProcessError` when it was not started."""
+        if self._popen is None:
+            raise ProcessError(f"{self.name} was not started")
+        return self._popen.pid
+
+    @property
+    def running(self) -> bool:
+        return self._popen is not None and self._popen.poll() is None
+
+    def start(self) -> None:
+        """Start it, and return at once. What it says is added to its file."""
+        self.log.parent.mkdir(parents=True, exist_ok=True)
+        with self.log.open("ab") as out:
+            self._popen = subprocess.Popen(
+                [sys.executable, "-m", "ops.leash", *self._command],
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=subprocess.STDOUT,
+                env={**os.environ, **self._environment},
+                start_new_session=True,  # an interrupt at the terminal is for whoever started it, who ends all in order
+            )
+
+    def wait_ready(self, limit_s: float = 30.0) -> None:
+        """Until it does its work. Raises `ProcessError`."""
+        until = time.monotonic() + limit_s
+        while True:
+            self.check()
+            with contextlib.suppress(OSError):
+                if self._ready():
+                    return
+            if time.monotonic() > until:
+                raise ProcessError(f"{self.name} was not ready within {limit_s:g} s{self._last_words()}")
+            time.sleep(_LOOK_S)
+
+    def check(self) -> None:
+        """Raise `ProcessError` when it has ended."""
+        if self._popen is None or (status := self._popen.poll()) is not None:
+            ended = "was not started" if self._popen is None else f"ended with status {status}"
+            raise ProcessError(f"{self.name} {ended}{self._last_words()}")
+
+    def send(self, number: signal.Signals) -> None:
+        """Send it a signal, if it still runs."""
+        if self._popen is not None and self._popen.poll() is None:
+            self._popen.send_signal(number)
+
+    def terminate(self) -> None:
+        """Ask it to end in order."""
+        self.send(signal.SIGTERM)
+
+    def wait(self, limit_s: float) -> int | None:
+        """Until it has ended; its exit status (negative: by which signal), or None when it had not by then."""
+        if self._popen is None:
+            return None
+        try:
+            return self._popen.wait(limit_s)
+        except subprocess.TimeoutExpired:
+            return None
+
+    def stop(self, limit_s: float = 30.0) -> int | None:
+        """End it in order, or by force after `limit_s`; its exit status. None: it was never started."""
+        self.terminate()
+        status = self.wait(limit_s)
+        if status is None and self._popen is not None:
+            self.kill()
+            status = self._popen.returncode
+        return status
+
+    def kill(self) -> None:
+        """End it at once: nothing of its own is done any more."""
+        if self._popen is not None:
+            self._popen.kill()
+            self._popen.wait()
+
+    def _last_words(self) -> str:
+        try:
+            lines = self.log.read_text("utf-8", "replace").splitlines()[-_TAIL_LINES:]
+        except OSError:
+            return ""
+        return f" (all of it in {self.log}):\n  " + "\n  ".join(lines) if lines else f" and said nothing ({self.log})"
+
+
+def service(
+    name: str, package: str, arguments: Sequence[str], log: Path, metrics_port: int,
+    environment: Mapping[str, str] | None = None,
+) -> Process:  # fmt: skip
+    """One of the gateway's services; ready when its ``/readyz`` says so."""
+    command = [sys.executable, "-m", package, *arguments, "--metrics-port", str(metrics_port)]
+    return Process(name, command, log, lambda: is_ready(metrics_port), environment)
+
+
+def is_ready(metrics_port: int) -> bool:
+    """What the service with this metrics port answers to ``/readyz``. Raises `OSError` when it does not answer."""
+    url = f"http://{HOST}:{metrics_port}/readyz"
+    try:
+        with urllib.request.urlopen(url, timeout=5) as answer:
+            return bool(json.load(answer)["ok"])
+    except urllib.error.HTTPError:  # an OSError, too: it answers, and says no
+        return False

@@ -1,0 +1,101 @@
+"""Reads whole topics for the tools, with aiokafka: what they say of the log is not the word of the services' client."""
+
+import asyncio
+import ssl
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import KafkaError
+
+from pipeline.log import LogError, Message
+from schemas.installation import Kafka
+
+_READ_S = 30.0
+
+
+def read_topics(kafka: Kafka, topics: Iterable[str], since_ms: int | None = None) -> dict[str, list[Message]]:
+    """Everything that lies in these topics now, by topic, in the order of partition and offset. Raises `LogError`.
+
+    With `since_ms` nothing older than that is read.
+    """
+    return asyncio.run(_read(kafka, list(topics), since_ms))
+
+
+async def _read(kafka: Kafka, topics: list[str], since_ms: int | None) -> dict[str, list[Message]]:
+    consumer: Any = AIOKafkaConsumer(  # type: ignore[no-untyped-call]
+        *topics,  # in no group: all their partitions are assigned at once
+        bootstrap_servers=kafka.bootstrap_servers,
+        enable_auto_commit=False,
+        group_id=None,
+        **_security(kafka.client),
+    )
+    try:
+        await consumer.start()
+    except (KafkaError, OSError) as error:
+        raise LogError(f"no Kafka broker answers at {kafka.bootstrap_servers} ({error})") from error
+    try:
+        async with asyncio.timeout(_READ_S):
+            return await _everything(consumer, topics, since_ms)
+    except TimeoutError as error:
+        raise LogError(f"the topics could not be read within {_READ_S:g} s: see the broker's log") from error
+    except KafkaError as error:
+        raise LogError(f"the topics cannot be read: {error}") from error
+    finally:
+        await consumer.stop()
+
+
+async def _everything(consumer: Any, topics: list[str], since_ms: int | None) -> dict[str, list[Message]]:
+    if missing := set(topics) - await consumer.topics():
+        raise LogError(f"there is no topic {min(missing)}: create the topics first (`denbun topics create`)")
+    places: list[TopicPartition] = sorted(consumer.assignment())
+    ends = await consumer.end_offsets(places)
+    begins = await consumer.beginning_offsets(places)
+    if since_ms is not None:
+        later = await consumer.offsets_for_times(dict.fromkeys(places, since_ms))
+        begins = {place: ends[place] if later[place] is None else later[place].offset for place in places}
+    for place in places:
+        consumer.seek(place, begins[place])
+    found: dict[str, list[Message]] = {topic: [] for topic in topics}
+    left = {place for place in places if begins[place] < ends[place]}
+    while left:
+        for place, records in (await consumer.getmany(*left, timeout_ms=200)).items():
+            found[place.topic] += [_message(record) for record in records if record.offset < ends[place]]
+        left = {place for place in left if await consumer.position(place) < ends[place]}
+    for messages in found.values():
+        messages.sort(key=lambda each: (each.partition, each.offset))
+    return found
+
+
+def _message(record: Any) -> Message:
+    headers = tuple((name, value) for name, value in record.headers)
+    return Message(
+        record.topic, record.partition, record.offset, record.key, record.value, headers, record.timestamp
+    )  # fmt: skip
+
+
+def _security(client: Mapping[str, str]) -> dict[str, Any]:
+    """The installation's client settings, which are librdkafka's, in the words of aiokafka. Raises `LogError`."""
+    settings: dict[str, Any] = {}
+    known = dict(client)
+    if (protocol := known.pop("security.protocol", None)) is not None:
+        settings["security_protocol"] = protocol.upper()
+    ca, certificate, key = (known.pop(f"ssl.{name}.location", None) for name in ("ca", "certificate", "key"))
+    if ca is not None or certificate is not None:
+        context = ssl.create_default_context(cafile=ca)
+        if certificate is not None:
+            context.load_cert_chain(certificate, key)
+        settings["ssl_context"] = context
+    for theirs, ours in (
+        ("sasl.mechanism", "sasl_mechanism"),
+        ("sasl.mechanisms", "sasl_mechanism"),
+        ("sasl.username", "sasl_plain_username"),
+        ("sasl.password", "sasl_plain_password"),
+    ):
+        if theirs in known:
+            settings[ours] = known.pop(theirs)
+    if strangers := sorted(name for name in known if name.startswith(("ssl.", "sasl."))):
+        raise LogError(
+            f"kafka.client.{strangers[0]}: the tools do not know this setting: give ssl.ca.location and so on"
+        )
+    return settings

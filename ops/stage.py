@@ -1,0 +1,149 @@
+"""The whole gateway on this machine: broker, simulated centres, and every service of every node, a process each."""
+
+import contextlib
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from client import SyncClient
+from ops.broker import Broker
+from ops.installations import LINES, LinePlan, Plan, write
+from ops.ports import HOST, free_port
+from ops.processes import Process, service
+from pipeline.config import load
+from pipeline.kafka import KafkaLog
+from schemas.installation import Installation
+from schemas.topics import Topics
+from simulator.control import Control, ControlError
+from wiring import create_topics, kafka_log
+
+Say = Callable[[str], None]
+
+SERVICES = ("router", "faults", "egress", "ingress")  # in the order of starting; they are ended the other way round
+
+
+class Stage:
+    """What runs. Made by `playing`; everything lies in `folder`."""
+
+    def __init__(self, folder: Path, plan: Plan, nodes: int) -> None:
+        self.folder = folder
+        self.plan = plan
+        self.installation = load(Installation, plan.file)
+        self.topics = Topics(plan.prefix)
+        self.log: KafkaLog = kafka_log(self.installation.kafka)
+        self.centres = {partner: self._centre(partner) for partner in plan.control_ports}
+        self.services: dict[str, Process] = {}
+        for number in range(nodes):
+            for name in SERVICES:
+                self.services[f"{name}-{number}"] = self._service(name, number)
+
+    # --- processes
+
+    def _centre(self, partner: str) -> Process:
+        plan = self.plan
+        listen = [part for port in plan.centre_ports[partner] for part in ("--listen", f"{HOST}:{port}")]
+        dial = [part for port in plan.called_ports[partner] for part in ("--dial", f"{HOST}:{port}")]
+        control = ["--control", f"{HOST}:{plan.control_ports[partner]}"]
+        command = [sys.executable, "-m", "simulator", "--partner", partner, *listen, *dial, *control]
+
+        def ready() -> bool:
+            try:
+                with self.control(partner) as asked:
+                    return bool(asked.ping())
+            except ControlError:
+                return False
+
+        return Process(f"centre {partner}", command, self.folder / "logs" / f"centre-{partner}.log", ready)
+
+    def _service(self, name: str, node: int) -> Process:
+        """One service of one node."""
+        arguments = ["--config", str(self.plan.file), "--node", f"node{node}"]
+        environment = {}
+        if name == "ingress":
+            arguments += ["--slot", str(node)]
+            environment["DENBUN_INGRESS__PORT"] = str(self.plan.ingress_ports[node])
+        if name == "egress":
+            arguments += ["--rank", str(node)]
+        full = f"{name}-{node}"
+        port = self.plan.metrics_ports.setdefault(full, free_port())
+        return service(full, name, arguments, self.folder / "logs" / f"{full}.log", port, environment)
+
+    def start(self, say: Say) -> None:
+        """Start everything and wait until it does its work. Raises `ProcessError`, `LogError`, `OSError`."""
+        say("creating the topics")
+        create_topics(self.installation, self.log)
+        say("starting the centres and the services")
+        for process in (*self.centres.values(), *self.services.values()):
+            process.start()
+        for process in (*self.centres.values(), *self.services.values()):
+            process.wait_ready()
+        say("opening the lines 開局")
+        self.wait_open(len(self.installation.line))
+
+    def stop(self) -> None:
+        """End everything in order: the doors first, the centres last."""
+        for name in reversed(SERVICES):
+            some = [process for full, process in self.services.items() if full.startswith(f"{name}-")]
+            _end(some)
+        _end(list(self.centres.values()))
+
+    # --- what its users need
+
+    def control(self, partner: str) -> Control:
+        """A connection to the commands of a centre. Raises `ControlError`."""
+        return Control(HOST, self.plan.control_ports[partner])
+
+    def wait_open(self, count: int, limit_s: float = 20.0) -> None:
+        """Until the centres see so many open lines. Raises `TimeoutError`."""
+        until = time.monotonic() + limit_s
+        while (found := self.open_lines()) < count:
+            for process in (*self.centres.values(), *self.services.values()):
+                if process.running:
+                    continue
+                process.check()
+            if time.monotonic() > until:
+                raise TimeoutError(f"{found} of {count} lines are open after {limit_s:g} s: see {self.folder / 'logs'}")
+            time.sleep(0.02)
+
+    def open_lines(self) -> int:
+        """How many lines the centres see open."""
+        opened = 0
+        for partner in self.centres:
+            with contextlib.suppress(ControlError), self.control(partner) as control:
+                opened += len(control.ping()["open"])
+        return opened
+
+    def client(self, partner: str, slot: int | None = None) -> SyncClient:
+        """A session of the customer whose requests go to this partner. Raises `client.ConnectError`."""
+        customer = self.plan.customers[partner]
+        ports = self.plan.ingress_ports if slot is None else [self.plan.ingress_ports[slot]]
+        return SyncClient([(HOST, port) for port in ports], customer=customer, token=self.plan.tokens[customer])
+
+
+@contextlib.contextmanager
+def playing(
+    folder: Path, *, servers: str | None = None, prefix: str = "", nodes: int = 1, kafka_port: int | None = None,
+    lines: Sequence[LinePlan] = LINES, waits: Mapping[str, Any] | None = None, settle: bool = False,
+    say: Say = lambda _: None,
+) -> Iterator[Stage]:  # fmt: skip
+    """The whole gateway from start to stop, on `servers` or on an embedded broker."""
+    with contextlib.ExitStack() as stack:
+        if servers is None:
+            broker = Broker(folder / "kafka", kafka_port)
+            broker.start(say)
+            stack.callback(broker.stop)
+            servers = broker.servers
+        plan = write(folder, servers, prefix=prefix, nodes=nodes, lines=lines, waits=waits, settle=settle)
+        stage = Stage(folder, plan, nodes)
+        stack.callback(stage.stop)
+        stage.start(say)
+        yield stage
+
+
+def _end(processes: Sequence[Process]) -> None:
+    for process in processes:
+        process.terminate()
+    for process in processes:
+        process.stop()
