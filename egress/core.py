@@ -317,7 +317,8 @@ class LineCore:
         if late:
             self._jobs.pop(job.offset, None)
         assert job.numbers is not None
-        self.routes.give_back(job.numbers.route_number)
+        if not late:  # a late one has left its route already, which may carry another telegram by now
+            self.routes.give_back(job.numbers.route_number)
         line, command = self.line.name, job.command
         if command is None:
             report = reported(self.partner, job.transaction_id, line, job.numbers, message, late, now_ms)

@@ -140,7 +140,9 @@ class EgressServer:
         self.failed: asyncio.Future[None]
 
     async def start(self) -> None:
-        """Join the groups of all lines."""
+        """Join the groups of all lines. Raises `LogError` where there is no broker, or no topic for a line."""
+        for line in self._settings.lines:
+            await asyncio.to_thread(self._log.partition_count, self._topics("dispatch", line.name))
         self.failed = asyncio.get_running_loop().create_future()
         self._writer = LoopWriter(self._log.sender(f"egress-{self._node}"))
         around = Surroundings(

@@ -8,6 +8,7 @@ import msgspec
 from ingress.acts import StoreInquiry, StoreRequest
 from ingress.checking import content_of
 from schemas.cards import pack_card, pack_sensitive
+from schemas.identity import transaction_id
 from schemas.records import InquiryAsked, Kind, RequestAccepted
 from schemas.sealing import CARD, SENSITIVE, KeyRing
 
@@ -17,13 +18,13 @@ _canonical = msgspec.json.Encoder().encode
 def request_accepted(act: StoreRequest, ring: KeyRing, request_id: str, slot: int) -> RequestAccepted:
     """The record of a request, its card closed under `ring`."""
     asked = act.request
-    transaction_id = f"{act.customer}:{asked.reference}"
+    named = transaction_id(act.customer, asked.reference, asked.original_reference)
     sensitive = None
     if asked.track2 is not None or asked.security_code is not None:
         plain = pack_sensitive(asked.track2, asked.security_code)
-        sensitive = ring.seal(SENSITIVE, transaction_id, plain)
+        sensitive = ring.seal(SENSITIVE, named, plain)
     return RequestAccepted(
-        transaction_id=transaction_id,
+        transaction_id=named,
         request_id=request_id,
         customer=act.customer,
         reference=asked.reference,
@@ -32,7 +33,7 @@ def request_accepted(act: StoreRequest, ring: KeyRing, request_id: str, slot: in
         terminal_id=asked.terminal_id,
         amount=asked.amount,
         payment_method=asked.payment_method,
-        card=ring.seal(CARD, transaction_id, pack_card(asked.card.number, asked.card.expiry)),
+        card=ring.seal(CARD, named, pack_card(asked.card.number, asked.card.expiry)),
         sensitive=sensitive,
         content_digest=ring.digest(_canonical(content_of(asked))),
         slot=slot,
@@ -45,7 +46,7 @@ def request_accepted(act: StoreRequest, ring: KeyRing, request_id: str, slot: in
 def inquiry_asked(act: StoreInquiry, request_id: str, slot: int) -> InquiryAsked:
     """The record of an inquiry."""
     return InquiryAsked(
-        transaction_id=f"{act.customer}:{act.inquiry.reference}",
+        transaction_id=transaction_id(act.customer, act.inquiry.reference, act.inquiry.original_reference),
         request_id=request_id,
         customer=act.customer,
         reference=act.inquiry.reference,

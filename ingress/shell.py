@@ -35,6 +35,7 @@ from pipeline.bridge import LoopReader, LoopWriter
 from pipeline.log import Log, Message, Outgoing, TopicPartition
 from schemas import wire
 from schemas.client_frames import GatewayFrame, Refused, Reply, Settled, StatusTold, frame
+from schemas.identity import transaction_key
 from schemas.records import Record, ReplyDelivered, ReplyReady, ReplyUndeliverable
 from schemas.sealing import KeyRing
 from schemas.topics import Topics
@@ -326,7 +327,7 @@ class IngressServer:
 
     def _store_request(self, connection: Connection, act: StoreRequest) -> None:
         record = request_accepted(act, self._ring, uuid.uuid4().hex, self._slot)
-        key = f"{act.customer}:{act.request.original_reference or act.request.reference}"
+        key = transaction_key(act.customer, act.request.reference, act.request.original_reference)
         self._metrics.requests.labels(act.customer).inc()
         self._write(self._requests, key, record).add_done_callback(
             partial(self._asked, connection, act.request.reference, False)
@@ -334,7 +335,7 @@ class IngressServer:
 
     def _store_inquiry(self, connection: Connection, act: StoreInquiry) -> None:
         record = inquiry_asked(act, uuid.uuid4().hex, self._slot)
-        key = f"{act.customer}:{act.inquiry.original_reference or act.inquiry.reference}"
+        key = transaction_key(act.customer, act.inquiry.reference, act.inquiry.original_reference)
         self._metrics.inquiries.inc()
         self._write(self._requests, key, record).add_done_callback(
             partial(self._asked, connection, act.inquiry.reference, True)

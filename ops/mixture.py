@@ -10,6 +10,7 @@ from client import Card, Client, ClientError, RequestRefused, Status
 from ops.courses import ANSWER_AFTER_MS, CANCELS, CONFIRMS, LATE_AFTER_MS, Manner, rule
 from ops.money import ClientRecord
 from ops.player import CARD, TERMINAL, Stranger, worded
+from schemas.identity import transaction_id
 from schemas.records import Kind
 from simulator.control import Control
 
@@ -111,7 +112,7 @@ class Mixture:
         if share.then is not None and told == Status.APPROVED:
             follow_up = f"{reference}-{share.then}"
             told = await self._told(client, follow_up, share.then, amount, original=reference)
-            self._wrote(follow_up, share.then, amount, told)
+            self._wrote(follow_up, share.then, amount, told, reference)
 
     async def _told(self, client: Client, reference: str, kind: Kind, amount: int, original: str | None = None) -> str:
         try:
@@ -139,5 +140,5 @@ class Mixture:
         })  # fmt: skip
         stranger.close()
 
-    def _wrote(self, reference: str, kind: Kind, amount: int, told: str | None) -> None:
-        self.records.append(ClientRecord(f"{self._customer}:{reference}", kind, amount, told))
+    def _wrote(self, reference: str, kind: Kind, amount: int, told: str | None, original: str | None = None) -> None:
+        self.records.append(ClientRecord(transaction_id(self._customer, reference, original), kind, amount, told))

@@ -10,6 +10,7 @@ from typing import Any
 from client import Card, ClientError, OutcomeUnknown, RequestRefused, Result, SyncClient
 from ops.courses import ANSWER_AFTER_MS, Ask, Course, Manner
 from schemas.client_frames import VERSION, ClientFrame, Hello, Request, frame
+from schemas.records import Kind
 from schemas.telegrams import REPORT_OF, STATION_REQUESTS, ErrorClass, PartnerSpec, Role
 from simulator.control import Control
 
@@ -34,6 +35,17 @@ class Told:
     reference: str
     at_once: str | None
     at_last: str
+
+
+@dataclass(frozen=True, slots=True)
+class Wrote:
+    """What the client wrote down about one request. `told` None: it was gone before it was told."""
+
+    reference: str
+    original: str | None
+    kind: Kind
+    amount: int
+    told: str | None
 
 
 @dataclass(slots=True)
@@ -66,8 +78,7 @@ class Player:
         self._lines = lines
         self._played = 0
         self._client = SyncClient(door, customer=customer, token=token)
-        self.told: list[tuple[str, Ask, int, str | None]] = []  # every reference, its ask, amount, and what was told
-        self.references_at_last: dict[str, str] = {}
+        self.wrote: list[Wrote] = []
 
     def close(self) -> None:
         """End the session."""
@@ -92,7 +103,6 @@ class Player:
             ask = course.asks[number]
             at_last = self._at_last(told.reference, self._reference(played, ask.follows) if ask.follows else None)
             played.told[number] = Told(told.reference, told.at_once, at_last)
-            self.references_at_last[told.reference] = at_last
         for stranger in strangers:
             stranger.close()
         played.seen = self._seen(since)
@@ -130,7 +140,7 @@ class Player:
             else:
                 strangers.append(stranger)
         played.told.append(Told(reference, told, ""))
-        self.told.append((reference, ask, played.amount + ask.more, told))
+        self.wrote.append(Wrote(reference, request["original_reference"], ask.kind, request["amount"], told))
 
     def _at_last(self, reference: str, original: str | None) -> str:
         until = time.monotonic() + _LIMIT_S
@@ -177,7 +187,7 @@ class Player:
                 "reference": reference, "kind": str(ask.kind), "terminal_id": TERMINAL, "amount": played.amount,
                 "card": CARD,
             })  # fmt: skip
-            self.told.append((reference, ask, played.amount, told))
+            self.wrote.append(Wrote(reference, None, ask.kind, played.amount, told))
             if told == ask.told:
                 return
         played.problems.append("the lines did not close")

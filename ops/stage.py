@@ -27,13 +27,13 @@ SERVICES = ("router", "faults", "egress", "ingress")  # in the order of starting
 class Stage:
     """What runs. Made by `playing`; everything lies in `folder`."""
 
-    def __init__(self, folder: Path, plan: Plan, nodes: int) -> None:
+    def __init__(self, folder: Path, plan: Plan, nodes: int, *, story: bool = True) -> None:
         self.folder = folder
         self.plan = plan
         self.installation = load(Installation, plan.file)
         self.topics = Topics(plan.prefix)
         self.log: KafkaLog = kafka_log(self.installation.kafka)
-        self.centres = {partner: self._centre(partner) for partner in plan.control_ports}
+        self.centres = {partner: self._centre(partner, story=story) for partner in plan.control_ports}
         self.services: dict[str, Process] = {}
         for number in range(nodes):
             for name in SERVICES:
@@ -41,12 +41,14 @@ class Stage:
 
     # --- processes
 
-    def _centre(self, partner: str) -> Process:
+    def _centre(self, partner: str, *, story: bool) -> Process:
         plan = self.plan
         listen = [part for port in plan.centre_ports[partner] for part in ("--listen", f"{HOST}:{port}")]
         dial = [part for port in plan.called_ports[partner] for part in ("--dial", f"{HOST}:{port}")]
         control = ["--control", f"{HOST}:{plan.control_ports[partner]}"]
         command = [sys.executable, "-m", "simulator", "--partner", partner, *listen, *dial, *control]
+        if not story:
+            command.append("--no-story")
 
         def ready() -> bool:
             try:
@@ -126,9 +128,9 @@ class Stage:
 def playing(
     folder: Path, *, servers: str | None = None, prefix: str = "", nodes: int = 1, kafka_port: int | None = None,
     lines: Sequence[LinePlan] = LINES, waits: Mapping[str, Any] | None = None, settle: bool = False,
-    say: Say = lambda _: None,
+    story: bool = True, say: Say = lambda _: None,
 ) -> Iterator[Stage]:  # fmt: skip
-    """The whole gateway from start to stop, on `servers` or on an embedded broker."""
+    """The whole gateway from start to stop, on `servers` or on an embedded broker; `story`: the centres keep one."""
     with contextlib.ExitStack() as stack:
         if servers is None:
             broker = Broker(folder / "kafka", kafka_port)
@@ -136,7 +138,7 @@ def playing(
             stack.callback(broker.stop)
             servers = broker.servers
         plan = write(folder, servers, prefix=prefix, nodes=nodes, lines=lines, waits=waits, settle=settle)
-        stage = Stage(folder, plan, nodes)
+        stage = Stage(folder, plan, nodes, story=story)
         stack.callback(stage.stop)
         stage.start(say)
         yield stage

@@ -186,11 +186,14 @@ class KafkaLog:
         try:
             cluster = admin.list_topics(timeout=_ADMIN_S)
         except KafkaException as error:
-            raise LogError(
-                f"no Kafka broker answers at {self._servers} ({error.args[0].str()}): "
-                "start it (`denbun up`) or correct kafka.bootstrap_servers"
-            ) from error
+            raise self._no_broker(error) from error
         return {name: len(topic.partitions) for name, topic in cluster.topics.items() if topic.error is None}
+
+    def _no_broker(self, error: KafkaException) -> LogError:
+        return LogError(
+            f"no Kafka broker answers at {self._servers} ({error.args[0].str()}): "
+            "start it (`denbun up`) or correct kafka.bootstrap_servers"
+        )
 
     def _wait_for(self, admin: AdminClient, wanted: Mapping[str, NewTopic]) -> None:
         until = time.monotonic() + _ADMIN_S
@@ -240,6 +243,8 @@ class KafkaLog:
                 try:
                     return ask(consumer)
                 except KafkaException as error:
+                    if error.args[0].code() in _UNREACHABLE:
+                        raise self._no_broker(error) from error
                     # A topic that was just created, or whose leader moves, answers in a moment.
                     if error.args[0].code() not in _PASSING or time.monotonic() > until:
                         text = error.args[0].str()
@@ -250,6 +255,7 @@ class KafkaLog:
 
 
 _PASSING = frozenset({KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.LEADER_NOT_AVAILABLE})
+_UNREACHABLE = frozenset({KafkaError._ALL_BROKERS_DOWN, KafkaError._TRANSPORT, KafkaError._RESOLVE})  # noqa: SLF001
 
 
 def _code(error: KafkaException | TimeoutError) -> int | None:

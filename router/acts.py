@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from router.config import Settings
+from schemas.identity import transaction_id, transaction_key
 from schemas.records import (
     CancelSettled,
     DeadlinePassed,
@@ -95,10 +96,11 @@ class World:
 
 def original_id(record: RequestAccepted) -> str | None:
     """The transaction id of the original a follow-up names."""
-    return None if record.original_reference is None else f"{record.customer}:{record.original_reference}"
+    original = record.original_reference
+    return None if original is None else transaction_id(record.customer, original, None)
 
 
 def key_of(record: RequestAccepted | InquiryAsked) -> str:
     """The transaction key: that of the original, if there is one."""
     original = record.original_reference if isinstance(record, RequestAccepted) else None
-    return f"{record.customer}:{original or record.reference}"
+    return transaction_key(record.customer, record.reference, original)

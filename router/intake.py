@@ -105,8 +105,6 @@ def _original_refusal(record: RequestAccepted, original: TransactionState | None
     approved = original.answer is not None and original.answer.outcome is Outcome.APPROVED
     if original.stage is not Stage.ANSWERED or not approved:
         return Refusal.ORIGINAL_NOT_APPROVED
-    if original.kind.follows_an_original:
-        return Refusal.ORIGINAL_IS_A_FOLLOW_UP
     if record.amount > original.amount:
         return Refusal.AMOUNT_EXCEEDS_ORIGINAL
     return None

@@ -200,10 +200,12 @@ class LinesWatch:
         self._open: Mapping[str, Sequence[str]] = {}
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._follow, name="lines", daemon=True)
-        self.trouble: str | None = None
+        self._trouble: LogError | wire.RecordError | None = None
 
     def open_lines(self) -> Mapping[str, Sequence[str]]:
-        """The open lines by partner, in the order of their names."""
+        """The open lines by partner, in the order of their names. Raises what has ended the following."""
+        if self._trouble is not None:
+            raise self._trouble
         return self._open
 
     def start(self) -> None:
@@ -229,7 +231,7 @@ class LinesWatch:
             while not self._stop.is_set():
                 self._take(self._reader.poll(1_000, 0.2))
         except (LogError, wire.RecordError) as error:
-            self.trouble = str(error)
+            self._trouble = error
         finally:
             self._reader.close()
 

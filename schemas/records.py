@@ -3,9 +3,9 @@
 One class per record; `schemas/avro/<Name>.avsc` is the form on the wire, and a test holds both together. Conventions:
 
 * Times are milliseconds since the epoch and end in ``_ms``. Amounts are yen. Business dates are ``YYYYMMDD``.
-* A *transaction id* is ``<customer>:<reference>``: one request of one client.
-* A *transaction key* is ``<customer>:<reference of the first request>``. It is the Kafka key of every record about the
-  transaction, so that a follow-up (cancel, refund) reaches the owner of its original's state (R22).
+* A *transaction id* names one request of one client, a *transaction key* the first request of its chain: the Kafka key
+  of every record about the transaction, so that a follow-up reaches the owner of its original's state (R22). Their form
+  is told in `schemas.identity`.
 * ``line`` is the name of a line 回線, ``route_number`` one of its routes 経路, ``trace_number`` the 処理通番.
 * Card data travels only as `Sealed`; everything else here may be shown to anyone who operates the gateway.
 """

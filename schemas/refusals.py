@@ -18,7 +18,6 @@ class Refusal(StrEnum):
     ORIGINAL_UNKNOWN = "original_unknown"
     ORIGINAL_STILL_IN_PROCESS = "original_still_in_process"
     ORIGINAL_NOT_APPROVED = "original_not_approved"
-    ORIGINAL_IS_A_FOLLOW_UP = "original_is_a_follow_up"
     AMOUNT_EXCEEDS_ORIGINAL = "amount_exceeds_original"
     NO_OPEN_LINE = "no_open_line"
     LINE_NOT_OPEN = "line_not_open"
@@ -63,17 +62,16 @@ _FACTS: dict[Refusal, tuple[bool, str, str]] = {
         "the request's time had passed before it could be sent",
         "送信前に要求の有効時間が過ぎました",
     ),
-    Refusal.ORIGINAL_UNKNOWN: (False, "the original transaction is not known", "元取引が見つかりません"),
+    Refusal.ORIGINAL_UNKNOWN: (
+        False,
+        "the original transaction is not known; name the first one, not a cancel or refund of it",
+        "元取引が見つかりません(取消・返品ではなく最初の取引を指定してください)",
+    ),
     Refusal.ORIGINAL_STILL_IN_PROCESS: (True, "the original transaction has not ended yet", "元取引が処理中です"),
     Refusal.ORIGINAL_NOT_APPROVED: (
         False,
         "the original transaction does not stand approved",
         "元取引が承認されていません",
-    ),
-    Refusal.ORIGINAL_IS_A_FOLLOW_UP: (
-        False,
-        "the original named is itself a cancel or refund; name the first transaction",
-        "元取引に取消・返品が指定されています。最初の取引を指定してください",
     ),
     Refusal.AMOUNT_EXCEEDS_ORIGINAL: (False, "the amount is more than the original's", "金額が元取引を超えています"),
     Refusal.NO_OPEN_LINE: (True, "no line to this partner is open", "接続先の回線が開局していません"),

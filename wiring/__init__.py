@@ -100,10 +100,18 @@ def _arguments(
     named = os.environ.get(CONFIG_ENVIRONMENT)
     parser.add_argument("--config", type=Path, default=Path(named) if named else None, help="the installation's file")
     parser.add_argument("--node", default=socket.gethostname(), help="this node's name, in logs and states")
-    parser.add_argument("--metrics-port", type=int, default=None, help="instead of the one in the file; 0: a free one")
+    parser.add_argument(
+        "--metrics-port", type=_port, default=None, help="instead of the one in the file; 0: a free one"
+    )
     parser.add_argument("--check", action="store_true", help="check the configuration and do nothing else")
     add_arguments(parser)
     return parser.parse_args(list(argv))
+
+
+def _port(text: str) -> int:
+    if not text.isascii() or not text.isdecimal() or int(text) > 65_535:
+        raise argparse.ArgumentTypeError(f"{text!r} is no port: give 0 to 65535")
+    return int(text)
 
 
 def kafka_log(kafka: Kafka) -> KafkaLog:

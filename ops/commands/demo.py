@@ -24,6 +24,7 @@ from ops.ports import HOST
 from ops.processes import ProcessError
 from ops.stage import Stage, playing
 from pipeline.log import LogError
+from schemas.identity import transaction_id
 from schemas.telegrams import load_partner
 
 AT_ONCE = 24
@@ -87,8 +88,8 @@ class Demo:
             finally:
                 player.close()
         self._clients += [
-            ClientRecord(f"{customer}:{reference}", ask.kind, amount, told)
-            for reference, ask, amount, told in player.told
+            ClientRecord(transaction_id(customer, each.reference, each.original), each.kind, each.amount, each.told)
+            for each in player.wrote
         ]
         return all_played
 

@@ -14,6 +14,7 @@ from ops.story import story
 from pipeline.config import ConfigError, load
 from pipeline.log import LogError
 from schemas.installation import Customer, Installation
+from schemas.identity import transaction_id
 from schemas.topics import Topics
 
 _STORY_S = 1.0
@@ -70,7 +71,7 @@ def pay(config: Path, payment: Payment) -> int:
         console.print(f"[{colour}]{worded(result)}[/{colour}]  {customer.id} {reference} ¥{payment.amount:,}")
         if result.refusal is not None:
             console.print(f"  {result.refusal.text_ja}  {result.refusal.text_en}")
-    _tell(console, installation, f"{customer.id}:{reference}", began_ms)
+    _tell(console, installation, transaction_id(customer.id, reference, payment.original), began_ms)
     return 0 if approved else 1
 
 

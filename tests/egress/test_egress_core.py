@@ -135,6 +135,19 @@ SCENARIOS = {
          1020 approved a       -> stray
          1030 8930 a 1         -> sent a#1 t2 r1
     """,
+    "a late report does not free its route, which carries another's telegram by now": """
+            0 ask a            -> sent a#0 t1 r1
+            1 stored           -> transmit sale_request t1 r1
+         1002 due              -> hold r1 a, missing a silence
+         1010 release a        -> free r1
+         1020 ask b            -> sent b#0 t3 r2
+         1020 ask c            -> sent c#0 t4 r3
+         1020 ask d            -> sent d#0 t5 r1
+         1021 stored           -> transmit sale_request t3 r2, transmit sale_request t4 r3, transmit sale_request t5 r1
+         1030 approved a       -> late a approved
+         1040 ask e            ->
+         1050 approved d       -> report d approved, sent e#0 t6 r1
+    """,
     "answered twice: the second is a stray": """
             0 ask a            -> sent a#0 t1 r1
             1 stored           -> transmit sale_request t1 r1

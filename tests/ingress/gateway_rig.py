@@ -5,6 +5,7 @@ import contextlib
 import functools
 import hashlib
 import json
+import ssl
 import struct
 import threading
 import time
@@ -12,12 +13,14 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
+from certificates import SERVER_NAME
 from prometheus_client import CollectorRegistry
 
 from ingress.config import Settings
 from ingress.shell import IngressServer
-from pipeline.log import Log, NewTopic, Outgoing, TopicPartition
-from pipeline.memory import MemoryLog
+from pipeline.log import Done, Log, NewTopic, Outgoing, TopicPartition
+from pipeline.memory import MemoryLog, MemorySender
+from pipeline.service import _loop_factory
 from schemas import wire
 from schemas.installation import Customer
 from schemas.records import (
@@ -36,6 +39,7 @@ from schemas.topics import Topics
 PAN = "4111111111111111"
 TRACK2 = "4111111111111111=28122010000000000000"
 TOKEN = "the-token-of-ap02"
+SECRETS = (PAN, TRACK2, TOKEN, TRACK2.split("=")[1])
 CONFIRM_MS = 5_000
 
 
@@ -63,11 +67,12 @@ def settings(**changes: Any) -> Settings:
 
 
 def in_loop(test: Callable[..., Awaitable[None]]) -> Callable[..., None]:
-    """Run an async test on an event loop of its own."""
+    """Run an async test on an event loop of its own, of the kind the services run on."""
 
     @functools.wraps(test)
     def run(*args: Any, **kwargs: Any) -> None:
-        asyncio.run(test(*args, **kwargs))  # type: ignore[arg-type]
+        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+            runner.run(test(*args, **kwargs))  # type: ignore[arg-type]
 
     return run
 
@@ -145,12 +150,43 @@ class FakeRouter:
         self._thread.join()
 
 
+class HeldLog(MemoryLog):
+    """A broker that takes its time: what comes to a held topic is stored, and acknowledged, when it is let go."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._held: set[str] = set()
+        self._waiting: list[tuple[MemorySender, Outgoing, Done]] = []
+
+    def hold(self, topic: str) -> None:
+        self._held.add(topic)
+
+    def let_go(self) -> None:
+        self._held.clear()
+        waiting, self._waiting = self._waiting, []
+        for sender, message, done in waiting:
+            sender.send(message, done)
+
+    def sender(self, name: str) -> MemorySender:  # noqa: ARG002  the contract's
+        log = self
+
+        class Sender(MemorySender):
+            def send(self, message: Outgoing, done: Done) -> None:
+                if message.topic in log._held:
+                    log._waiting.append((self, message, done))
+                else:
+                    super().send(message, done)
+
+            def close(self) -> None:
+                log.let_go()
+
+        return Sender(self)
+
+
 class Gateway:
     """The parts of a gateway under test."""
 
-    def __init__(
-        self, log: MemoryLog, topics: Topics, ring: KeyRing, server: IngressServer, router: FakeRouter
-    ) -> None:
+    def __init__(self, log: HeldLog, topics: Topics, ring: KeyRing, server: IngressServer, router: FakeRouter) -> None:
         self.log, self.topics, self.ring, self.server, self.router = log, topics, ring, server, router
         self.registry: CollectorRegistry
 
@@ -162,8 +198,8 @@ class Gateway:
 
     def bytes_of_all_topics(self) -> bytes:
         parts: list[bytes] = []
-        for name in ("requests", "replies", "deliveries"):
-            for message in self.log.everything(self.topics(name)):
+        for topic in self.log._topics:
+            for message in self.log.everything(topic):
                 parts += [message.key or b"", message.value or b"", *(value for _, value in message.headers)]
         return b"\n".join(parts)
 
@@ -175,7 +211,7 @@ class Gateway:
 async def gateway(
     tmp_path: Path, *, slot: int = 0, now_ms: Callable[[], int] | None = None, **changes: Any
 ) -> AsyncIterator[Gateway]:
-    log = MemoryLog()
+    log = HeldLog()
     topics = Topics("t-")
     log.create(NewTopic(each.name, each.partitions, each.config) for each in topics.creations([], 3, 2))
     create_ring(tmp_path / "keys.json")
@@ -191,8 +227,40 @@ async def gateway(
         yield rig
     finally:
         if server.trouble() != "does not listen":
+            for connection in list(server._connections):  # a test that ends has nothing to drain
+                connection.abort()
             await server.stop()
         router.close()
+    stored = rig.bytes_of_all_topics()
+    assert not any(secret.encode() in stored for secret in SECRETS)
+
+
+@contextlib.asynccontextmanager
+async def beside(rig: Gateway, *, slot: int = 1, **changes: Any) -> AsyncIterator[IngressServer]:
+    """Another ingress on the same log."""
+    server = IngressServer(
+        settings(**changes), rig.log, rig.topics, rig.ring, slot=slot, node="n2", registry=CollectorRegistry()
+    )
+    await server.start()
+    try:
+        yield server
+    finally:
+        for connection in list(server._connections):
+            connection.abort()
+        await server.stop()
+
+
+class Clock:
+    """The time of an ingress; a test lets it pass."""
+
+    def __init__(self) -> None:
+        self._shift_ms = 0
+
+    def __call__(self) -> int:
+        return time.time_ns() // 1_000_000 + self._shift_ms
+
+    def pass_ms(self, ms: int) -> None:
+        self._shift_ms += ms
 
 
 class RawClient:
@@ -200,17 +268,19 @@ class RawClient:
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader, self._writer = reader, writer
+        self.welcome: dict[str, Any] = {}
 
     @classmethod
-    async def open(cls, port: int) -> "RawClient":
-        return cls(*await asyncio.open_connection("127.0.0.1", port))
+    async def open(cls, port: int, tls: ssl.SSLContext | None = None, *, name: str = SERVER_NAME) -> "RawClient":
+        hostname = {} if tls is None else {"server_hostname": name}
+        return cls(*await asyncio.open_connection("127.0.0.1", port, ssl=tls, **hostname))
 
     @classmethod
-    async def greeted(cls, port: int) -> "RawClient":
-        client = await cls.open(port)
+    async def greeted(cls, port: int, tls: ssl.SSLContext | None = None) -> "RawClient":
+        client = await cls.open(port, tls)
         client.send(type="hello", version=1, customer="AP02", token=TOKEN, client="raw/1")
-        welcome = await client.receive()
-        assert welcome["type"] == "welcome", welcome
+        client.welcome = await client.receive()
+        assert client.welcome["type"] == "welcome", client.welcome
         return client
 
     def send(self, **fields: Any) -> None:
@@ -225,8 +295,50 @@ class RawClient:
 
     async def receive(self) -> dict[str, Any]:
         (length,) = struct.unpack(">I", await self._reader.readexactly(4))
-        frame: dict[str, Any] = json.loads(await self._reader.readexactly(length))
+        payload = await self._reader.readexactly(length)
+        assert not any(secret in payload.decode() for secret in SECRETS)
+        frame: dict[str, Any] = json.loads(payload)
         return frame
+
+    async def receive_many(self, count: int) -> list[dict[str, Any]]:
+        return [await self.receive() for _ in range(count)]
+
+    def ack(self, reply: dict[str, Any]) -> None:
+        self.send(type="ack", reference=reply["reference"], delivery_no=reply["delivery_no"])
+
+    async def answered(self, reference: str, **changes: Any) -> dict[str, Any]:
+        """Ask, and give the reply."""
+        self.ask(reference, **changes)
+        reply = await self.receive()
+        assert (reply["type"], reply["reference"]) == ("reply", reference), reply
+        return reply
+
+    async def pong(self) -> None:
+        """A round trip: whatever the gateway had to say before is behind it."""
+        self.send(type="ping", n=7)
+        assert await self.receive() == {"type": "pong", "n": 7}
+
+    def pause(self) -> None:
+        """Read nothing more."""
+        self._writer.transport.pause_reading()  # type: ignore[attr-defined]
+
+    def resume(self) -> None:
+        """Read again."""
+        self._writer.transport.resume_reading()  # type: ignore[attr-defined]
+
+    def end_input(self) -> None:
+        """End this side of the stream."""
+        self._writer.write_eof()
+
+    @property
+    def tls_version(self) -> str:
+        """What was agreed on."""
+        return str(self._writer.get_extra_info("ssl_object").version())
+
+    @property
+    def unsent(self) -> int:
+        """Bytes the gateway has not taken."""
+        return self._writer.transport.get_write_buffer_size()
 
     async def ended(self) -> bool:
         """Waits for the gateway to close; whether it said nothing more before."""

@@ -23,6 +23,7 @@ from egress.config import Settings as EgressSettings
 from egress.metrics import Metrics as EgressMetrics
 from egress.shell import EgressServer
 from ingress.shell import IngressServer
+from ops.installations import QUICK
 from pipeline.log import Log, Message, NewTopic, TopicPartition
 from pipeline.spans import read_span
 from schemas import wire
@@ -37,30 +38,16 @@ PARTITIONS = 2
 
 
 def installation(lines: list[dict[str, Any]], prefix: str, ring: Path, **changes: Any) -> Installation:
-    """Two customers, one per partner; every wait short enough for a test to reach it."""
-    partner = {
-        "send_window_ms": 1_000,
-        "report_timeout_ms": 400,
-        "cancel": {
-            "send_window_ms": 2_000,
-            "report_timeout_ms": 400,
-            "commands_max": 3,
-            "silence_pause_ms": 20,
-            "trouble_pause_ms": 50,
-            "troubles_max": 2,
-            "unsent_pause_ms": 100,
-            "unsent_max": 30,
-        },
-    }
+    """Two customers, one per partner; the waits are those of the demonstration."""
     kinds = ("authorisation", "sale", "cancel", "refund")
     raw = {
         "kafka": {"bootstrap_servers": "given", "topic_prefix": prefix, "partitions": PARTITIONS, "replication": 1},
         "keys": {"ring": str(ring)},
-        "ingress": {"host": "127.0.0.1", "port": 0, "metrics_port": 0, "slots": 1, "gone_after_ms": 200},
-        "router": {"metrics_port": 0, "report_grace_ms": 1_500, "confirm_ms": 600, "confirm_grace_ms": 300},
-        "egress": {"metrics_port": 0, "reconnect_ms": 50, "opening_timeout_ms": 1_000, "closing_timeout_ms": 500},
-        "faults": {"metrics_port": 0, "grace_ms": 1_000},
-        "partner": [{"name": name, "telegrams": name, **partner} for name in ("cafis", "cardnet")],
+        "ingress": {"host": "127.0.0.1", "port": 0, "metrics_port": 0, "slots": 1, **QUICK["ingress"]},
+        "router": {"metrics_port": 0, **QUICK["router"]},
+        "egress": {"metrics_port": 0, **QUICK["egress"]},
+        "faults": {"metrics_port": 0, **QUICK["faults"]},
+        "partner": [{"name": name, "telegrams": name, **QUICK["partner"]} for name in ("cafis", "cardnet")],
         "line": lines,
         "customer": [
             {

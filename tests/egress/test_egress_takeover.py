@@ -1,0 +1,297 @@
+"""A line changes hands: by a death, in order, and from what only the log still knows."""
+
+from pathlib import Path
+
+import pytest
+from line_rig import KEY, LINE, Rig, in_loop, line, until
+
+from egress import tenure
+from egress.numbers import business_date
+from pipeline.log import Outgoing
+from schemas import wire
+from schemas.records import TelegramSent
+from schemas.telegrams import Role
+
+
+def write_sent(rig: Rig, who: str, offset: int, route: int) -> None:
+    """What an owner that died right after it left in `sent`."""
+    record = TelegramSent(
+        transaction_id=f"AP02:{who}", transaction_key=KEY.decode(), attempt=0, role=Role.SALE_REQUEST,
+        dispatch_offset=offset, trace_number=offset + 1, route_number=route, business_date=business_date(rig.clock()),
+        sent_ms=rig.clock(), report_by_ms=rig.clock() + 30_000, node="n0",
+    )  # fmt: skip
+    rig.write(record, rig.sent)
+
+
+# --- after a death --------------------------------------------------------------------------------------------------
+
+
+@in_loop
+async def test_what_was_sent_is_in_doubt_what_was_not_goes_out_once_what_is_too_late_is_withheld(
+    tmp_path: Path,
+) -> None:
+    async with line(tmp_path) as rig:
+        rig.order("sent")
+        write_sent(rig, "sent", 0, 7)
+        rig.order("fresh")
+        rig.order("late", send_in_ms=-1)
+        await rig.start()
+        call = await rig.partner.opened()
+        asked = await call.receive_role(Role.SALE_REQUEST)
+        assert asked.values["reference"] == "fresh"
+        await call.nothing_came()
+        call.answer(asked)
+        await rig.hears("reports", "sent line_broke", "fresh approved", "late never sent: not_sent_in_time")
+        assert rig.said("holds") == ["r7 for sent"]
+        assert rig.said("sent")[:2] == ["sent#0 t1 r7 by n0", "taken by n1"]
+        assert sorted(rig.said("sent")[2:]) == ["fresh#0 t2 r1 by n1", "late#0 withheld: not_sent_in_time"]
+        await rig.position_is(3)
+
+
+@in_loop
+async def test_a_killed_owner_is_followed_by_one_that_sends_nothing_twice(tmp_path: Path) -> None:
+    async with line(tmp_path) as rig:
+        first = await rig.start("n1")
+        call = await rig.partner.opened()
+        rig.order("answered")
+        call.answer(await call.receive_role(Role.SALE_REQUEST))
+        await rig.position_is(1)
+        rig.order("flying")
+        await call.receive_role(Role.SALE_REQUEST)
+        rig.log.hold(rig.sent)
+        rig.order("stored")
+        await until(lambda: bool(rig.log.kept), lambda: "not stored")
+        await rig.die(first)
+        assert await call.rest() == []
+        assert rig.position == 1
+        rig.log.release()
+        await rig.start("n2")
+        call = await rig.partner.opened()
+        await rig.hears("reports", "answered approved", "flying line_broke", "stored line_broke")
+        await rig.hears("holds", "r2 for flying", "r3 for stored")
+        await call.nothing_came()
+        await rig.position_is(3)
+        # 8930 finds the original's numbers in what the dead owner left.
+        rig.confirm("flying")
+        confirm = await call.receive_role(Role.FAULT_CONFIRM)
+        assert confirm.values["original_trace_number"] == 2
+        assert confirm.values["route_number"] == 2
+
+
+@in_loop
+async def test_a_third_owner_does_not_tell_again_what_the_second_told(tmp_path: Path) -> None:
+    async with line(tmp_path) as rig:
+        rig.order("sent")
+        write_sent(rig, "sent", 0, 7)
+        second = await rig.start("n2")
+        await rig.partner.opened()
+        await rig.hears("reports", "sent line_broke")
+        await rig.position_is(1)
+        await rig.die(second)
+        await rig.start("n3")
+        call = await rig.partner.opened()
+        await call.nothing_came()
+        assert rig.said("reports") == ["sent line_broke"]
+        assert rig.said("holds") == ["r7 for sent"]
+
+
+@in_loop
+async def test_a_copy_of_an_order_that_went_out_before_the_takeover_is_known(tmp_path: Path) -> None:
+    async with line(tmp_path) as rig:
+        first = await rig.start("n1")
+        call = await rig.partner.opened()
+        rig.order("a")
+        call.answer(await call.receive_role(Role.SALE_REQUEST))
+        await rig.position_is(1)
+        await rig.die(first)
+        rig.order("a")
+        await rig.start("n2")
+        call = await rig.partner.opened()
+        await rig.position_is(2)
+        await call.nothing_came()
+        assert rig.said("reports") == ["a approved"]
+
+
+@in_loop
+async def test_a_held_route_stays_held_for_the_next_owner_until_it_is_released(tmp_path: Path) -> None:
+    async with line(tmp_path) as rig:
+        first = await rig.start("n1")
+        call = await rig.partner.opened()
+        rig.order("a")
+        await call.receive_role(Role.SALE_REQUEST)
+        await call.hang_up()
+        await rig.hears("holds", "r1 for a")
+        await rig.die(first)
+        second = await rig.start("n2")
+        await until(lambda: rig.metric("held_routes") == 1, lambda: rig.metric("held_routes"))
+        assert rig.metric("free_routes") == 199
+        rig.release("a")
+        await rig.hears("holds", "r1 for a", "free")
+        await until(lambda: rig.metric("free_routes") == 200, lambda: rig.metric("free_routes"))
+        await rig.die(second)
+        await rig.start("n3")
+        await until(lambda: rig.metric("free_routes") == 200, lambda: rig.metric("free_routes"))
+
+
+@pytest.mark.parametrize("topic", ["sent", "holds"])
+def test_what_the_last_owner_left_must_be_readable(topic: str, tmp_path: Path) -> None:
+    @in_loop
+    async def play() -> None:
+        async with line(tmp_path) as rig:
+            rig.order("a")
+            name = rig.topics(topic, LINE if topic == "sent" else None)
+            unknown = ((wire.HEADER, b"0123456789abcdef"),)
+            rig.log.writer("test").write([Outgoing(name, f"{LINE}/1".encode(), b"what", unknown)])
+            error = await rig.failure(await rig.start())
+            assert str(error) == (
+                f"record {name}/0@0 was written with a schema unknown here (fingerprint 0123456789abcdef): "
+                "run a version whose schemas/avro holds this schema; nothing was skipped, it resumes at this record"
+            )
+            assert rig.said("lines") == [], "the partner was not even sought"
+
+    play()
+
+
+@in_loop
+async def test_the_holds_of_another_line_are_not_this_ones_business(tmp_path: Path) -> None:
+    async with line(tmp_path) as rig:
+        rig.log.writer("test").write([Outgoing(rig.topics("holds"), b"cafis-11/1", b"of cafis-11")])
+        await rig.start()
+        await rig.partner.opened()
+        await rig.line_is("open")
+
+
+# --- in order -------------------------------------------------------------------------------------------------------
+
+
+@in_loop
+async def test_a_line_that_is_given_up_drains_and_closes_its_station(tmp_path: Path) -> None:
+    async with line(tmp_path) as rig:
+        server = await rig.start("n1")
+        call = await rig.partner.opened()
+        rig.order("flying")
+        asked = await call.receive_role(Role.SALE_REQUEST)
+        stopping = rig.begin_stop(server)
+        await rig.line_is("closing")
+        rig.order("waits")
+        await call.nothing_came()  # the line waits for its last report, and takes no new order
+        assert not stopping.done()
+        call.answer(asked)
+        closing = await call.receive_role(Role.CLOSING_REQUEST)
+        assert closing.values["station_id"] == "DNB00001"
+        assert rig.said("reports") == ["flying approved"]
+        call.answer(closing)
+        assert await call.rest() == []
+        await stopping
+        assert rig.said("lines")[-1] == "closed: closed"
+        assert rig.position == 1
+        assert rig.metric("line_owned") == rig.metric("line_open") == rig.metric("in_flight") == 0
+        # The next owner has nothing to doubt, and sends what waited.
+        await rig.start("n2")
+        call = await rig.partner.opened()
+        waited = await call.receive_role(Role.SALE_REQUEST)
+        assert waited.values["reference"] == "waits"
+        call.answer(waited)
+        await rig.hears("reports", "flying approved", "waits approved")
+
+
+@in_loop
+async def test_what_is_not_answered_while_draining_is_in_doubt_and_the_station_is_closed_all_the_same(
+    tmp_path: Path,
+) -> None:
+    async with line(tmp_path, drain_ms=10_000) as rig:
+        server = await rig.start()
+        call = await rig.partner.opened()
+        rig.order("flying")
+        await call.receive_role(Role.SALE_REQUEST)
+        stopping = rig.begin_stop(server)
+        await rig.line_is("closing")
+        rig.clock.pass_ms(10_000)
+        call.answer(await call.receive_role(Role.CLOSING_REQUEST))
+        await stopping
+        assert rig.said("reports") == ["flying line_broke"]
+        assert rig.said("holds") == ["r1 for flying"]
+        assert rig.position == 1
+
+
+@in_loop
+async def test_a_partner_that_does_not_answer_the_closing_does_not_keep_the_line(tmp_path: Path) -> None:
+    async with line(tmp_path, closing_timeout_ms=5_000) as rig:
+        server = await rig.start()
+        call = await rig.partner.opened()
+        await rig.line_is("open")
+        stopping = rig.begin_stop(server)
+        await call.receive_role(Role.CLOSING_REQUEST)
+        rig.clock.pass_ms(5_000)
+        assert await call.rest() == []
+        await stopping
+        assert rig.said("lines")[-1] == "closed: closing not answered"
+
+
+@in_loop
+async def test_a_line_that_never_found_its_partner_is_given_up_at_once(tmp_path: Path) -> None:
+    async with line(tmp_path) as rig:
+        rig.partner.stop_listening()
+        server = await rig.start()
+        await until(lambda: len(rig.said("lines")) == 2, lambda: rig.said("lines"))
+        await rig.begin_stop(server)
+        assert rig.said("lines")[-1] == "closed"
+
+
+@in_loop
+async def test_a_log_that_does_not_acknowledge_does_not_keep_the_line_for_ever(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tenure, "_STORE_MS", 0)
+    async with line(tmp_path, drain_ms=10_000) as rig:
+        server = await rig.start("n1")
+        call = await rig.partner.opened()
+        await rig.line_is("open")
+        rig.log.hold(rig.sent)
+        rig.order("a")
+        await until(lambda: bool(rig.log.kept), lambda: "not stored")
+        stopping = rig.begin_stop(server)
+        await rig.line_is("closing")
+        rig.clock.pass_ms(10_000)
+        call.answer(await call.receive_role(Role.CLOSING_REQUEST))
+        await stopping
+        assert rig.position in (None, 0)
+        rig.log.release()
+        await rig.start("n2")
+        call = await rig.partner.opened()
+        await rig.hears("reports", "a line_broke")  # stored by n1, so nobody may send it
+        await call.nothing_came()
+
+
+# --- two nodes ------------------------------------------------------------------------------------------------------
+
+
+@in_loop
+async def test_the_lower_rank_takes_the_line_back_when_it_returns(tmp_path: Path) -> None:
+    async with line(tmp_path) as rig:
+        await rig.start("spare", rank=1)
+        call = await rig.partner.opened()
+        await rig.line_is("open")
+        await rig.start("preferred", rank=0)
+        call.answer(await call.receive_role(Role.CLOSING_REQUEST))
+        assert await call.rest() == []
+        call = await rig.partner.opened()
+        rig.order("a")
+        await call.receive_role(Role.SALE_REQUEST)
+        assert rig.said("sent") == ["taken by spare", "taken by preferred", "a#0 t1 r1 by preferred"]
+
+
+@in_loop
+async def test_the_other_node_has_the_line_when_its_owner_stops(tmp_path: Path) -> None:
+    async with line(tmp_path) as rig:
+        owner = await rig.start("n1")
+        call = await rig.partner.opened()
+        await rig.line_is("open")
+        await rig.start("n2")
+        stopping = rig.begin_stop(owner)
+        call.answer(await call.receive_role(Role.CLOSING_REQUEST))
+        call = await rig.partner.opened()
+        await stopping
+        rig.order("a")
+        call.answer(await call.receive_role(Role.SALE_REQUEST))
+        await rig.hears("reports", "a approved")

@@ -1,0 +1,240 @@
+"""Routers on a log in memory, each on a thread of its own, and the words for what they write."""
+
+import threading
+import time
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import pytest
+from prometheus_client import CollectorRegistry
+
+from pipeline.log import Message, NewTopic, Outgoing, TopicPartition
+from pipeline.memory import MemoryLog
+from pipeline.owned import MARKER_KEY, OwnedLoop
+from router import shell
+from router.config import PartnerTimes, Settings
+from router.metrics import Metrics
+from schemas import wire
+from schemas.records import (
+    DeadlinePassed,
+    InquiryAsked,
+    Kind,
+    LineStage,
+    LineState,
+    Outcome,
+    Record,
+    ReleaseRoute,
+    ReplyDelivered,
+    ReplyLost,
+    ReplyReady,
+    ReportReceived,
+    RequestAccepted,
+    RequestInDoubt,
+    Sealed,
+    SendRequest,
+    TransactionState,
+)
+from schemas.topics import Topics
+
+GO = 10.0
+PARTITIONS = 3
+SETTINGS = Settings(
+    partners_of={"AP02": dict.fromkeys(Kind, "cafis")},
+    times={"cafis": PartnerTimes(60_000, 30_000)},
+    partner_of_line={"cafis-1": "cafis", "cafis-2": "cafis"},
+    report_grace_ms=5_000,
+    confirm_ms=60_000,
+    confirm_grace_ms=2_000,
+    remember_ms=3_600_000,
+)
+REPORT_DUE_MS = 60_000 + 30_000 + 5_000
+CONFIRM_DUE_MS = 60_000 + 2_000
+CARD = Sealed(key_id="card-1", nonce=b"n" * 12, ciphertext=b"the sealed card")
+SENSITIVE = Sealed(key_id="sensitive-1", nonce=b"n" * 12, ciphertext=b"the sealed track")
+
+
+class Clock:
+    """The time of the routers and of the log; a test lets it pass."""
+
+    def __init__(self) -> None:
+        self._shift_ms = 0
+
+    def __call__(self) -> int:
+        return time.time_ns() // 1_000_000 + self._shift_ms
+
+    def pass_ms(self, ms: int) -> None:
+        self._shift_ms += ms
+
+
+class Running:
+    """One router, until it is stopped or fails."""
+
+    def __init__(self, log: MemoryLog, topics: Topics, node: str) -> None:
+        self.registry = CollectorRegistry()
+        self.error: BaseException | None = None
+        self._stop = threading.Event()
+        self._work = partial(shell.run, SETTINGS, log, topics, node, Metrics(self.registry), self._stop)
+        self._thread = threading.Thread(target=self._run, name=node, daemon=True)
+        self._thread.start()
+
+    def _run(self) -> None:
+        try:
+            self._work()
+        except BaseException as error:  # noqa: BLE001  what ended it is what the tests ask
+            self.error = error
+
+    def failure(self) -> str:
+        """What it could not go on from."""
+        self._thread.join(GO)
+        assert not self._thread.is_alive(), "the router did not end"
+        assert self.error is not None
+        return str(self.error)
+
+    def stop(self) -> None:
+        """End it as SIGTERM does."""
+        self._stop.set()
+        self._thread.join(GO)
+        assert not self._thread.is_alive(), "the router did not end"
+
+
+class Rig:
+    """The topics of an installation with two lines, and as many routers as a test starts."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.clock = Clock()
+        monkeypatch.setattr(shell, "OwnedLoop", partial(OwnedLoop, now_ms=self.clock))
+        self.log = MemoryLog(self.clock)
+        self.topics = Topics("t-")
+        self.routers: list[Running] = []
+        wanted = self.topics.creations(["cafis-1", "cafis-2"], PARTITIONS, 2)
+        self.log.create(NewTopic(each.name, each.partitions, each.config) for each in wanted)
+
+    def start(self, node: str = "n1") -> Running:
+        self.routers.append(Running(self.log, self.topics, node))
+        return self.routers[-1]
+
+    def stop_all(self) -> None:
+        for router in self.routers:
+            router.stop()
+
+    # --- what comes in
+
+    def write(self, topic: str, record: Record, reference: str, mark: bytes | None = None) -> Message:
+        """Write a record under the transaction key of `reference`; with `mark`, as of a schema of that fingerprint."""
+        value, headers = wire.encode(record)
+        headers = headers if mark is None else ((wire.HEADER, mark),)
+        return self.write_raw(Outgoing(self.topics(topic), f"AP02:{reference}".encode(), value, headers))
+
+    def write_raw(self, outgoing: Outgoing) -> Message:
+        self.log.writer("test").write([outgoing])
+        return [each for each in self.log.everything(outgoing.topic) if each.key == outgoing.key][-1]
+
+    def line(self, name: str, stage: LineStage = LineStage.OPEN) -> None:
+        state = LineState(line=name, partner="cafis", node="n1", stage=stage, reason=None, since_ms=0)
+        value, headers = wire.encode(state)
+        self.log.writer("test").write([Outgoing(self.topics("lines"), name.encode(), value, headers)])
+
+    def ask(self, reference: str, *, slot: int = 0, original: str | None = None, **changes: Any) -> Message:
+        record = RequestAccepted(
+            transaction_id=f"AP02:{reference}", request_id=f"ask {reference}", customer="AP02", reference=reference,
+            original_reference=original, kind=Kind.SALE if original is None else Kind.REFUND,
+            terminal_id="4980123456789", amount=1_200, payment_method="10", card=CARD, sensitive=SENSITIVE,
+            content_digest="d", slot=slot, session="s", accepted_ms=self.clock(), expires_ms=self.clock() + 60_000,
+        )  # fmt: skip
+        return self.write("requests", record, original or reference, **changes)
+
+    def inquire(self, reference: str, request_id: str) -> Message:
+        record = InquiryAsked(
+            transaction_id=f"AP02:{reference}", request_id=request_id, customer="AP02", reference=reference,
+            slot=1, session="t", asked_ms=self.clock(),
+        )  # fmt: skip
+        return self.write("requests", record, reference)
+
+    def approve(self, reference: str, mark: bytes | None = None) -> Message:
+        return self.write("reports", report(reference, self.clock()), reference, mark)
+
+    def deliver(self, reference: str, number: int = 1) -> Message:
+        record = ReplyDelivered(transaction_id=f"AP02:{reference}", delivery_no=number, confirmed_ms=self.clock())
+        return self.write("deliveries", record, reference)
+
+    # --- what is seen
+
+    def messages(self, topic: str, line: str | None = None) -> list[Message]:
+        return [each for each in self.log.everything(self.topics(topic, line)) if each.key != MARKER_KEY]
+
+    def said(self, topic: str, line: str | None = None) -> list[str]:
+        return [said(message) for message in self.messages(topic, line)]
+
+    def hears(self, topic: str, *expected: str, line: str | None = None) -> None:
+        """Wait until the topic says exactly this, in whatever order."""
+
+        def heard() -> bool:
+            return sorted(self.said(topic, line)) == sorted(expected)
+
+        with self.log.changed:
+            assert self.log.changed.wait_for(heard, GO), (topic, self.said(topic, line))
+
+    def comes_to_be(self, reference: str, stage: str) -> None:
+        """Wait for the transaction's newest state."""
+        self.wait(lambda: self.stage(reference) == stage, lambda: (reference, self.said("transactions")))
+
+    def stage(self, reference: str) -> str | None:
+        told = [each for each in self.messages("transactions") if each.key == f"AP02:{reference}".encode()]
+        return said(told[-1]).split()[-1] if told else None
+
+    def wait(self, condition: Callable[[], bool], what: Callable[[], object]) -> None:
+        with self.log.changed:
+            assert self.log.changed.wait_for(condition, GO), what()
+
+    def until(self, condition: Callable[[], bool]) -> None:
+        """Wait for what a thread brings about without a word in the log."""
+        end = time.monotonic() + GO
+        while not condition():
+            assert time.monotonic() < end, "it did not become so in time"
+            threading.Event().wait(0.002)
+
+    def until_ended(self, name: str) -> None:
+        """Wait until no thread of this name is left."""
+        self.until(lambda: all(thread.name != name for thread in threading.enumerate()))
+
+    def position(self, message: Message) -> int | None:
+        """How far the group has come in the partition of this message."""
+        return self.log.committed("t-router", TopicPartition(message.topic, message.partition))
+
+
+def report(reference: str, now_ms: int) -> ReportReceived:
+    return ReportReceived(
+        transaction_id=f"AP02:{reference}", line="cafis-1", trace_number=7, route_number=3, business_date="20260401",
+        outcome=Outcome.APPROVED, result_code="000", approval_code="A1", error_code=None, late=False,
+        received_ms=now_ms,
+    )  # fmt: skip
+
+
+def said(message: Message) -> str:
+    """A message in a few words."""
+    if message.value is None:
+        assert message.key is not None
+        return f"{message.key.decode().removeprefix('AP02:')} forgotten"
+    record: Any = wire.decode(message)
+    who = record.transaction_id.removeprefix("AP02:")
+    match record:
+        case SendRequest():
+            return who if record.original is None else f"{who} of t{record.original.trace_number}"
+        case ReleaseRoute():
+            return f"{who} released"
+        case ReplyReady():
+            return f"{who} {record.refusal or record.status} #{record.delivery_no}"
+        case TransactionState():
+            return f"{who} {record.stage}"
+        case DeadlinePassed():
+            return f"{who} {record.deadline} is over"
+        case RequestInDoubt():
+            return f"{who} {record.doubt}"
+        case ReplyLost():
+            return f"{who} lost"
+        case ReportReceived():
+            return f"{who} {record.outcome}"
+        case ReplyDelivered():
+            return f"{who} delivered"
+    raise AssertionError(record)
