@@ -71,7 +71,15 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
     return factory
 
 
+def reason_of(error: BaseException) -> str:
+    """What an error says to a person: without the number that an `OSError` puts before its text."""
+    if not isinstance(error, OSError) or error.strerror is None:
+        return str(error)
+    return error.strerror if error.filename is None else f"{error.filename}: {error.strerror}"
+
+
 def _failed(name: str, error: Exception) -> int:
-    _log.error("halted", extra={"reason": str(error), "kind": type(error).__name__}, exc_info=error)
-    print(blacken(f"{name}: {error}"), file=sys.stderr)  # noqa: T201  for who started it by hand
+    reason = reason_of(error)
+    _log.error("halted", extra={"reason": reason, "kind": type(error).__name__}, exc_info=error)
+    print(blacken(f"{name}: {reason}"), file=sys.stderr)  # noqa: T201  for who started it by hand
     return FAILED

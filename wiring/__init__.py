@@ -17,7 +17,7 @@ from pipeline import logs
 from pipeline.config import ConfigError, load
 from pipeline.kafka import KafkaLog
 from pipeline.log import LogError, NewTopic
-from pipeline.service import FAILED, MISCONFIGURED, OK
+from pipeline.service import FAILED, MISCONFIGURED, OK, reason_of
 from pipeline.telemetry import Health, TelemetryServer
 from schemas.installation import Installation, Kafka
 from schemas.sealing import KeyRing, KeyRingError, create_ring, load_ring
@@ -89,7 +89,7 @@ def run(
         finally:
             telemetry.close()
     except (KeyRingError, LogError, OSError) as error:
-        print(f"{service}: {error}", file=sys.stderr)  # noqa: T201  the command's answer
+        print(f"{service}: {reason_of(error)}", file=sys.stderr)  # noqa: T201  the command's answer
         return FAILED
 
 
