@@ -13,7 +13,11 @@ from pipeline.owned import MARKER_KEY
 from schemas import wire
 from schemas.records import TransactionState
 
-SECRETS = (CARD.number.encode(), f'"{SECURITY_CODE}"'.encode())
+SECRETS = (
+    CARD.number.encode(),
+    f'"{SECURITY_CODE}"'.encode(),  # as JSON has it
+    bytes([2 * len(SECURITY_CODE)]) + SECURITY_CODE.encode(),  # as Avro has it
+)
 _LOOK_S = 0.3
 
 

@@ -101,8 +101,10 @@ class Player:
         self._await_telegrams(since, len(course.expected))
         for number, told in enumerate(played.told):
             ask = course.asks[number]
-            at_last = self._at_last(told.reference, self._reference(played, ask.follows) if ask.follows else None)
+            original = self._reference(played, ask.follows) if ask.follows else None
+            at_last = self._at_last(told.reference, original)
             played.told[number] = Told(told.reference, told.at_once, at_last)
+            self.wrote.append(Wrote(told.reference, original, ask.kind, played.amount, at_last))
         for stranger in strangers:
             stranger.close()
         played.seen = self._seen(since)

@@ -1,12 +1,13 @@
 """The stack of a test session: started once, and only when a test asks for it; tests part by topic prefix.
 
-``--stack embedded`` (the default) starts the real Kafka of `ops.broker`; ``--stack containers`` the same in a container,
+``--stack embedded`` (the default) starts the real Kafka of `ops.broker`, ``--stack containers`` the same in a container
 where Docker runs; anything else is the address of a broker that is there. A stack that cannot be had is an error,
 never a skip.
 """
 
+import os
 import uuid
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 
 import pytest
 
@@ -59,6 +60,16 @@ def _in_a_container() -> Iterator[str]:
     container.waiting_for(LogMessageWaitStrategy("Kafka Server started"))
     with container:
         yield f"127.0.0.1:{port}"
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Where ``CI`` is set nothing is skipped: a tool that is missing there is a fault of the set-up."""
+    report = yield
+    if report.skipped and os.environ.get("CI") and not hasattr(report, "wasxfail"):
+        report.outcome = "failed"
+        report.longrepr = f"{item.nodeid} was skipped, which counts as failed where CI is set: {report.longrepr}"
+    return report
 
 
 @pytest.fixture(scope="session")
