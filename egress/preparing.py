@@ -67,7 +67,9 @@ class Preparing:
             return first
         route: int | None = first.route_number
         if order.command in CANCELS:
-            route = self._routes.held_for(job.transaction_id) or self._routes.take(job.transaction_id)
+            # Its original's route where that is free; to wait for it would let one cancel block another.
+            held = self._routes.held_for(job.transaction_id)
+            route = self._routes.take(job.transaction_id, first.route_number) if held is None else held
             assert route is not None
         if route is None or not self._routes.take_own(route, job.transaction_id):
             return NotCancelled.NO_FREE_ROUTE

@@ -21,11 +21,15 @@ class Routes:
     def held(self) -> int:
         return len(self._held)
 
-    def take(self, transaction_id: str) -> int | None:
-        """A free route, or None."""
+    def take(self, transaction_id: str, wanted: int | None = None) -> int | None:
+        """A free route, `wanted` if it is one; None when there is none."""
         if not self._free:
             return None
-        route = self._free.popleft()
+        if wanted is not None and wanted in self._free:
+            self._free.remove(wanted)
+            route = wanted
+        else:
+            route = self._free.popleft()
         self._busy[route] = transaction_id
         return route
 

@@ -30,7 +30,7 @@ def accept(record: RequestAccepted, original: TransactionState | None, world: Wo
     send_by_ms = _send_by(record, settings, partner) if partner else record.expires_ms
     lines = world.open_lines.get(partner, ()) if partner else ()
     refusal = _refusal(record, original, partner, lines, expired=now_ms > send_by_ms, settings=settings)
-    line = None if refusal or not lines else lines[zlib.crc32(record.transaction_id.encode()) % len(lines)]
+    line = None if refusal else _line(record, original, lines)
     state = TransactionState(
         transaction_id=record.transaction_id,
         transaction_key=key_of(record),
@@ -66,6 +66,13 @@ def accept(record: RequestAccepted, original: TransactionState | None, world: Wo
     due_ms = send_by_ms + settings.times[partner].report_timeout_ms + settings.report_grace_ms
     state = msgspec.structs.replace(state, due_ms=due_ms)
     return [Store(state), _dispatch(record, state, settings)]
+
+
+def _line(record: RequestAccepted, original: TransactionState | None, lines: Sequence[str]) -> str:
+    """A follow-up goes over its original's line while that is open: trace numbers are unique within a line only."""
+    if original is not None and original.line is not None and original.line in lines:
+        return original.line
+    return lines[zlib.crc32(record.transaction_id.encode()) % len(lines)]
 
 
 def _partner(record: RequestAccepted, original: TransactionState | None, settings: Settings) -> str | None:

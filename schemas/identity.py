@@ -1,8 +1,8 @@
 """How a transaction is named: by its customer's reference, and a follow-up (取消, 返品) by its original's as well.
 
-The key decides which partition, and so which owner, has a transaction; a follow-up has its original's (R22). Its id must
-hold the original too: under a bare reference that a client uses once more, for the cancel of another original, two owners
-would each take the transaction for a new one, and the line the second for a copy of the first.
+The key decides which partition, and so which owner, has a transaction; a follow-up has its original's (R22). Its id
+must hold the original too: under a bare reference that a client uses once more, for the cancel of another original, two
+owners would each take the transaction for a new one, and the line the second for a copy of the first.
 """
 
 

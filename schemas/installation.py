@@ -181,7 +181,7 @@ class Installation(Section):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        faults = [*self._doubles(), *self._unknown_partners()]
+        faults = [*self._doubles(), *self._shared_stations(), *self._unknown_partners()]
         for partner in self.partner:
             if not any(line.partner == partner.name for line in self.line):
                 faults.append(f"partner {partner.name} has no line: add a [[line]] with partner = {partner.name!r}")
@@ -204,6 +204,12 @@ class Installation(Section):
         for ids in sharers.values():
             if len(ids) > 1:
                 yield f"customers {', '.join(sorted(ids))} share one token: give each its own"
+
+    def _shared_stations(self) -> Iterable[str]:
+        stations = Counter((line.partner, line.station_id) for line in self.line)
+        for (partner, station), count in stations.items():
+            if count > 1:
+                yield f"station_id {station} stands on {count} lines of {partner}, which would push each other out"
 
     def _unknown_partners(self) -> Iterable[str]:
         known = {each.name for each in self.partner}

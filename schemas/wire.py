@@ -19,11 +19,12 @@ from types import NoneType, UnionType
 from typing import Any, NamedTuple, Protocol, TypeVar, get_args, get_origin, get_type_hints
 
 import msgspec
-from fastavro import parse_schema, schemaless_reader, schemaless_writer
+from fastavro import parse_schema, schemaless_reader
 from fastavro.schema import fingerprint, to_parsing_canonical_form
 from fastavro.types import Schema
 
 from schemas import records
+from schemas.avro_writing import plan_of
 from schemas.records import Record
 
 HEADER = "schema"
@@ -136,8 +137,9 @@ def _load() -> dict[str, _Written]:
 
 
 _BOOK = _load()
-_CURRENT = {
-    RECORDS[written.record]: (written.schema, ((HEADER, print_.encode()),))
+_CURRENT = {RECORDS[written.record]: written.schema for written in _BOOK.values() if written.current}
+_WRITING = {
+    RECORDS[written.record]: (plan_of(written.schema), ((HEADER, print_.encode()),))
     for print_, written in _BOOK.items()
     if written.current
 }
@@ -148,10 +150,8 @@ _NEWER = re.compile(r"Invalid enum value '[a-z_]{1,40}' - at `[$.a-z_]*`")  # sh
 
 def encode(record: Record) -> Encoded:
     """Write a record with its current schema."""
-    schema, headers = _CURRENT[type(record)]
-    out = io.BytesIO()
-    schemaless_writer(out, schema, msgspec.to_builtins(record, builtin_types=_BYTES))
-    return Encoded(out.getvalue(), headers)
+    write, headers = _WRITING[type(record)]
+    return Encoded(write(record), headers)
 
 
 def decode(message: Carried) -> Record:
@@ -176,7 +176,7 @@ def decode(message: Carried) -> Record:
     cls = RECORDS[written.record]
     source = io.BytesIO(value)
     try:
-        fields = schemaless_reader(source, written.schema, None if written.current else _CURRENT[cls][0])
+        fields = schemaless_reader(source, written.schema, None if written.current else _CURRENT[cls])
         record = msgspec.convert(fields, cls, builtin_types=_BYTES)
     except (msgspec.ValidationError, ValueError, TypeError, IndexError, EOFError, OverflowError) as error:
         # from None: a library's text may quote the bytes

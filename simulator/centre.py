@@ -1,29 +1,29 @@
 """What the centre does with a telegram: books, and telegrams to send. Pure; time is not even an argument."""
 
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Mapping
 from typing import NamedTuple
-
-import msgspec
 
 from schemas.telegrams import (
     FAULT_COMMANDS,
     ORDINARY_REQUESTS,
     REPORT_OF,
     DecodeError,
-    ErrorClass,
     Message,
     Outcome,
     PartnerSpec,
     Role,
     Value,
 )
-from simulator.ledger import Broken, Command, Entry, EntryKey, Ledger
-from simulator.rules import Deed, Rule, Rules
+from simulator.entries import CREDITS, Broken, Command, Entry, EntryKey
+from simulator.ledger import Ledger
+from simulator.rules import Deed, Rule, Rules, code_of
+from simulator.story import Story, Told, number_in, text_in
 
 GARBAGE = b"\xff\x00 this is no telegram \xff"
-_STORY = 200_000
+NOISE = b"\x00" * 16  # a length of nothing, in every framing
 _UNCANCELLABLE = {Deed.TURN_ROUND: Outcome.TURNED_ROUND, Deed.ERROR_REPORT: Outcome.IN_ERROR}
+_LINE_STATES = (Role.OPENING_REQUEST, Role.CLOSING_REQUEST)
 
 
 class Send(NamedTuple):
@@ -31,34 +31,25 @@ class Send(NamedTuple):
 
     role: Role
     values: dict[str, Value]
-    after_ms: int
-    about: EntryKey | None
-    ends: bool  # nothing is open any more about what it answers
+    after_ms: int = 0
+    about: EntryKey | None = None
+    is_report: bool = False  # it answers the request `about`
+    ends: bool = False  # nothing is open any more about what it answers
 
 
 class Break(NamedTuple):
-    """Break the connection."""
+    """Break the connection of this number."""
+
+    number: int
 
 
 class Rubbish(NamedTuple):
     """Send bytes that are no telegram."""
 
+    data: bytes
+
 
 Act = Send | Break | Rubbish
-
-
-class Told(msgspec.Struct, frozen=True):
-    """A line of the story: one telegram that passed. `way` is seen from the gateway."""
-
-    number: int
-    station: str
-    way: str  # "→" from the gateway, "←" to it
-    role: Role
-    type_code: str
-    route_number: int
-    trace_number: int
-    original_trace_number: int | None
-    text: str
 
 
 class Station:
@@ -68,6 +59,8 @@ class Station:
         self.number = number
         self.name = "?"
         self.open = False
+        self.opening: Mapping[str, Value] = {}  # the telegram that opened it
+        self.asked: set[tuple[Role, int]] = set()  # what the centre awaits: the answer's role, and trace number
 
 
 class Centre:
@@ -79,10 +72,10 @@ class Centre:
         self.ledger = Ledger()
         self.counters: Counter[str] = Counter()
         self.refuse_opening = False
-        self._story: deque[Told] | None = deque(maxlen=_STORY) if story else None
-        self._told = 0
+        self._story = Story(partner, kept=story)
+        self._stations: dict[str, Station] = {}  # by name, while open
         self._approvals = 0
-        self._trace_number = 0
+        self._trace_number = partner.trace_range[0] - 1
 
     # --- telegrams in
 
@@ -93,207 +86,261 @@ class Centre:
         except DecodeError as error:
             self.ledger.violation(Broken.UNREADABLE, station.name, str(error))
             return []
-        self.counters[message.role] += 1
         if message.role in ORDINARY_REQUESTS:
             return self._request(station, message)
         if message.role in FAULT_COMMANDS:
             return self._command(station, message)
         return self._about_the_line(station, message)
 
+    def disconnected(self, station: Station) -> None:
+        """The connection is gone."""
+        station.open = False
+        if self._stations.get(station.name) is station:
+            del self._stations[station.name]
+
+    # --- requests
+
     def _request(self, station: Station, message: Message) -> list[Act]:
-        values = message.values
-        key = EntryKey(station.name, _text(values, "business_date"), _number(values, "trace_number"))
+        key = EntryKey(station.name, text_in(message, "business_date"), number_in(message, "trace_number"))
         rule = self.rules.of(message, key)
-        self._tell(station, "→", message)
+        self._take(station, message, rule)
+        entry = self._entry(station, message, rule)
         if rule.do is Deed.LOSE:
+            self.ledger.lost(entry)
             return []
-        self._must_be_open(station, message)
-        outcome = self._outcome(rule, station, values)
-        self.ledger.request(self._entry(station, message, outcome))
-        answer = self._report(message, rule, outcome, key)
-        return self._delivered(rule, answer)
+        if entry.outcome is Outcome.APPROVED:
+            self._approvals += 1
+            entry.approval_code = f"{self._approvals % 1_000_000:06}"
+        self.ledger.request(entry)
+        return self._delivered(station, rule, self._report(message, rule, entry))
 
-    def _outcome(self, rule: Rule, station: Station, values: Mapping[str, Value]) -> Outcome:
-        if rule.do is Deed.DECLINE:
-            return Outcome.DECLINED
-        if rule.do in _UNCANCELLABLE:
-            return _UNCANCELLABLE[rule.do]
-        original = _original(station.name, values)
-        if original is not None:
-            entry = self.ledger.entries.get(original)
-            if entry is None or not entry.stands:
-                return Outcome.DECLINED  # there is nothing to take back
-        return Outcome.APPROVED
-
-    def _entry(self, station: Station, message: Message, outcome: Outcome) -> Entry:
+    def _entry(self, station: Station, message: Message, rule: Rule) -> Entry:
         values = message.values
-        masked = self.partner.masked({"pan": values.get("pan", "")})
+        pan = str(self.partner.masked({"pan": values.get("pan", "")})["pan"])
+        original = self._original(station, message, pan)
+        amount = number_in(message, "amount")
+        if rule.do is Deed.DECLINE:
+            outcome = Outcome.DECLINED
+        elif rule.do in _UNCANCELLABLE:
+            outcome = _UNCANCELLABLE[rule.do]
+        elif message.role in CREDITS and (original is None or self.ledger.left(original) < amount):
+            outcome = Outcome.DECLINED  # there is nothing to take back, or not so much
+        else:
+            outcome = Outcome.APPROVED
+        paid = message.role if original is None else original.role
         return Entry(
             station=station.name,
-            business_date=_text(values, "business_date"),
-            trace_number=_number(values, "trace_number"),
-            route_number=_number(values, "route_number"),
+            business_date=text_in(message, "business_date"),
+            trace_number=number_in(message, "trace_number"),
+            route_number=number_in(message, "route_number"),
             role=message.role,
-            terminal_id=_text(values, "terminal_id"),
-            amount=_number(values, "amount"),
-            pan=str(masked["pan"]),
+            type_code=self.partner.type_code(message.role),
+            terminal_id=text_in(message, "terminal_id"),
+            amount=amount,
+            pan=pan,
             reference=str(values["reference"]) if "reference" in values else None,
             outcome=outcome,
             connection=station.number,
-            original=_original(station.name, values),
+            names=_named(message) if message.role in CREDITS else None,
+            original=None if original is None else original.key,
+            moves_money=paid is not Role.AUTHORISATION_REQUEST,
         )
 
-    def _report(self, message: Message, rule: Rule, outcome: Outcome, key: EntryKey) -> Send:
-        if outcome is Outcome.IN_ERROR:
-            return self._error_report(message, rule, key)
+    def _original(self, station: Station, message: Message, pan: str) -> Entry | None:
+        values = message.values
+        if message.role not in CREDITS:
+            return None
+        code = values.get("original_approval_code")
+        wanted = None if code is None else str(code)
+        return self.ledger.original_of(station.name, *_named(message), approval_code=wanted, pan=pan)
+
+    def _report(self, message: Message, rule: Rule, entry: Entry) -> Send:
+        if entry.outcome is Outcome.IN_ERROR:
+            return self._error_report(message, rule)._replace(about=entry.key, is_report=True, ends=True)
         values: dict[str, Value] = dict(message.values)
-        values["result_code"] = self._result_code(rule, outcome)
-        if outcome is Outcome.APPROVED:
-            self._approvals += 1
-            values["approval_code"] = f"{self._approvals % 1_000_000:06}"
-        return self._send(REPORT_OF[message.role], values, key, ends=True)
+        values["result_code"] = self.partner.result_code_for(entry.outcome)
+        if rule.do in (Deed.DECLINE, Deed.TURN_ROUND):
+            values["result_code"] = code_of(rule, self.partner)
+        if entry.approval_code is not None:
+            values["approval_code"] = entry.approval_code
+        return self._send(REPORT_OF[message.role], values)._replace(about=entry.key, is_report=True, ends=True)
+
+    # --- cancel telegrams
 
     def _command(self, station: Station, message: Message) -> list[Act]:
-        values = message.values
-        original = EntryKey(
-            station.name, _text(values, "original_business_date"), _number(values, "original_trace_number")
-        )
+        original = EntryKey(station.name, *_named(message))
         rule = self.rules.of(message, original)
-        self._tell(station, "→", message)
-        if rule.do is Deed.LOSE:
-            return []
-        self._must_be_open(station, message)
-        done = rule.do not in (Deed.TROUBLE, Deed.ERROR_REPORT)
+        self._take(station, message, rule)
+        done = rule.do not in (Deed.TROUBLE, Deed.ERROR_REPORT, Deed.LOSE)
         command = Command(
             role=message.role,
             station=station.name,
-            route_number=_number(values, "route_number"),
-            trace_number=_number(values, "trace_number"),
-            business_date=_text(values, "business_date"),
+            route_number=number_in(message, "route_number"),
+            trace_number=number_in(message, "trace_number"),
+            business_date=text_in(message, "business_date"),
             original=original,
-            original_route=_number(values, "original_route_number"),
-            amount=_number(values, "amount"),
+            original_route=number_in(message, "original_route_number"),
+            original_type=text_in(message, "original_type_code"),
+            terminal_id=text_in(message, "terminal_id"),
+            amount=number_in(message, "amount"),
             connection=station.number,
         )
-        self.ledger.command(command, done=done)
-        if rule.do is Deed.ERROR_REPORT:
-            return self._delivered(rule, self._error_report(message, rule, original))
-        answer: dict[str, Value] = dict(values)
-        answer["result_code"] = self._result_code(rule, Outcome.APPROVED if done else Outcome.DECLINED)
-        if rule.do is Deed.TROUBLE:
-            answer["result_code"] = self.partner.result_code_for(Outcome.DECLINED)
-            answer["error_code"] = rule.code or self._error_code(ErrorClass.DESTINATION_TROUBLE)
-        return self._delivered(rule, self._send(REPORT_OF[message.role], answer, original, ends=done))
-
-    def _about_the_line(self, station: Station, message: Message) -> list[Act]:
-        if "station_id" in message.values and station.name == "?":
-            station.name = _text(message.values, "station_id")
-        self._tell(station, "→", message)
-        answer = REPORT_OF.get(message.role)
-        if answer is None:
-            return []  # an answer to our own keep-alive
-        rule = self.rules.of(message, station.name)
+        self.ledger.command(command, done=done, lost=rule.do is Deed.LOSE)
         if rule.do is Deed.LOSE:
             return []
+        if rule.do is Deed.ERROR_REPORT:
+            answer = self._error_report(message, rule)._replace(about=original, ends=True)
+            return self._delivered(station, rule, answer)
         values: dict[str, Value] = dict(message.values)
-        refused = rule.do is Deed.REFUSE or (message.role is Role.OPENING_REQUEST and self.refuse_opening)
-        if message.role in (Role.OPENING_REQUEST, Role.CLOSING_REQUEST):
-            values["result_code"] = self._result_code(rule, Outcome.DECLINED if refused else Outcome.APPROVED)
-            if not refused:
-                station.open = message.role is Role.OPENING_REQUEST
-        return self._delivered(rule, self._send(answer, values, None, ends=True))
+        values["result_code"] = self.partner.result_code_for(Outcome.APPROVED if done else Outcome.DECLINED)
+        if rule.do is Deed.TROUBLE:
+            values["error_code"] = code_of(rule, self.partner)
+        answer = self._send(REPORT_OF[message.role], values)._replace(about=original, ends=done)
+        return self._delivered(station, rule, answer)
+
+    # --- the line itself
+
+    def _about_the_line(self, station: Station, message: Message) -> list[Act]:
+        self._name(station, message)
+        answer = REPORT_OF.get(message.role)
+        if answer is None:
+            return self._answered(station, message)
+        rule = self.rules.of(message, station.name)
+        self._told_to_us(station, message, rule.do)
+        if rule.do is Deed.LOSE:
+            return []
+        acts: list[Act] = []
+        values: dict[str, Value] = dict(message.values)
+        if message.role in _LINE_STATES:
+            refused = rule.do is Deed.REFUSE or (message.role is Role.OPENING_REQUEST and self.refuse_opening)
+            values["result_code"] = self.partner.result_code_for(Outcome.DECLINED if refused else Outcome.APPROVED)
+            if rule.do is Deed.REFUSE:
+                values["result_code"] = code_of(rule, self.partner)
+            if not refused and message.role is Role.OPENING_REQUEST:
+                acts += self._open(station, message)
+            elif not refused:
+                self.disconnected(station)
+        return [*acts, *self._delivered(station, rule, self._send(answer, values))]
+
+    def _name(self, station: Station, message: Message) -> None:
+        name = str(message.values.get("station_id", station.name))
+        if station.name == "?":
+            station.name = name
+        elif station.name != name:
+            self.ledger.violation(Broken.OTHER_STATION, station.name, f"{message.role} in the name of {name}")
+
+    def _open(self, station: Station, message: Message) -> list[Act]:
+        """The station is open here, and so nowhere else: an older connection of it is broken."""
+        older = self._stations.get(station.name)
+        station.open, station.opening = True, message.values
+        self._stations[station.name] = station
+        self.ledger.opened(station.name, station.number)
+        if older is None or older is station:
+            return []
+        older.open = False
+        self.counters["replaced_connections"] += 1
+        return [Break(older.number)]
+
+    def _answered(self, station: Station, message: Message) -> list[Act]:
+        """An answer to a telegram of the centre's own; or to none."""
+        self._tell(station, "→", message)
+        self.counters[f"own_{message.role}"] += 1
+        asked = message.role, number_in(message, "trace_number")
+        if asked not in station.asked:
+            self.ledger.violation(Broken.NOT_ASKED, station.name, f"{message.role} {asked[1]}")
+            return []
+        station.asked.remove(asked)
+        if message.role is not Role.CLOSING_ANSWER:
+            return []
+        self.disconnected(station)
+        return [Break(station.number)]
 
     # --- telegrams out
 
-    def keepalive(self, station: Station, template: Mapping[str, Value]) -> Send:
-        """A keep-alive of the centre's own."""
-        self._trace_number += 1
-        values = {**template, "station_id": station.name, "trace_number": self._trace_number, "route_number": 0}
-        return self._send(Role.KEEPALIVE_REQUEST, values, None, ends=False)
+    def ask(self, station: Station, role: Role, date: str, time: str) -> Send:
+        """A keep-alive or a closing of the centre's own, on an open line."""
+        first, last = self.partner.trace_range
+        self._trace_number = self._trace_number + 1 if self._trace_number < last else first
+        values = {
+            **station.opening,
+            "business_date": date,
+            "sent_time": time,
+            "trace_number": self._trace_number,
+            "route_number": 0,
+        }
+        return self._send(role, values)
 
     def sent(self, station: Station, send: Send) -> bytes:
         """It goes out now: its bytes, framed."""
-        self.counters[send.role] += 1
-        if send.about is not None:
-            self.ledger.answered(send.about, station.name, _number(send.values, "route_number"), ends=send.ends)
+        if send.role in REPORT_OF:
+            self.counters[f"own_{send.role}"] += 1
+            station.asked.add((REPORT_OF[send.role], int(send.values["trace_number"])))
+        else:
+            self.counters[send.role] += 1
+        if send.about is not None and send.is_report:
+            self.ledger.reported(send.about)
+        if send.about is not None and send.ends:
+            cancelled = not send.is_report and send.role is not Role.ERROR_REPORT
+            route = int(send.values["route_number"])
+            self.ledger.answered(send.about, station.name, route, cancelled=cancelled)
         self._tell(station, "←", Message(send.role, send.values))
         return self.partner.framing.wrap(self.partner.encode(send.role, send.values))
 
-    def _delivered(self, rule: Rule, answer: Send) -> list[Act]:
+    def _delivered(self, station: Station, rule: Rule, answer: Send) -> list[Act]:
+        answer = answer._replace(after_ms=rule.waits_ms)
         match rule.do:
             case Deed.SILENT:
                 return []
-            case Deed.LATE:
-                return [answer._replace(after_ms=rule.after_ms)]
             case Deed.TWICE:
                 return [answer, answer]
             case Deed.DROP:
-                return [Break()]
+                return [Break(station.number)]
             case Deed.GARBAGE:
-                return [Rubbish()]
+                return [Rubbish(self.partner.framing.wrap(GARBAGE))]
+            case Deed.NOISE:
+                return [Rubbish(NOISE)]
+            case Deed.OTHER_AMOUNT:  # so it answers nothing
+                amount = int(answer.values["amount"])
+                return [Send(answer.role, {**answer.values, "amount": amount - 1 if amount else 1}, answer.after_ms)]
             case _:
                 return [answer]
 
-    def _send(self, role: Role, values: Mapping[str, Value], about: EntryKey | None, *, ends: bool) -> Send:
+    def _send(self, role: Role, values: Mapping[str, Value]) -> Send:
         names = self.partner.telegrams[role].names
-        return Send(role, {name: value for name, value in values.items() if name in names}, 0, about, ends)
+        return Send(role, {name: value for name, value in values.items() if name in names})
 
-    def _error_report(self, message: Message, rule: Rule, key: EntryKey) -> Send:
+    def _error_report(self, message: Message, rule: Rule) -> Send:
         values: dict[str, Value] = dict(message.values)
         values["original_type_code"] = self.partner.type_code(message.role)
-        values["error_code"] = rule.code or self._error_code(ErrorClass.TELEGRAM_ERROR)
-        return self._send(Role.ERROR_REPORT, values, key, ends=True)
+        values["error_code"] = code_of(rule, self.partner)
+        return self._send(Role.ERROR_REPORT, values)
 
-    def _result_code(self, rule: Rule, outcome: Outcome) -> str:
-        if rule.code is not None and rule.code in self.partner.result_codes:
-            return rule.code
-        return self.partner.result_code_for(outcome)
-
-    def _error_code(self, error_class: ErrorClass) -> str:
-        return next(code for code, each in self.partner.error_codes.items() if each.error_class is error_class)
-
-    # --- the story
+    # --- the story, and what every request and cancel telegram has to keep to
 
     def story(self, since: int = 0) -> list[Told]:
         """The telegrams that passed, from the one numbered `since` on."""
-        return [told for told in self._story or () if told.number >= since]
+        return self._story.since(since)
 
-    def _tell(self, station: Station, way: str, message: Message) -> None:
-        self._told += 1
-        if self._story is None:
-            return
-        values = message.values
-        original = values.get("original_trace_number")
-        self._story.append(
-            Told(
-                number=self._told,
-                station=station.name,
-                way=way,
-                role=message.role,
-                type_code=self.partner.type_code(message.role),
-                route_number=_number(values, "route_number"),
-                trace_number=_number(values, "trace_number"),
-                original_trace_number=original if isinstance(original, int) else None,
-                text=self.partner.describe(message),
-            )
-        )
-
-    def _must_be_open(self, station: Station, message: Message) -> None:
+    def _take(self, station: Station, message: Message, rule: Rule) -> None:
+        self._told_to_us(station, message, rule.do)
         if not station.open:
             self.ledger.violation(Broken.NOT_OPEN, station.name, f"{message.role} before an opening")
+        for name, (first, last) in (
+            ("trace_number", self.partner.trace_range),
+            ("route_number", self.partner.route_range),
+        ):
+            if not first <= (number := number_in(message, name)) <= last:
+                text = f"{message.role}: {name} {number} is not from {first} to {last}"
+                self.ledger.violation(Broken.OUT_OF_RANGE, station.name, text)
+
+    def _told_to_us(self, station: Station, message: Message, deed: Deed) -> None:
+        self.counters[message.role] += 1
+        self._tell(station, "→", message, deed)
+
+    def _tell(self, station: Station, way: str, message: Message, deed: Deed | None = None) -> None:
+        self._story.tell(station.name, way, message, deed)
 
 
-def _original(station: str, values: Mapping[str, Value]) -> EntryKey | None:
-    if "original_trace_number" not in values:
-        return None
-    return EntryKey(station, _text(values, "original_business_date"), _number(values, "original_trace_number"))
-
-
-def _number(values: Mapping[str, Value], name: str) -> int:
-    value = values[name]
-    assert isinstance(value, int), name
-    return value
-
-
-def _text(values: Mapping[str, Value], name: str) -> str:
-    return str(values[name])
+def _named(message: Message) -> tuple[str, int]:
+    """What a follow-up or a cancel telegram is about."""
+    return text_in(message, "original_business_date"), number_in(message, "original_trace_number")

@@ -1,15 +1,23 @@
 """Commands to a running centre, from another process: line-wise JSON over TCP.
 
-control = Control("127.0.0.1", 7310)
-control.behave(role="sale_request", amount=4000, do="silent")
-control.ledger()
+with Control("127.0.0.1", 7310) as control:
+    control.behave(role="sale_request", amount=4000, do="silent")
+    …
+    control.wait_for(lambda: control.ledger(reference="A1", cancelled=True))
+    control.violations()
 """
 
 import socket
+import threading
+import time
+from collections.abc import Callable
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import msgspec
+
+T = TypeVar("T")
+_STEP_S = 0.01
 
 
 class ControlError(Exception):
@@ -17,7 +25,7 @@ class ControlError(Exception):
 
 
 class Control:
-    """One connection to a centre's control port. Every method raises `ControlError`."""
+    """One connection to a centre's control port; threads may share it. Every method raises `ControlError`."""
 
     def __init__(self, host: str, port: int, timeout_s: float = 10.0) -> None:
         try:
@@ -25,16 +33,19 @@ class Control:
         except OSError as error:
             raise ControlError(f"no centre takes commands at {host}:{port}: {error.strerror or error}") from error
         self._file = self._socket.makefile("rb")
+        self._lock = threading.Lock()
+
+    # --- what it knows
 
     def ping(self) -> dict[str, Any]:
         """The partner's name, the ports it listens on, the stations that are open."""
         answer: dict[str, Any] = self._ask("ping")
         return answer
 
-    def ledger(self) -> list[dict[str, Any]]:
-        """All entries: fields of `simulator.ledger.Entry`, with `stands` and `balance`."""
+    def ledger(self, **wanted: Any) -> list[dict[str, Any]]:
+        """The entries in which these fields have these values: fields of `Entry`, and `stands` and `balance`."""
         answer: list[dict[str, Any]] = self._ask("ledger")
-        return answer
+        return _those(answer, wanted)
 
     def balance(self) -> int:
         """The merchants' claim in the centre's books, in yen."""
@@ -45,15 +56,36 @@ class Control:
         answer: list[dict[str, Any]] = self._ask("violations")
         return answer
 
+    def suspicions(self) -> list[dict[str, Any]]:
+        """What looks wrong and may be right: odd, station, text."""
+        answer: list[dict[str, Any]] = self._ask("suspicions")
+        return answer
+
     def counters(self) -> dict[str, int]:
-        """Telegrams that passed, by role."""
+        """Telegrams that passed, by role; those the centre itself has begun, and their answers, with own_ before it."""
         answer: dict[str, int] = self._ask("counters")
         return answer
 
-    def story(self, since: int = 0) -> list[dict[str, Any]]:
-        """The telegrams that passed, in order: fields of `simulator.centre.Told`."""
+    def story(self, since: int = 0, **wanted: Any) -> list[dict[str, Any]]:
+        """The telegrams that passed, in order, in which these fields of `Told` have these values."""
         answer: list[dict[str, Any]] = self._ask("story", since=since)
+        return _those(answer, wanted)
+
+    def rules(self) -> list[dict[str, Any]]:
+        """The rules in force, in the order in which they are tried."""
+        answer: list[dict[str, Any]] = self._ask("rules")
         return answer
+
+    def wait_for(self, found: Callable[[], T], limit_s: float = 10.0) -> T:
+        """Ask until something is found (is true); gives it. Raises `ControlError` when that takes longer."""
+        until = time.monotonic() + limit_s
+        while not (answer := found()):
+            if time.monotonic() > until:
+                raise ControlError(f"not seen within {limit_s:g} s")
+            time.sleep(_STEP_S)
+        return answer
+
+    # --- what it shall do
 
     def behave(self, **rule: Any) -> None:
         """Put a rule before all others; its form is told in `simulator.rules`."""
@@ -63,25 +95,31 @@ class Control:
         """Have no rules any more."""
         self._ask("clear")
 
-    def drop_lines(self) -> None:
-        """Break every connection."""
-        self._ask("drop_lines")
+    def drop_lines(self, station: str | None = None) -> None:
+        """Break every connection, or those of one station."""
+        self._ask("drop_lines", station=station)
 
     def refuse_opening(self, refuse: bool) -> None:
         """Refuse every opening from now on, or no more."""
         self._ask("refuse_opening", refuse=refuse)
 
     def stop_listening(self) -> None:
-        """Take no new connections; those there are go on."""
+        """Take no new connections, and call nobody; those there are go on."""
         self._ask("stop_listening")
 
     def listen_again(self) -> None:
-        """Take new connections, on the same ports."""
+        """Take new connections, on the same ports, and call again."""
         self._ask("listen_again")
 
     def keepalive(self) -> int:
         """Send a keep-alive on every open line; gives their number."""
         return int(self._ask("keepalive"))
+
+    def close_stations(self) -> int:
+        """Ask to close every open line, and hang up when that is answered; gives their number."""
+        return int(self._ask("close_stations"))
+
+    # --- the connection
 
     def close(self) -> None:
         """Hang up."""
@@ -98,9 +136,10 @@ class Control:
 
     def _ask(self, what: str, **more: Any) -> Any:
         try:
-            self._socket.sendall(msgspec.json.encode({"do": what, **more}) + b"\n")
-            line = self._file.readline()
-        except OSError as error:
+            with self._lock:
+                self._socket.sendall(msgspec.json.encode({"do": what, **more}) + b"\n")
+                line = self._file.readline()
+        except (OSError, ValueError) as error:  # ValueError: it was closed here
             raise ControlError(f"{what}: the centre does not answer: {error}") from error
         if not line:
             raise ControlError(f"{what}: the centre has gone")
@@ -108,3 +147,7 @@ class Control:
         if "error" in answer:
             raise ControlError(f"{what}: {answer['error']}")
         return answer["ok"]
+
+
+def _those(rows: list[dict[str, Any]], wanted: dict[str, Any]) -> list[dict[str, Any]]:
+    return [row for row in rows if all(row[name] == value for name, value in wanted.items())]

@@ -1,155 +1,181 @@
 """The centre's books: what was booked, what was cancelled, and which rules of the line were broken. Pure.
 
-A violation is written down only when it is certain from this end of the line. So a route that carries something else
-while a cancel has not ended is suspicious, but the gateway may have handed that cancel to a person; it is a violation
-when another telegram of that cancel follows.
+A violation is written down only when it is certain from this end of the line. What looks wrong and may have an
+innocent cause is a suspicion: so a route that carries something else while a cancel has not ended, for the gateway may
+have handed that cancel to a person; it is a violation when another telegram of that cancel follows.
+
+A telegram that a rule lets go lost stands in no book, but it was sent: the rules of the line are watched with it.
 """
 
+from collections import Counter
 from collections.abc import Iterable
-from enum import StrEnum
-from typing import NamedTuple
 
 import msgspec
 
 from schemas.telegrams import FAULT_COMMANDS, Outcome, Role
+from simulator.entries import (
+    CANCELS,
+    CONFIRMS,
+    CREDITS,
+    Broken,
+    Command,
+    Entry,
+    EntryKey,
+    Odd,
+    Suspicion,
+    Violation,
+)
 
-_CONFIRMS = (Role.FAULT_CONFIRM, Role.FAULT_CONFIRM_AGAIN)
+__all__ = ["Broken", "Command", "Entry", "EntryKey", "Ledger", "Odd", "Suspicion", "Violation"]
+
 _AGAIN = {Role.FAULT_CANCEL_AGAIN: Role.FAULT_CANCEL, Role.FAULT_CONFIRM_AGAIN: Role.FAULT_CONFIRM}
-_CREDITS = (Role.CANCEL_REQUEST, Role.REFUND_REQUEST)
-
-
-class EntryKey(NamedTuple):
-    """How the centre knows a telegram: the station it came from, its business date, its trace number."""
-
-    station: str
-    business_date: str
-    trace_number: int
-
-
-class Entry(msgspec.Struct):
-    """One request in the books. `pan` is masked."""
-
-    station: str
-    business_date: str
-    trace_number: int
-    route_number: int
-    role: Role
-    terminal_id: str
-    amount: int
-    pan: str
-    reference: str | None
-    outcome: Outcome
-    connection: int  # on which connection of the station it came
-    original: EntryKey | None = None
-    answers: int = 0
-    commands: list[Role] = msgspec.field(default_factory=list)
-    cancelled: bool = False  # by a cancel telegram 障害取消
-
-    @property
-    def key(self) -> EntryKey:
-        return EntryKey(self.station, self.business_date, self.trace_number)
-
-    @property
-    def stands(self) -> bool:
-        """Whether it counts: approved and not cancelled."""
-        return self.outcome is Outcome.APPROVED and not self.cancelled
-
-    @property
-    def balance(self) -> int:
-        """What it adds to the merchant's claim, in yen."""
-        if not self.stands or self.role is Role.AUTHORISATION_REQUEST:
-            return 0
-        return -self.amount if self.role in _CREDITS else self.amount
-
-
-class Broken(StrEnum):
-    """The rules of the line that can be seen to be broken from the centre."""
-
-    TRACE_TWICE = "trace_number_twice"
-    NOT_OPEN = "request_on_a_line_that_is_not_open"
-    OTHER_ROUTE = "confirm_on_another_route_or_line"
-    ROUTE_REUSED = "held_route_carried_another_telegram"
-    UNKNOWN_ORIGINAL = "cancel_of_something_unknown"
-    OTHER_AMOUNT = "cancel_of_another_amount"
-    NOTHING_TO_CANCEL = "cancel_of_what_was_turned_round_or_in_error"
-    AGAIN_FIRST = "re_command_without_a_command"
-    NOT_ANSWERED = "cancel_instead_of_confirm_of_what_was_not_answered"
-    UNREADABLE = "not_a_telegram"
-
-
-class Violation(msgspec.Struct, frozen=True):
-    """A broken rule: which, by whom, and in words."""
-
-    broken: Broken
-    station: str
-    text: str
-
-
-class Command(NamedTuple):
-    """A cancel telegram, as far as the books need it."""
-
-    role: Role
-    station: str
-    route_number: int
-    trace_number: int
-    business_date: str
-    original: EntryKey
-    original_route: int
-    amount: int
-    connection: int
-
-    @property
-    def name(self) -> str:
-        return f"{self.role} {self.trace_number} on route {self.route_number}"
+_RETURNED = (Outcome.TURNED_ROUND, Outcome.IN_ERROR)
 
 
 class Ledger:
-    """All entries of a centre, and the violations."""
+    """All entries of a centre, the violations, and the suspicions."""
 
     def __init__(self) -> None:
-        self.entries: dict[EntryKey, Entry] = {}
+        self.entries: dict[EntryKey, Entry] = {}  # the first under each key
         self.violations: list[Violation] = []
-        self.not_arrived = 0  # confirms of requests that never came: nothing to cancel, and no fault of anyone
+        self.suspicions: list[Suspicion] = []
+        self._books: list[Entry] = []  # all that came, also what should not have
+        self._lost: dict[EntryKey, Entry] = {}
+        self._stations: dict[str, set[int]] = {}  # and the connections each has had
         self._traces: set[EntryKey] = set()
+        self._requests: dict[tuple[object, ...], EntryKey] = {}  # what a request asks for, and its first telegram
+        self._credited: Counter[EntryKey] = Counter()  # yen that stand against an original
+        self._followed: dict[EntryKey, str] = {}  # originals, and what has followed them up
+        self._commands: dict[EntryKey, list[Command]] = {}  # cancel telegrams, by original
+        self._missing: set[EntryKey] = set()
+        self._done: set[EntryKey] = set()  # cancelled, and that has been reported
         self._on_route: dict[tuple[str, int], EntryKey] = {}  # what a route carries, until it is answered
         self._suspects: dict[EntryKey, str] = {}  # unanswered, and its route was used for something else
+
+    @property
+    def not_arrived(self) -> int:
+        """Requests that never came, though a confirm did: nothing to cancel, and no fault of anyone."""
+        return len(self._missing)
 
     def violation(self, broken: Broken, station: str, text: str) -> None:
         """Write a violation down."""
         self.violations.append(Violation(broken, station, text))
 
+    def suspicion(self, odd: Odd, station: str, text: str) -> None:
+        """Write a suspicion down."""
+        self.suspicions.append(Suspicion(odd, station, text))
+
+    # --- what happens
+
+    def opened(self, station: str, connection: int) -> None:
+        """The station was opened on this connection."""
+        self._stations.setdefault(station, set()).add(connection)
+
     def request(self, entry: Entry) -> None:
         """Book a request, with the outcome the centre has decided."""
-        self._number(entry.key)
-        self._occupy(entry.station, entry.route_number, entry.key, f"{entry.role} {entry.trace_number}")
-        self.entries[entry.key] = entry
+        self._watch(entry)
+        self._books.append(entry)
+        self.entries.setdefault(entry.key, entry)
+        if entry.original is not None and entry.stands:
+            self._credited[entry.original] += entry.amount
 
-    def command(self, command: Command, *, done: bool) -> None:
-        """Book a cancel telegram; `done` says whether it is carried out."""
+    def lost(self, entry: Entry) -> None:
+        """A request that is to be lost: not booked, but sent."""
+        self._watch(entry)
+        self._lost.setdefault(entry.key, entry)
+
+    def command(self, command: Command, *, done: bool, lost: bool = False) -> None:
+        """Book a cancel telegram; `done` says whether it is carried out, `lost` that it is to be lost."""
+        original = command.original
         self._number(EntryKey(command.station, command.business_date, command.trace_number))
-        self._check_route(command)
-        if (by := self._suspects.pop(command.original, None)) is not None:
-            text = f"route carried {by} while {command.original.trace_number} was held, then came {command.name}"
+        arrived = self.entries.get(original)
+        entry = arrived or self._lost.get(original)
+        before = self._commands.setdefault(original, [])
+        self._check_route(command, entry, before)
+        self._check_order(command, entry, before)
+        if (by := self._suspects.pop(original, None)) is not None:
+            text = f"route carried {by} while {original.trace_number} was held, then came {command.name}"
             self.violation(Broken.ROUTE_REUSED, command.station, text)
-        self._occupy(command.station, command.route_number, command.original, command.name)
-        entry = self.entries.get(command.original)
-        if entry is None:
-            self._nothing_there(command)
-            return
-        self._check(command, entry)
-        entry.commands.append(command.role)
-        if done:
-            entry.cancelled = True
+        self._occupy(command.station, command.route_number, original, command.name)
+        before.append(command)
+        if arrived is None:
+            self._nothing_there(command, known=entry is not None)
+        if entry is not None:
+            self._check(command, entry)
+        if arrived is not None and not lost:
+            arrived.commands.append(command.role)
+        if arrived is not None and done:
+            self._cancel(arrived)
 
-    def answered(self, key: EntryKey, station: str, route_number: int, *, ends: bool) -> None:
-        """The centre has answered a telegram about `key`; `ends`: nothing is open about it any more."""
+    def reported(self, key: EntryKey) -> None:
+        """A report about this request goes out."""
         entry = self.entries.get(key)
-        if entry is not None and ends:
+        if entry is not None:
             entry.answers += 1
-        if ends and self._on_route.get((station, route_number)) == key:
+
+    def answered(self, key: EntryKey, station: str, route_number: int, *, cancelled: bool) -> None:
+        """Nothing is open about this one any more; `cancelled`: by the report of a cancel that goes out."""
+        if cancelled:
+            self._done.add(key)
+        if self._on_route.get((station, route_number)) == key:
             del self._on_route[station, route_number]
 
+    def _cancel(self, entry: Entry) -> None:
+        if entry.original is not None and entry.stands:
+            self._credited[entry.original] -= entry.amount
+        entry.cancelled = True
+
+    # --- what it knows
+
+    def original_of(
+        self, station: str, date: str, trace_number: int, *, approval_code: str | None, pan: str
+    ) -> Entry | None:
+        """What a follow-up takes back. It may have come over another line, which had counted with the same numbers."""
+        for each in (station, *(other for other in self._stations if other != station)):
+            entry = self.entries.get(EntryKey(each, date, trace_number))
+            if entry is None or entry.role in CREDITS or entry.pan != pan:
+                continue
+            if approval_code in (None, entry.approval_code):
+                return entry
+        return None
+
+    def left(self, original: Entry) -> int:
+        """How many yen of it can still be taken back."""
+        return original.amount - self._credited[original.key] if original.stands else 0
+
+    def balance(self) -> int:
+        """The merchants' claim, in yen."""
+        return sum(entry.balance for entry in self._books)
+
+    def rows(self) -> Iterable[dict[str, object]]:
+        """The entries as plain values."""
+        for entry in self._books:
+            row = msgspec.to_builtins(entry)
+            yield {**row, "stands": entry.stands, "balance": entry.balance}
+
     # --- checks
+
+    def _watch(self, entry: Entry) -> None:
+        """The rules that are about every request."""
+        self._number(entry.key)
+        name = f"{entry.role} {entry.trace_number}"
+        if entry.key in self._commands:
+            text = f"{name}: came after {self._commands[entry.key][0].name}, which is about it"
+            self.violation(Broken.AFTER_CANCEL, entry.station, text)
+        if entry.reference is not None:
+            # A reference is the client's own, and a terminal belongs to one client.
+            what = (
+                entry.business_date, entry.role, entry.terminal_id, entry.reference, entry.amount, entry.pan,
+                entry.names, entry.original,
+            )  # fmt: skip
+            first = self._requests.setdefault(what, entry.key)
+            if first != entry.key:
+                before = f"{first.trace_number} of {first.station}"
+                text = f"{name}: {entry.reference} of terminal {entry.terminal_id} came as {before} before"
+                self.violation(Broken.REQUEST_TWICE, entry.station, text)
+        if entry.original is not None:
+            self._followed[entry.original] = name
+        self._occupy(entry.station, entry.route_number, entry.key, name)
 
     def _number(self, key: EntryKey) -> None:
         if key in self._traces:
@@ -161,58 +187,92 @@ class Ledger:
         holder = self._on_route.get((station, route))
         if holder is not None and holder != key:
             self._suspects[holder] = name
+            self.suspicion(Odd.ROUTE_BUSY, station, f"{name} on route {route}: {holder.trace_number} is open there")
         self._on_route[station, route] = key
 
-    def _check_route(self, command: Command) -> None:
-        if command.role not in _CONFIRMS:
-            return
-        entry = self.entries.get(command.original)
-        wanted = command.original_route if entry is None else entry.route_number
+    def _check_route(self, command: Command, entry: Entry | None, before: list[Command]) -> None:
+        """8930 and 8940 go over the route of the request, 8920 over that of its 8910."""
+        if command.role in CONFIRMS:
+            wanted = command.original_route if entry is None else entry.route_number
+            whose = "original"
+        else:
+            wanted = next((each.route_number for each in before if each.role in CANCELS), command.route_number)
+            whose = "command"
         if command.route_number != wanted:
-            text = f"{command.name}: the original went over route {wanted}"
+            text = f"{command.name}: the {whose} went over route {wanted}"
             self.violation(Broken.OTHER_ROUTE, command.station, text)
 
-    def _nothing_there(self, command: Command) -> None:
-        other_line = any(
-            each.business_date == command.original.business_date and each.trace_number == command.original.trace_number
-            and each.route_number == command.original_route and each.amount == command.amount and not each.cancelled
-            and each.answers == 0
-            for each in self.entries.values()
-            if each.station != command.station
-        )  # fmt: skip
-        if other_line:
-            self.violation(Broken.OTHER_ROUTE, command.station, f"{command.name}: the original came over another line")
-        elif command.role in _CONFIRMS:
-            self.not_arrived += 1
-        else:
-            text = f"{command.name}: no {command.original.trace_number} of {command.original.business_date}"
-            self.violation(Broken.UNKNOWN_ORIGINAL, command.station, text)
+    def _check_order(self, command: Command, entry: Entry | None, before: list[Command]) -> None:
+        """8930, then 8940s; or 8910, then 8920s."""
+        roles = [each.role for each in before]
+        mine = CONFIRMS if command.role in CONFIRMS else CANCELS
+        if any(role not in mine for role in roles):
+            text = f"{command.name}: {roles[0]} {before[0].trace_number} came before"
+            self.violation(Broken.BOTH_LINES, command.station, text)
+        first = _AGAIN.get(command.role)
+        if first is None:
+            if command.role in roles:
+                self.violation(Broken.COMMAND_TWICE, command.station, f"{command.name}: it came before")
+        elif first not in roles and entry is not None and command.connection == entry.connection:
+            self.violation(Broken.AGAIN_FIRST, command.station, f"{command.name}: no {first} came before")
+        if command.original in self._done:
+            text = f"{command.name}: {command.original.trace_number} was reported as cancelled"
+            self.suspicion(Odd.AFTER_DONE, command.station, text)
+
+    def _nothing_there(self, command: Command, *, known: bool) -> None:
+        """`known`: because it was lost on purpose."""
+        original = command.original
+        if command.role in CANCELS:
+            if not known:
+                text = f"{command.name}: no {original.trace_number} of {original.business_date}"
+                self.violation(Broken.UNKNOWN_ORIGINAL, command.station, text)
+            return
+        # Where a line never broke, all that was sent has come.
+        never_broke = not known and self._stations.get(command.station) == {command.connection}
+        elsewhere = not known and self._is_elsewhere(command)
+        if elsewhere and never_broke:
+            text = f"{command.name}: the original came over another line"
+            self.violation(Broken.OTHER_ROUTE, command.station, text)
+            return
+        self._missing.add(original)
+        if elsewhere or never_broke:
+            odd = Odd.OTHER_LINE if elsewhere else Odd.NEVER_CAME
+            text = f"{command.name}: {original.trace_number} of {original.business_date}"
+            self.suspicion(odd, command.station, text)
+
+    def _is_elsewhere(self, command: Command) -> bool:
+        _, date, trace_number = command.original
+        for station in self._stations:
+            each = self.entries.get(EntryKey(station, date, trace_number))
+            if each is None or each.cancelled or each.answers or station == command.station:
+                continue
+            if _described(command) == (each.type_code, each.terminal_id, each.route_number, each.amount):
+                return True
+        return False
 
     def _check(self, command: Command, entry: Entry) -> None:
+        station, name = command.station, command.name
         if command.amount != entry.amount:
-            text = f"{command.name}: {command.amount} yen of {entry.amount}"
-            self.violation(Broken.OTHER_AMOUNT, command.station, text)
-        if entry.outcome in (Outcome.TURNED_ROUND, Outcome.IN_ERROR):
-            text = f"{command.name}: {entry.trace_number} was {entry.outcome}"
-            self.violation(Broken.NOTHING_TO_CANCEL, command.station, text)
-        first = _AGAIN.get(command.role)
-        if first is not None and first not in entry.commands and command.connection == entry.connection:
-            self.violation(Broken.AGAIN_FIRST, command.station, f"{command.name}: no {first} came before")
-        if command.role is Role.FAULT_CANCEL and entry.answers == 0:
-            text = f"{command.name}: {entry.trace_number} was never answered"
-            self.violation(Broken.NOT_ANSWERED, command.station, text)
+            self.violation(Broken.OTHER_AMOUNT, station, f"{name}: {command.amount} yen of {entry.amount}")
+        said, true = _described(command)[:3], (entry.type_code, entry.terminal_id, entry.route_number)
+        if said != true:
+            text = f"{name}: type, terminal and route of {entry.trace_number} are {true}, not {said}"
+            self.violation(Broken.OTHER_ORIGINAL, station, text)
+        if command.role in CANCELS and entry.answers == 0:
+            self.violation(Broken.NOT_ANSWERED, station, f"{name}: {entry.trace_number} was never answered")
+        if entry.outcome in _RETURNED:
+            text = f"{name}: {entry.trace_number} was {entry.outcome}"
+            if command.role in CANCELS:
+                self.violation(Broken.NOTHING_TO_CANCEL, station, text)
+            else:
+                self.suspicion(Odd.CONFIRM_OF_RETURNED, station, text)
+        if (follow_up := self._followed.get(entry.key)) is not None:
+            text = f"{name}: {follow_up} has shown that the client knows {entry.trace_number}"
+            self.violation(Broken.FOLLOWED_UP, station, text)
 
-    # --- what it says
 
-    def balance(self) -> int:
-        """The merchants' claim, in yen."""
-        return sum(entry.balance for entry in self.entries.values())
-
-    def rows(self) -> Iterable[dict[str, object]]:
-        """The entries as plain values."""
-        for entry in self.entries.values():
-            row = msgspec.to_builtins(entry)
-            yield {**row, "stands": entry.stands, "balance": entry.balance}
+def _described(command: Command) -> tuple[str, str, int, int]:
+    return command.original_type, command.terminal_id, command.original_route, command.amount
 
 
 assert set(_AGAIN) | set(_AGAIN.values()) == set(FAULT_COMMANDS)

@@ -1,25 +1,36 @@
 """How the centre behaves: rules over telegrams, the first that matches wins. Pure data and its reading.
 
 [[rule]]
-role = "sale_request"        # or a list; leave it out for every request
+role = "sale_request"        # or a list; leave it out for every telegram the deed makes sense for
 amount = 4000                # or amount = [4000, 4999], from and to
 pan = "4111111111111111"
 terminal_id = "4980123456789"
 times = 1                    # for the first so many telegrams about one transaction; leave it out for all
 do = "silent"
-code = "C13"                 # for decline, trouble, error_report, refuse: instead of the first listed code
-after_ms = 500               # for late: how long after it has come
+code = "C13"                 # for decline, turn_round, trouble, error_report, refuse: instead of the first listed code
+after_ms = 500               # how long after it has come it is answered; late takes 1000 where this is left out
 """
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from schemas.telegrams import FAULT_COMMANDS, ORDINARY_REQUESTS, STATION_REQUESTS, Message, PartnerSpec, Role
+from schemas.telegrams import (
+    FAULT_COMMANDS,
+    ORDINARY_REQUESTS,
+    STATION_REQUESTS,
+    ErrorClass,
+    Message,
+    Outcome,
+    PartnerSpec,
+    Role,
+)
+
+_LATE_MS = 1_000
 
 
 class RuleError(Exception):
@@ -39,17 +50,36 @@ class Deed(StrEnum):
     LATE = "late"
     TWICE = "twice"
     DROP = "drop"  # booked, and the line broken instead of an answer
-    GARBAGE = "garbage"  # booked, and answered by bytes that are no telegram
+    GARBAGE = "garbage"  # booked, and answered by a telegram of bytes that mean nothing
+    NOISE = "noise"  # booked, and answered by bytes that no telegram can begin with
+    OTHER_AMOUNT = "other_amount"  # booked, and reported with another amount
     REFUSE = "refuse"  # an opening or closing is refused
 
 
-_REQUEST_DEEDS = frozenset(set(Deed) - {Deed.TROUBLE, Deed.REFUSE})
-_COMMAND_DEEDS = frozenset(set(Deed) - {Deed.DECLINE, Deed.TURN_ROUND, Deed.REFUSE})
-_STATION_DEEDS = frozenset({Deed.ANSWER, Deed.SILENT, Deed.LOSE, Deed.LATE, Deed.DROP, Deed.GARBAGE, Deed.REFUSE})
-REQUESTS: tuple[Role, ...] = (*ORDINARY_REQUESTS, *FAULT_COMMANDS, *STATION_REQUESTS)
+_MONEY = (*ORDINARY_REQUESTS, *FAULT_COMMANDS)
+REQUESTS: tuple[Role, ...] = (*_MONEY, *STATION_REQUESTS)
+FITTING: Mapping[Deed, tuple[Role, ...]] = {
+    Deed.ANSWER: REQUESTS,
+    Deed.DECLINE: ORDINARY_REQUESTS,
+    Deed.TURN_ROUND: ORDINARY_REQUESTS,
+    Deed.ERROR_REPORT: _MONEY,
+    Deed.TROUBLE: FAULT_COMMANDS,
+    Deed.SILENT: REQUESTS,
+    Deed.LOSE: REQUESTS,
+    Deed.LATE: REQUESTS,
+    Deed.TWICE: _MONEY,
+    Deed.DROP: REQUESTS,
+    Deed.GARBAGE: REQUESTS,
+    Deed.NOISE: REQUESTS,
+    Deed.OTHER_AMOUNT: _MONEY,
+    Deed.REFUSE: (Role.OPENING_REQUEST, Role.CLOSING_REQUEST),
+}
+"""The telegrams each deed makes sense for."""
+
+SILENT = frozenset({Deed.SILENT, Deed.LOSE, Deed.DROP, Deed.GARBAGE, Deed.NOISE})
 
 
-class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """One rule, as it stands in a file or comes over the control port."""
 
     do: Deed
@@ -59,7 +89,7 @@ class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     terminal_id: str | None = None
     times: int | None = None
     code: str | None = None
-    after_ms: int = 1_000
+    after_ms: int | None = None
 
     def __repr__(self) -> str:
         return f"Rule({self.do}, {self.role})"
@@ -67,8 +97,15 @@ class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     @property
     def roles(self) -> tuple[Role, ...]:
         if self.role is None:
-            return REQUESTS
+            return FITTING[self.do]
         return (self.role,) if isinstance(self.role, Role) else self.role
+
+    @property
+    def waits_ms(self) -> int:
+        """How long after the telegram its answer goes out."""
+        if self.after_ms is None:
+            return _LATE_MS if self.do is Deed.LATE else 0
+        return self.after_ms
 
     def matches(self, message: Message) -> bool:
         """Whether the rule is about this telegram, but for `times`."""
@@ -98,6 +135,9 @@ class Rules:
         self._rules = rules
         self._used: dict[tuple[int, object], int] = {}
 
+    def __iter__(self) -> Iterator[Rule]:
+        return iter(self._rules)
+
     def add(self, rule: Rule) -> None:
         """Put a rule before all others."""
         self._rules = (rule, *self._rules)
@@ -122,31 +162,88 @@ class Rules:
         return DEFAULT
 
 
+# --- reading --------------------------------------------------------------------------------------------------------
+
+
 def rule_from(raw: Mapping[str, Any], partner: PartnerSpec, place: str) -> Rule:
     """Check one rule. Raises `RuleError`."""
     try:
         rule = msgspec.convert(raw, Rule)
     except msgspec.ValidationError as error:
         raise RuleError(f"{place}: {error}: see simulator/rules.py for the form of a rule") from None
-    fitting = {
-        **dict.fromkeys(ORDINARY_REQUESTS, _REQUEST_DEEDS),
-        **dict.fromkeys(FAULT_COMMANDS, _COMMAND_DEEDS),
-        **dict.fromkeys(STATION_REQUESTS, _STATION_DEEDS),
-    }
-    for role in rule.roles if rule.role is not None else ():
-        if role not in fitting:
-            raise RuleError(f"{place}: role: {role} is no request to a centre: one of {', '.join(fitting)}")
-        if rule.do not in fitting[role]:
-            raise RuleError(
-                f"{place}: do: {rule.do} makes no sense for {role}: one of {', '.join(sorted(fitting[role]))}"
-            )
-    if rule.times is not None and rule.times < 1:
-        raise RuleError(f"{place}: times: must be at least 1, or left out for always")
-    if rule.after_ms < 0:
-        raise RuleError(f"{place}: after_ms: must not be negative")
-    if rule.code is not None and rule.code not in {**partner.result_codes, **partner.error_codes}:
-        raise RuleError(f"{place}: code: {partner.name} has no code {rule.code!r}: see its partner.toml")
+    problem = _role_problem(rule, partner) or _number_problem(rule) or _code_problem(rule, partner)
+    if problem is not None:
+        raise RuleError(f"{place}: {problem}")
     return rule
+
+
+def _role_problem(rule: Rule, partner: PartnerSpec) -> str | None:
+    if rule.role == ():
+        return "role: the list is empty: name a role, or leave it out for all"
+    for role in rule.roles:
+        if role not in REQUESTS:
+            return f"role: {role} is no request to a centre: one of {', '.join(REQUESTS)}"
+        if role not in FITTING[rule.do]:
+            fitting = sorted(deed for deed, roles in FITTING.items() if role in roles)
+            return f"do: {rule.do} makes no sense for {role}: one of {', '.join(fitting)}"
+        for name in ("amount", "pan", "terminal_id"):
+            wanted = getattr(rule, name) is not None and rule.role is not None
+            if wanted and name not in partner.telegrams[role].names:
+                return f"{name}: {role} carries none, so the rule would never match: leave it out"
+    return None
+
+
+def _number_problem(rule: Rule) -> str | None:
+    if isinstance(rule.amount, tuple) and rule.amount[0] > rule.amount[1]:
+        return f"amount: nothing lies from {rule.amount[0]} to {rule.amount[1]}: put the smaller one first"
+    if rule.times is not None and rule.times < 1:
+        return "times: must be at least 1, or left out for always"
+    if rule.after_ms is None:
+        return None
+    if rule.after_ms < 0:
+        return "after_ms: must not be negative"
+    return f"after_ms: {rule.do} answers nothing that could wait: leave it out" if rule.do in SILENT else None
+
+
+def _code_problem(rule: Rule, partner: PartnerSpec) -> str | None:
+    if rule.code is None:
+        return None
+    outcomes = {code: result.outcome for code, result in partner.result_codes.items()}
+    if rule.code not in {**outcomes, **partner.error_codes}:
+        return f"code: {partner.name} has no code {rule.code!r}: see its partner.toml"
+    match rule.do:
+        case Deed.DECLINE | Deed.REFUSE:
+            fitting = [code for code, outcome in outcomes.items() if outcome is Outcome.DECLINED]
+        case Deed.TURN_ROUND:
+            fitting = [code for code, outcome in outcomes.items() if outcome is Outcome.TURNED_ROUND]
+        case Deed.TROUBLE | Deed.ERROR_REPORT:
+            fitting = list(partner.error_codes)
+        case _:
+            return f"code: {rule.do} gives none: leave it out"
+    if rule.code in fitting:
+        return None
+    return f"code: {rule.code!r} does not say {rule.do}: one of {', '.join(fitting)}"
+
+
+def code_of(rule: Rule, partner: PartnerSpec) -> str:
+    """The code a rule gives: its own, or the first listed one. Raises `KeyError` for a deed that gives none."""
+    if rule.code is not None:
+        return rule.code
+    match rule.do:
+        case Deed.DECLINE | Deed.REFUSE:
+            return partner.result_code_for(Outcome.DECLINED)
+        case Deed.TURN_ROUND:
+            return partner.result_code_for(Outcome.TURNED_ROUND)
+        case Deed.TROUBLE:
+            return _first(partner, ErrorClass.DESTINATION_TROUBLE)
+        case Deed.ERROR_REPORT:
+            return _first(partner, ErrorClass.TELEGRAM_ERROR)
+        case _:
+            raise KeyError(rule.do)
+
+
+def _first(partner: PartnerSpec, error_class: ErrorClass) -> str:
+    return next(code for code, each in partner.error_codes.items() if each.error_class is error_class)
 
 
 def load_rules(path: Path, partner: PartnerSpec) -> Rules:
@@ -156,7 +253,7 @@ def load_rules(path: Path, partner: PartnerSpec) -> Rules:
     except OSError as error:
         raise RuleError(f"{path}: {error.strerror}: name a file of rules") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise RuleError(f"{path}: not TOML: {error}") from error
+        raise RuleError(f"{path}: not TOML: {error}: correct the syntax") from error
     if set(raw) - {"rule"} or not isinstance(raw.get("rule", []), list):
         raise RuleError(f"{path}: only [[rule]] sections belong here")
     rules = [rule_from(each, partner, f"{path}: rule {number}") for number, each in enumerate(raw.get("rule", []), 1)]

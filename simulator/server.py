@@ -3,21 +3,23 @@
 import asyncio
 import contextlib
 import datetime as dt
-import logging
-from collections.abc import Callable, Mapping, Sequence
+import os
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, assert_never, cast
 
 import msgspec
 
-from schemas.telegrams import FramingError, Role, Value
-from simulator.centre import GARBAGE, Act, Break, Centre, Rubbish, Send, Station
+from schemas.telegrams import FramingError, Role
+from simulator import commands
+from simulator.centre import Act, Break, Centre, Rubbish, Send, Station
+from simulator.commands import Command, CommandError, Order, Question, read_command
 from simulator.ledger import Broken
 from simulator.rules import RuleError, rule_from
 
-_log = logging.getLogger(__name__)
-
 _REDIAL_S = 0.1
+_LINE_MAX = 1 << 20  # bytes of a command
+_JST = dt.timezone(dt.timedelta(hours=9))
 Address = tuple[str, int]
 
 
@@ -33,7 +35,8 @@ class Addresses:
 class LineConnection(asyncio.Protocol):
     """One connection of a gateway's line."""
 
-    def __init__(self, server: "CentreServer") -> None:
+    def __init__(self, server: "CentreServer", called: Address | None = None) -> None:
+        self.called = called  # where the centre has called; None: the gateway has called
         self._server = server
         self._deframer = server.centre.partner.framing.deframer()
         self.station = Station(server.number())
@@ -41,12 +44,12 @@ class LineConnection(asyncio.Protocol):
         self.transport: asyncio.Transport
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self.transport = transport
-        self._server.connections.add(self)
+        self.transport = cast("asyncio.Transport", transport)  # uvloop's are none by inheritance
+        self._server.connections[self.station.number] = self
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002  the protocol's signature
-        self._server.connections.discard(self)
+        self._server.connections.pop(self.station.number, None)
+        self._server.centre.disconnected(self.station)
         self.closed.set()
 
     def data_received(self, data: bytes) -> None:
@@ -57,6 +60,8 @@ class LineConnection(asyncio.Protocol):
         except FramingError as error:
             payloads, problem = list(error.telegrams), str(error)
         for payload in payloads:
+            if self.transport.is_closing():
+                return
             for act in centre.received(self.station, payload):
                 self.perform(act)
         if problem is not None:
@@ -65,17 +70,17 @@ class LineConnection(asyncio.Protocol):
 
     def perform(self, act: Act) -> None:
         """Do what the centre has decided."""
-        if self.transport.is_closing():
-            return
         match act:
+            case Break():
+                self._server.abort(act.number)
+            case _ if self.transport.is_closing():
+                return
             case Send(after_ms=0):
                 self.transport.write(self._server.centre.sent(self.station, act))
             case Send():
                 asyncio.get_running_loop().call_later(act.after_ms / 1000, self.perform, act._replace(after_ms=0))
-            case Break():
-                self.transport.abort()
             case Rubbish():
-                self.transport.write(self._server.centre.partner.framing.wrap(GARBAGE))
+                self.transport.write(act.data)
 
 
 class CentreServer:
@@ -83,14 +88,15 @@ class CentreServer:
 
     def __init__(self, centre: Centre, addresses: Addresses) -> None:
         self.centre = centre
-        self.connections: set[LineConnection] = set()
+        self.connections: dict[int, LineConnection] = {}
         self.control_port = 0
         self.listen_ports: list[int] = []
         self._addresses = addresses
         self._numbers = 0
         self._listeners: list[asyncio.Server] = []
         self._dialling: list[asyncio.Task[None]] = []
-        self._control: asyncio.Server
+        self._control: asyncio.Server | None = None
+        self._controlled: set[asyncio.StreamWriter] = set()
 
     def number(self) -> int:
         """A number for a new connection."""
@@ -103,107 +109,153 @@ class CentreServer:
         """Take commands, then lines. Raises `OSError`."""
         host, port = self._addresses.control
         try:
-            self._control = await asyncio.start_server(self._serve_control, host, port)
+            self._control = await asyncio.start_server(self._serve_control, host, port, limit=_LINE_MAX)
         except OSError as error:
-            raise OSError(error.errno, f"control {host}:{port}: {error.strerror}: choose another --control") from error
+            raise _cannot("--control", host, port, error) from error
         self.control_port = int(self._control.sockets[0].getsockname()[1])
-        await self._listen()
-        self._dialling = [asyncio.create_task(self._dial(*address)) for address in self._addresses.dial]
+        try:
+            await self._begin()
+        except OSError:
+            await self.stop()
+            raise
 
     async def stop(self) -> None:
         """End every connection."""
-        for task in self._dialling:
-            task.cancel()
-        await asyncio.gather(*self._dialling, return_exceptions=True)
-        self._stop_listening()
-        self._drop()
-        self._control.close()
+        await self._retreat()
+        self._drop(None)
+        for writer in list(self._controlled):
+            writer.close()
+        if self._control is not None:
+            self._control.close()
 
-    async def _listen(self) -> None:
+    async def _begin(self) -> None:
+        """Await and call the lines."""
         loop = asyncio.get_running_loop()
-        ports = self.listen_ports or [port for _, port in self._addresses.listen]
-        for (host, _), port in zip(self._addresses.listen, ports, strict=True):
-            try:
-                self._listeners.append(await loop.create_server(lambda: LineConnection(self), host, port))
-            except OSError as error:
-                text = f"line {host}:{port}: {error.strerror}: choose another --listen"
-                raise OSError(error.errno, text) from error
-        self.listen_ports = [int(each.sockets[0].getsockname()[1]) for each in self._listeners]
+        if not self._listeners:
+            ports = self.listen_ports or [port for _, port in self._addresses.listen]
+            for (host, _), port in zip(self._addresses.listen, ports, strict=True):
+                try:
+                    self._listeners.append(await loop.create_server(lambda: LineConnection(self), host, port))
+                except OSError as error:
+                    await self._retreat()
+                    raise _cannot("--listen", host, port, error) from error
+            self.listen_ports = [int(each.sockets[0].getsockname()[1]) for each in self._listeners]
+        if not self._dialling:
+            self._dialling = [asyncio.create_task(self._dial(*address)) for address in self._addresses.dial]
 
-    def _stop_listening(self) -> None:
+    async def _retreat(self) -> None:
+        """Neither await nor call lines; those there are go on."""
         for listener in self._listeners:
             listener.close()
         self._listeners.clear()
+        for task in self._dialling:
+            task.cancel()
+        await asyncio.gather(*self._dialling, return_exceptions=True)
+        self._dialling.clear()
 
     async def _dial(self, host: str, port: int) -> None:
         loop = asyncio.get_running_loop()
         while True:
-            with contextlib.suppress(OSError):
-                _, connection = await loop.create_connection(lambda: LineConnection(self), host, port)
-                await connection.closed.wait()
+            called = next((each for each in self.connections.values() if each.called == (host, port)), None)
+            if called is None:
+                with contextlib.suppress(OSError):
+                    _, called = await loop.create_connection(lambda: LineConnection(self, (host, port)), host, port)
+            if called is not None:
+                await called.closed.wait()
             await asyncio.sleep(_REDIAL_S)
 
-    def _drop(self) -> None:
-        for connection in list(self.connections):
+    def abort(self, number: int) -> None:
+        """Break the connection of this number, if it is there."""
+        connection = self.connections.get(number)
+        if connection is not None:
             connection.transport.abort()
+
+    def _drop(self, station: str | None) -> None:
+        for connection in list(self.connections.values()):
+            if station in (None, connection.station.name):
+                connection.transport.abort()
 
     # --- commands
 
     async def _serve_control(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._controlled.add(writer)
         with contextlib.suppress(ConnectionError):
-            while line := await reader.readline():
+            while line := await self._read(reader):
                 writer.write(msgspec.json.encode(await self._answer(line)) + b"\n")
                 await writer.drain()
         writer.close()
         with contextlib.suppress(ConnectionError):
             await writer.wait_closed()
+        self._controlled.discard(writer)
+
+    async def _read(self, reader: asyncio.StreamReader) -> bytes:
+        try:
+            return await reader.readline()
+        except ValueError:
+            return b""  # longer than any command: nothing after it could be found
 
     async def _answer(self, line: bytes) -> dict[str, Any]:
         try:
-            command = msgspec.json.decode(line, type=dict[str, Any])
-            done = self._commands().get(command.pop("do", ""))
-            if done is None:
-                return {"error": f"unknown command: one of {', '.join(sorted(self._commands()))}"}
-            answer = done(command)
-            if asyncio.iscoroutine(answer):
-                answer = await answer
-        except (msgspec.MsgspecError, RuleError, KeyError, TypeError, OSError) as error:
-            return {"error": f"{error}"}
-        return {"ok": answer}
+            return {"ok": await self._done(read_command(line))}
+        except (CommandError, RuleError, OSError) as error:
+            return {"error": getattr(error, "strerror", None) or str(error)}
 
-    def _commands(self) -> Mapping[str, Callable[[dict[str, Any]], Any]]:
+    async def _done(self, command: Command) -> object:
+        return self._told(command) if isinstance(command, Question) else await self._obeyed(command)
+
+    def _told(self, question: Question) -> object:
         centre = self.centre
-        return {
-            "ping": lambda _: self._where(),
-            "ledger": lambda _: list(centre.ledger.rows()),
-            "balance": lambda _: centre.ledger.balance(),
-            "violations": lambda _: centre.ledger.violations,
-            "counters": lambda _: {**centre.counters, "not_arrived": centre.ledger.not_arrived},
-            "story": lambda command: centre.story(command.get("since", 0)),
-            "behave": self._behave,
-            "clear": lambda _: centre.rules.clear(),
-            "drop_lines": lambda _: self._drop(),
-            "refuse_opening": self._refuse_opening,
-            "stop_listening": lambda _: self._stop_listening(),
-            "listen_again": lambda _: self._listen(),
-            "keepalive": lambda _: self._keepalive(),
-        }
+        match question:
+            case commands.Ping():
+                opened = sorted(each.station.name for each in self.connections.values() if each.station.open)
+                return {"partner": centre.partner.name, "listen": self.listen_ports, "open": opened}
+            case commands.LedgerRows():
+                return list(centre.ledger.rows())
+            case commands.Balance():
+                return centre.ledger.balance()
+            case commands.Violations():
+                return centre.ledger.violations
+            case commands.Suspicions():
+                return centre.ledger.suspicions
+            case commands.Counters():
+                return {**centre.counters, "not_arrived": centre.ledger.not_arrived}
+            case commands.StorySince():
+                return centre.story(question.since)
+            case commands.RulesInForce():
+                return list(centre.rules)
+            case _:
+                assert_never(question)
 
-    def _where(self) -> dict[str, Any]:
-        stations = [each.station.name for each in self.connections if each.station.open]
-        return {"partner": self.centre.partner.name, "listen": self.listen_ports, "open": sorted(stations)}
+    async def _obeyed(self, order: Order) -> int | None:
+        match order:
+            case commands.Behave():
+                self.centre.rules.add(rule_from(order.rule, self.centre.partner, "rule"))
+            case commands.Clear():
+                self.centre.rules.clear()
+            case commands.DropLines():
+                self._drop(order.station)
+            case commands.RefuseOpening():
+                self.centre.refuse_opening = order.refuse
+            case commands.StopListening():
+                await self._retreat()
+            case commands.ListenAgain():
+                await self._begin()
+            case commands.Keepalive():
+                return self._ask(Role.KEEPALIVE_REQUEST)
+            case commands.CloseStations():
+                return self._ask(Role.CLOSING_REQUEST)
+            case _:
+                assert_never(order)
+        return None
 
-    def _behave(self, command: dict[str, Any]) -> None:
-        self.centre.rules.add(rule_from(command["rule"], self.centre.partner, "rule"))
-
-    def _refuse_opening(self, command: dict[str, Any]) -> None:
-        self.centre.refuse_opening = bool(command["refuse"])
-
-    def _keepalive(self) -> int:
-        now = dt.datetime.now(dt.timezone(dt.timedelta(hours=9)))
-        sample = self.centre.partner.telegrams[Role.KEEPALIVE_REQUEST].sample()
-        template: dict[str, Value] = {**sample, "business_date": f"{now:%Y%m%d}", "sent_time": f"{now:%H%M%S}"}
-        opened = [each for each in self.connections if each.station.open]
+    def _ask(self, role: Role) -> int:
+        now = dt.datetime.now(_JST)
+        opened = [each for each in self.connections.values() if each.station.open]
         for connection in opened:
-            connection.perform(self.centre.keepalive(connection.station, template))
+            connection.perform(self.centre.ask(connection.station, role, f"{now:%Y%m%d}", f"{now:%H%M%S}"))
         return len(opened)
+
+
+def _cannot(option: str, host: str, port: int, error: OSError) -> OSError:
+    why = os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror
+    return OSError(error.errno, f"{option} {host}:{port}: {why}: choose another address")

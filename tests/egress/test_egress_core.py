@@ -97,16 +97,28 @@ SCENARIOS = {
          1150 approved b       -> report b approved, sent d#0 t4 r2
          1151 stored           -> transmit sale_request t4 r2
     """,
-    "undeliverable: 8910 on a free route, which is held": """
+    "undeliverable: 8910 on its original's route, which is held": """
             0 ask a            -> sent a#0 t1 r1
             1 stored           -> transmit sale_request t1 r1
            50 approved a       -> report a approved
-          900 8910 a 1         -> hold r2 a, sent a#1 t2 r2
-          901 stored           -> transmit fault_cancel t2 r2
+          900 8910 a 1         -> hold r1 a, sent a#1 t2 r1
+          901 stored           -> transmit fault_cancel t2 r1
          1902 due              -> silent a#1 silence
-         2000 8920 a 2         -> sent a#2 t3 r2
-         2001 stored           -> transmit fault_cancel_again t3 r2
-         2050 done a           -> cancel a#2 done, free r2
+         2000 8920 a 2         -> sent a#2 t3 r1
+         2001 stored           -> transmit fault_cancel_again t3 r1
+         2050 done a           -> cancel a#2 done, free r1
+    """,
+    "undeliverable, and its original's route carries another by now: 8910 on a free one": """
+            0 ask a            -> sent a#0 t1 r1
+            1 stored           -> transmit sale_request t1 r1
+           50 approved a       -> report a approved
+           60 ask b            -> sent b#0 t2 r2
+           60 ask c            -> sent c#0 t3 r3
+           60 ask d            -> sent d#0 t4 r1
+           61 stored           -> transmit sale_request t2 r2, transmit sale_request t3 r3, transmit sale_request t4 r1
+           70 approved b       -> report b approved
+          900 8910 a 1         -> hold r2 a, sent a#1 t5 r2
+          901 stored           -> transmit fault_cancel t5 r2
     """,
     "C13: the route stays held for the re-command": """
             0 ask a            -> sent a#0 t1 r1

@@ -323,6 +323,18 @@ def test_a_follow_up_names_its_original_and_goes_to_its_partner() -> None:
     assert dispatch.record.original.approval_code == "A1"
 
 
+def test_a_follow_up_goes_over_its_originals_line_while_that_is_open() -> None:
+    def line(reference: str, *opened: str) -> str:
+        world = World(SETTINGS, {"cafis": list(opened), "cardnet": []})
+        asked = request(kind=Kind.CANCEL, **FOLLOW_UP | {"transaction_id": f"AP02:r1/{reference}"})
+        (dispatch,) = [act for act in decide(asked, None, _original(), world, 10) if isinstance(act, Dispatch)]
+        return dispatch.line
+
+    references = [f"r{number}" for number in range(20)]
+    assert {line(each, "cafis-0", "cafis-1", "cafis-2") for each in references} == {"cafis-1"}
+    assert {line(each, "cafis-0", "cafis-2") for each in references} == {"cafis-0", "cafis-2"}
+
+
 def test_every_refusal_of_the_router_is_in_the_order_of_precedence() -> None:
     # The refusals the router tells stand in the enum in the order in which `router.intake` looks at them.
     order = list(Refusal)

@@ -135,6 +135,8 @@ def test_a_name_that_stands_twice(what: str, name: str) -> None:
         twin = copy.deepcopy(raw[what][0])
         if what == "customer":
             twin["token_sha256"] = "0" * 64
+        if what == "line":
+            twin["station_id"] = "DNB00099"
         raw[what].append(twin)
 
     assert faults(change) == {"": f"{what} {name} stands 2 times: keep one"}
@@ -202,6 +204,14 @@ def test_routes_in_the_wrong_order() -> None:
 )
 def test_a_fault_names_its_place(change: Change, place: str) -> None:
     assert list(faults(change)) == [place]
+
+
+def test_two_lines_of_a_partner_need_stations_of_their_own() -> None:
+    def change(raw: dict[str, Any]) -> None:
+        raw["line"].append(raw["line"][0] | {"name": "cafis-9"})
+
+    text = "station_id DNB00001 stands on 2 lines of cafis, which would push each other out"
+    assert faults(change) == {"": text}
 
 
 def test_what_differs_between_environments_has_no_default() -> None:

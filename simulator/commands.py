@@ -1,0 +1,125 @@
+"""What a centre can be told over its control port: one JSON object a line, ``{"do": "behave", "rule": {…}}``."""
+
+from typing import Any
+
+import msgspec
+
+
+class CommandError(Exception):
+    """A line is no command. The message says what is wrong, and what would be right."""
+
+
+class _Command(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    pass
+
+
+class Ping(_Command, frozen=True):
+    """The partner's name, the ports it listens on, the stations that are open."""
+
+
+class LedgerRows(_Command, frozen=True):
+    """All entries of the ledger."""
+
+
+class Balance(_Command, frozen=True):
+    """The merchants' claim, in yen."""
+
+
+class Violations(_Command, frozen=True):
+    """The rules of the line that were broken."""
+
+
+class Suspicions(_Command, frozen=True):
+    """What looks wrong, and may be right."""
+
+
+class Counters(_Command, frozen=True):
+    """How many telegrams have passed, by role."""
+
+
+class StorySince(_Command, frozen=True):
+    """The telegrams that passed, from this number on."""
+
+    since: int = 0
+
+
+class RulesInForce(_Command, frozen=True):
+    """The rules, in the order in which they are tried."""
+
+
+class Behave(_Command, frozen=True):
+    """Put a rule before all others."""
+
+    rule: dict[str, Any]
+
+
+class Clear(_Command, frozen=True):
+    """Have no rules any more."""
+
+
+class DropLines(_Command, frozen=True):
+    """Break every connection, or those of one station."""
+
+    station: str | None = None
+
+
+class RefuseOpening(_Command, frozen=True):
+    """Refuse every opening from now on, or no more."""
+
+    refuse: bool
+
+
+class StopListening(_Command, frozen=True):
+    """Take no new connections and call nobody."""
+
+
+class ListenAgain(_Command, frozen=True):
+    """Take new connections and call again."""
+
+
+class Keepalive(_Command, frozen=True):
+    """Send a keep-alive on every open line."""
+
+
+class CloseStations(_Command, frozen=True):
+    """Ask to close every open line."""
+
+
+Question = Ping | LedgerRows | Balance | Violations | Suspicions | Counters | StorySince | RulesInForce
+Order = Behave | Clear | DropLines | RefuseOpening | StopListening | ListenAgain | Keepalive | CloseStations
+Command = Question | Order
+
+_BY_NAME: dict[str, type[Command]] = {
+    "ping": Ping,
+    "ledger": LedgerRows,
+    "balance": Balance,
+    "violations": Violations,
+    "suspicions": Suspicions,
+    "counters": Counters,
+    "story": StorySince,
+    "rules": RulesInForce,
+    "behave": Behave,
+    "clear": Clear,
+    "drop_lines": DropLines,
+    "refuse_opening": RefuseOpening,
+    "stop_listening": StopListening,
+    "listen_again": ListenAgain,
+    "keepalive": Keepalive,
+    "close_stations": CloseStations,
+}
+
+
+def read_command(line: bytes) -> Command:
+    """The command of a line. Raises `CommandError`."""
+    try:
+        raw = msgspec.json.decode(line, type=dict[str, Any])
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise CommandError(f'not a JSON object: {error}: send {{"do": …}}') from None
+    name = raw.pop("do", None)
+    kind = _BY_NAME.get(name) if isinstance(name, str) else None
+    if kind is None:
+        raise CommandError(f"unknown command {name!r}: one of {', '.join(sorted(_BY_NAME))}")
+    try:
+        return msgspec.convert(raw, kind)
+    except msgspec.ValidationError as error:
+        raise CommandError(f"{error}: see simulator/commands.py") from None

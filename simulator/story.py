@@ -1,0 +1,73 @@
+"""The telegrams that passed, in order, as people may see them: card numbers masked, other card data hidden."""
+
+from collections import deque
+
+import msgspec
+
+from schemas.telegrams import Message, PartnerSpec, Role
+from simulator.rules import Deed
+
+_KEPT = 200_000
+
+
+class Told(msgspec.Struct, frozen=True):
+    """A line of the story: one telegram that passed. `way` is seen from the gateway."""
+
+    number: int
+    station: str
+    way: str  # "→" from the gateway, "←" to it
+    role: Role
+    type_code: str
+    route_number: int
+    trace_number: int
+    original_trace_number: int | None
+    text: str
+    deed: Deed | None = None  # what the centre did with it; None for what it sent, and for answers to it
+
+
+class Story:
+    """The last telegrams of a centre, numbered from 1; none of them where it is not kept."""
+
+    def __init__(self, partner: PartnerSpec, *, kept: bool) -> None:
+        self._partner = partner
+        self._told: deque[Told] | None = deque(maxlen=_KEPT) if kept else None
+        self._number = 0
+
+    def tell(self, station: str, way: str, message: Message, deed: Deed | None = None) -> None:
+        """One more has passed."""
+        self._number += 1
+        if self._told is None:
+            return
+        values = message.values
+        self._told.append(
+            Told(
+                number=self._number,
+                station=station,
+                way=way,
+                role=message.role,
+                type_code=self._partner.type_code(message.role),
+                route_number=number_in(message, "route_number"),
+                trace_number=number_in(message, "trace_number"),
+                original_trace_number=(
+                    number_in(message, "original_trace_number") if "original_trace_number" in values else None
+                ),
+                text=self._partner.describe(message),
+                deed=deed,
+            )
+        )
+
+    def since(self, number: int) -> list[Told]:
+        """Those from this number on."""
+        return [told for told in self._told or () if told.number >= number]
+
+
+def number_in(message: Message, name: str) -> int:
+    """The number a telegram has in a field that every telegram has."""
+    value = message.values[name]
+    assert isinstance(value, int), name
+    return value
+
+
+def text_in(message: Message, name: str) -> str:
+    """The text a telegram has in a field."""
+    return str(message.values[name])

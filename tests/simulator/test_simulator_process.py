@@ -1,0 +1,155 @@
+"""A centre as a process: its arguments, its exit status, its last words, its end on a signal."""
+
+import contextlib
+import errno
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from centre_rig import PARTNERS, partner_named
+from socket_rig import HOST, WAIT_S, LineSocket
+
+from schemas.telegrams import Outcome, Role
+from simulator.control import Control
+
+ROOT = Path(__file__).parents[2]
+GO = 60
+LISTEN = ("--partner", "cafis", "--listen", f"{HOST}:0")
+
+
+def run(*arguments: str) -> tuple[int, str, str]:
+    """Run it to its end: exit status, what it says, what it complains of."""
+    command = [sys.executable, "-W", "error", "-m", "simulator", *arguments]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=GO, check=False)
+    return done.returncode, done.stdout, done.stderr
+
+
+@contextlib.contextmanager
+def running(*arguments: str) -> Iterator[tuple["subprocess.Popen[str]", str]]:
+    """A process that serves, and what it has said about it."""
+    command = [sys.executable, "-W", "error", "-m", "simulator", *arguments]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, cwd=ROOT, stdout=pipe, stderr=pipe, text=True) as process:
+        assert process.stdout is not None
+        try:
+            yield process, process.stdout.readline()
+        finally:
+            process.kill()
+
+
+def ports_in(told: str) -> tuple[list[int], int]:
+    """The ports of the lines, and that of the commands."""
+    found = re.fullmatch(r"\w+: ports ((?:\d+(?:, )?)+|none); control (\d+)\n", told)
+    assert found is not None, told
+    lines = [] if found[1] == "none" else [int(each) for each in found[1].split(", ")]
+    return lines, int(found[2])
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=["SIGTERM", "SIGINT"])
+@pytest.mark.parametrize("partner", PARTNERS)
+def test_it_serves_until_a_signal_ends_it_in_order(partner: str, number: signal.Signals) -> None:
+    with running("--partner", partner, "--listen", f"{HOST}:0", "--listen", f"{HOST}:0") as (process, told):
+        lines, commands = ports_in(told)
+        assert told.startswith(f"{partner}: ")
+        assert len(set(lines)) == 2
+        with Control(HOST, commands) as control:
+            control.behave(do="decline", amount=7)
+            spec = partner_named(partner)
+            with LineSocket(spec, socket.create_connection((HOST, lines[1]), WAIT_S)) as line:
+                line.ask(Role.OPENING_REQUEST)
+                report = line.ask(Role.SALE_REQUEST, trace_number=1, route_number=1, amount=7)
+                assert spec.classify(report) is Outcome.DECLINED
+                assert control.ping() == {"partner": partner, "listen": lines, "open": ["DNB00001"]}
+                process.send_signal(number)
+                assert line.has_ended()
+        assert process.wait(GO) == 0
+        assert process.stderr is not None
+        assert process.stderr.read() == ""
+
+
+def test_it_calls_lines_where_it_is_told_to() -> None:
+    with socket.create_server((HOST, 0)) as awaiting:
+        awaiting.settimeout(WAIT_S)
+        dial = f"{HOST}:{awaiting.getsockname()[1]}"
+        with running("--partner", "cardnet", "--dial", dial) as (_, told):
+            assert ports_in(told)[0] == []
+            with LineSocket(partner_named("cardnet"), awaiting.accept()[0]) as line:
+                assert line.ask(Role.OPENING_REQUEST).role is Role.OPENING_ANSWER
+
+
+def test_it_behaves_as_its_file_of_rules_says_and_keeps_no_story_where_none_is_wanted(tmp_path: Path) -> None:
+    rules = tmp_path / "rules.toml"
+    rules.write_text('[[rule]]\nrole = "sale_request"\ndo = "turn_round"\ncode = "R02"\n')
+    with running(*LISTEN, "--rules", str(rules), "--no-story") as (_, told):
+        lines, commands = ports_in(told)
+        connected = socket.create_connection((HOST, lines[0]), WAIT_S)
+        with LineSocket(partner_named("cafis"), connected) as line, Control(HOST, commands) as control:
+            line.ask(Role.OPENING_REQUEST)
+            report = line.ask(Role.SALE_REQUEST, trace_number=1, route_number=1)
+            assert report.values["result_code"] == "R02"
+            assert control.story() == []
+            assert control.counters()["sale_report"] == 1
+
+
+# --- what it refuses ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("partner", PARTNERS)
+def test_a_check_says_that_all_is_well_and_takes_no_port(partner: str) -> None:
+    with socket.create_server((HOST, 0)) as busy:
+        place = f"{HOST}:{busy.getsockname()[1]}"
+        told = run("--partner", partner, "--listen", place, "--control", place, "--check")
+    assert told == (0, f"{partner}: ok for simulator\n", "")
+
+
+def test_the_layouts_may_lie_in_a_folder() -> None:
+    folder = ROOT / "schemas" / "telegrams" / "cafis"
+    told = run("--partner", str(folder), "--dial", f"{HOST}:1", "--check")
+    assert told == (0, f"{folder}: ok for simulator\n", "")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [
+        (("--listen", f"{HOST}:0"), "the following arguments are required: --partner"),
+        (("--partner", "cafis"), "no line: give --listen or --dial"),
+        (("--partner", "cafis", "--listen", "7210"), "argument --listen: '7210' is no address: give HOST:PORT"),
+        (("--partner", "cafis", "--dial", ":7210"), "argument --dial: ':7210' is no address: give HOST:PORT"),
+        ((*LISTEN, "--control", f"{HOST}:x"), f"argument --control: '{HOST}:x' is no address: give HOST:PORT"),
+        ((*LISTEN, "--control", f"{HOST}:70000"), f"argument --control: '{HOST}:70000' is no address: give HOST:PORT"),
+        ((*LISTEN, "--rule", "x"), "unrecognized arguments: --rule x"),
+    ],
+)
+def test_a_wrong_argument_is_said_with_status_2(arguments: tuple[str, ...], problem: str) -> None:
+    status, out, err = run(*arguments)
+    assert (status, out) == (2, "")
+    assert err.splitlines()[-1] == f"denbun run simulator: error: {problem}"
+
+
+@pytest.mark.parametrize("check", [(), ("--check",)], ids=["run", "check"])
+def test_an_unknown_partner_is_said_with_status_2(check: tuple[str, ...]) -> None:
+    remedy = "use one of: cafis, cardnet; or give the path of a directory"
+    told = f"layouts of nets: 1 fault\n  nets: no partner of this name comes with the package; {remedy}\n"
+    assert run("--partner", "nets", "--listen", f"{HOST}:0", *check) == (2, "", told)
+
+
+@pytest.mark.parametrize("check", [(), ("--check",)], ids=["run", "check"])
+def test_a_wrong_rule_is_said_with_status_2(check: tuple[str, ...], tmp_path: Path) -> None:
+    rules = tmp_path / "rules.toml"
+    rules.write_text('[[rule]]\ndo = "silent"\ntimes = 0\n')
+    told = f"{rules}: rule 1: times: must be at least 1, or left out for always\n"
+    assert run(*LISTEN, "--rules", str(rules), *check) == (2, "", told)
+
+
+@pytest.mark.parametrize("option", ["--listen", "--control"])
+def test_a_busy_port_is_said_with_status_1_and_the_remedy(option: str) -> None:
+    with socket.create_server((HOST, 0)) as busy:
+        place = f"{HOST}:{busy.getsockname()[1]}"
+        told = run(*LISTEN, option, place)
+    assert told == (1, "", f"simulator: {option} {place}: {os.strerror(errno.EADDRINUSE)}: choose another address\n")

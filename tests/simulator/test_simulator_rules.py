@@ -1,0 +1,262 @@
+"""Rules of a centre: which one a telegram meets, and the exact text of everything that is wrong with one."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from centre_rig import PAN, PARTNERS, TERMINAL, partner_named, values_for
+
+from schemas.telegrams import FAULT_COMMANDS, ORDINARY_REQUESTS, Message, Role, Value
+from simulator.rules import DEFAULT, FITTING, REQUESTS, Deed, Rule, RuleError, Rules, load_rules, rule_from
+
+REQUEST_DEEDS = (
+    "answer, decline, drop, error_report, garbage, late, lose, noise, other_amount, silent, turn_round, twice"
+)
+COMMAND_DEEDS = "answer, drop, error_report, garbage, late, lose, noise, other_amount, silent, trouble, twice"
+
+
+def message(role: Role = Role.SALE_REQUEST, partner: str = "cafis", **given: Value) -> Message:
+    return Message(role, values_for(partner_named(partner), role, **given))
+
+
+def met(rules: Rules, telegram: Message, about: object = "a") -> Deed:
+    return rules.of(telegram, about).do
+
+
+# --- which rule -----------------------------------------------------------------------------------------------------
+
+
+def test_without_rules_everything_is_answered() -> None:
+    assert Rules().of(message(), "a") is DEFAULT
+    assert DEFAULT.do is Deed.ANSWER
+
+
+@pytest.mark.parametrize("partner", PARTNERS)
+@pytest.mark.parametrize(
+    ("rule", "fitting", "other"),
+    [
+        ({"role": "refund_request"}, (Role.REFUND_REQUEST, {}), (Role.SALE_REQUEST, {})),
+        ({"role": ["refund_request", "fault_confirm"]}, (Role.FAULT_CONFIRM, {}), (Role.FAULT_CANCEL, {})),
+        ({"amount": 4_000}, (Role.SALE_REQUEST, {"amount": 4_000}), (Role.SALE_REQUEST, {"amount": 4_001})),
+        ({"amount": [40, 49]}, (Role.SALE_REQUEST, {"amount": 40}), (Role.SALE_REQUEST, {"amount": 39})),
+        ({"amount": [40, 49]}, (Role.FAULT_CONFIRM, {"amount": 49}), (Role.FAULT_CONFIRM, {"amount": 50})),
+        ({"amount": [0, 99_999_999]}, (Role.FAULT_CANCEL, {}), (Role.KEEPALIVE_REQUEST, {})),
+        ({"pan": PAN}, (Role.SALE_REQUEST, {}), (Role.SALE_REQUEST, {"pan": "5555555555554444"})),
+        ({"pan": PAN}, (Role.CANCEL_REQUEST, {}), (Role.FAULT_CANCEL, {})),
+        ({"terminal_id": "1"}, (Role.SALE_REQUEST, {"terminal_id": "1"}), (Role.SALE_REQUEST, {"terminal_id": "2"})),
+        ({"role": "sale_request", "amount": 7}, (Role.SALE_REQUEST, {"amount": 7}), (Role.FAULT_CANCEL, {"amount": 7})),
+    ],
+)
+def test_a_rule_is_for_the_telegrams_that_have_all_it_names(
+    rule: dict[str, Any], fitting: tuple[Role, dict[str, Value]], other: tuple[Role, dict[str, Value]], partner: str
+) -> None:
+    rules = Rules((rule_from({"do": "silent", **rule}, partner_named(partner), "rule"),))
+    assert met(rules, message(fitting[0], partner, **fitting[1])) is Deed.SILENT
+    assert met(rules, message(other[0], partner, **other[1])) is Deed.ANSWER
+
+
+@pytest.mark.parametrize("deed", Deed)
+def test_without_a_role_a_rule_is_for_every_telegram_its_deed_makes_sense_for(deed: Deed) -> None:
+    rules = Rules((Rule(do=deed),))
+    for role in REQUESTS:
+        assert met(rules, message(role)) is (deed if role in FITTING[deed] else Deed.ANSWER)
+
+
+def test_every_request_to_a_centre_can_be_met_by_some_deed_other_than_the_normal() -> None:
+    assert set(FITTING) == set(Deed)
+    for role in REQUESTS:
+        assert {deed for deed, roles in FITTING.items() if role in roles} > {Deed.ANSWER, Deed.SILENT, Deed.LOSE}
+
+
+def test_the_first_rule_that_matches_wins() -> None:
+    rules = Rules((Rule(do=Deed.DECLINE, amount=5), Rule(do=Deed.SILENT, amount=(1, 9)), Rule(do=Deed.LATE)))
+    assert [met(rules, message(amount=amount)) for amount in (5, 6, 10)] == [Deed.DECLINE, Deed.SILENT, Deed.LATE]
+
+
+def test_a_rule_that_is_added_comes_first_and_clearing_takes_all_away() -> None:
+    rules = Rules((Rule(do=Deed.SILENT),))
+    rules.add(Rule(do=Deed.LATE))
+    assert [rule.do for rule in rules] == [Deed.LATE, Deed.SILENT]
+    assert met(rules, message()) is Deed.LATE
+    rules.clear()
+    assert met(rules, message()) is Deed.ANSWER
+
+
+def test_times_counts_the_telegrams_about_each_transaction() -> None:
+    rules = Rules((Rule(do=Deed.SILENT, role=FAULT_COMMANDS, times=2), Rule(do=Deed.TROUBLE, times=1)))
+    commands = [message(role) for role in (Role.FAULT_CONFIRM, *[Role.FAULT_CONFIRM_AGAIN] * 3)]
+    course = [Deed.SILENT, Deed.SILENT, Deed.TROUBLE, Deed.ANSWER]
+    assert [met(rules, each, "a") for each in commands] == course
+    assert [met(rules, each, "b") for each in commands] == course
+
+
+def test_a_rule_that_is_added_does_not_make_others_count_anew() -> None:
+    rules = Rules((Rule(do=Deed.SILENT, times=1),))
+    assert met(rules, message()) is Deed.SILENT
+    rules.add(Rule(do=Deed.LATE, amount=7))
+    assert met(rules, message()) is Deed.ANSWER
+    rules.add(Rule(do=Deed.SILENT, times=1))
+    assert [met(rules, message()), met(rules, message())] == [Deed.SILENT, Deed.ANSWER]
+
+
+@pytest.mark.parametrize(
+    ("rule", "waits_ms"),
+    [
+        (Rule(do=Deed.ANSWER), 0),
+        (Rule(do=Deed.ANSWER, after_ms=30), 30),
+        (Rule(do=Deed.LATE), 1_000),
+        (Rule(do=Deed.LATE, after_ms=0), 0),
+    ],
+)
+def test_only_late_waits_where_nothing_is_said(rule: Rule, waits_ms: int) -> None:
+    assert rule.waits_ms == waits_ms
+
+
+def test_a_rule_shows_no_card_number() -> None:
+    assert repr(Rule(do=Deed.SILENT, role=Role.SALE_REQUEST, pan=PAN)) == "Rule(silent, sale_request)"
+
+
+# --- what is wrong --------------------------------------------------------------------------------------------------
+
+WRONG = [
+    ({}, "Object missing required field `do`: see simulator/rules.py for the form of a rule"),
+    ({"do": "vanish"}, "Invalid enum value 'vanish' - at `$.do`: see simulator/rules.py for the form of a rule"),
+    (
+        {"do": "silent", "ammount": 1},
+        "Object contains unknown field `ammount`: see simulator/rules.py for the form of a rule",
+    ),
+    (
+        {"do": "silent", "amount": "1"},
+        "Expected `int | array | null`, got `str` - at `$.amount`: see simulator/rules.py for the form of a rule",
+    ),
+    (
+        {"do": "silent", "amount": [1, 2, 3]},
+        "Expected `array` of length 2, got 3 - at `$.amount`: see simulator/rules.py for the form of a rule",
+    ),
+    (
+        {"do": "silent", "role": "payment"},
+        "Invalid enum value 'payment' - at `$.role`: see simulator/rules.py for the form of a rule",
+    ),
+    ({"do": "silent", "role": []}, "role: the list is empty: name a role, or leave it out for all"),
+    (
+        {"do": "silent", "role": "sale_report"},
+        f"role: sale_report is no request to a centre: one of {', '.join(REQUESTS)}",
+    ),
+    (
+        {"do": "trouble", "role": "sale_request"},
+        f"do: trouble makes no sense for sale_request: one of {REQUEST_DEEDS}",
+    ),
+    (
+        {"do": "decline", "role": ["sale_request", "fault_confirm"]},
+        f"do: decline makes no sense for fault_confirm: one of {COMMAND_DEEDS}",
+    ),
+    (
+        {"do": "refuse", "role": "keepalive_request"},
+        "do: refuse makes no sense for keepalive_request: one of answer, drop, garbage, late, lose, noise, silent",
+    ),
+    (
+        {"do": "twice", "role": "opening_request"},
+        "do: twice makes no sense for opening_request: one of answer, drop, garbage, late, lose, noise, refuse, silent",
+    ),
+    (
+        {"do": "silent", "role": "fault_confirm", "pan": PAN},
+        "pan: fault_confirm carries none, so the rule would never match: leave it out",
+    ),
+    (
+        {"do": "silent", "role": "opening_request", "amount": 1},
+        "amount: opening_request carries none, so the rule would never match: leave it out",
+    ),
+    (
+        {"do": "silent", "role": "closing_request", "terminal_id": TERMINAL},
+        "terminal_id: closing_request carries none, so the rule would never match: leave it out",
+    ),
+    (
+        {"do": "silent", "amount": [4_999, 4_000]},
+        "amount: nothing lies from 4999 to 4000: put the smaller one first",
+    ),
+    ({"do": "silent", "times": 0}, "times: must be at least 1, or left out for always"),
+    ({"do": "late", "after_ms": -1}, "after_ms: must not be negative"),
+    ({"do": "silent", "after_ms": 5}, "after_ms: silent answers nothing that could wait: leave it out"),
+    ({"do": "decline", "code": "D99"}, "code: cafis has no code 'D99': see its partner.toml"),
+    ({"do": "answer", "code": "D01"}, "code: answer gives none: leave it out"),
+    (
+        {"do": "decline", "code": "R01"},
+        "code: 'R01' does not say decline: one of D01, D02, D03, D04, D05, D06, D07, D08, D09, X01",
+    ),
+    ({"do": "turn_round", "code": "D01"}, "code: 'D01' does not say turn_round: one of R01, R02, R03"),
+    (
+        {"do": "trouble", "code": "D01"},
+        "code: 'D01' does not say trouble: one of C13, C14, C50, C01, C03, C12, C15, C33",
+    ),
+]
+
+
+@pytest.mark.parametrize(("raw", "problem"), WRONG, ids=[problem[:50] for _, problem in WRONG])
+def test_what_is_wrong_with_a_rule_is_said_with_its_place_and_the_remedy(
+    raw: dict[str, Any], problem: str, tmp_path: Path
+) -> None:
+    cafis = partner_named("cafis")
+    with pytest.raises(RuleError) as caught:
+        rule_from(raw, cafis, "rule")
+    assert str(caught.value) == f"rule: {problem}"
+    file = tmp_path / "rules.toml"
+    file.write_text(f'[[rule]]\ndo = "answer"\n[[rule]]\n{toml(raw)}')
+    with pytest.raises(RuleError) as caught:
+        load_rules(file, cafis)
+    assert str(caught.value) == f"{file}: rule 2: {problem}"
+
+
+def toml(raw: dict[str, Any]) -> str:
+    return "".join(f"{name} = {str(value) if isinstance(value, int) else repr(value)}\n" for name, value in raw.items())
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("rule = 7\n", "only [[rule]] sections belong here"),
+        ("[[rule]]\ndo = 'late'\n[rules]\n", "only [[rule]] sections belong here"),
+        ("rule = [7]\n", "rule 1: Expected `object`, got `int`: see simulator/rules.py for the form of a rule"),
+        (
+            "[[rule]\n",
+            "not TOML: Expected ']]' at the end of an array declaration (at line 1, column 7): correct the syntax",
+        ),
+    ],
+)
+def test_what_is_wrong_with_a_rules_file_is_said(text: str, problem: str, tmp_path: Path) -> None:
+    file = tmp_path / "rules.toml"
+    file.write_text(text)
+    with pytest.raises(RuleError) as caught:
+        load_rules(file, partner_named("cafis"))
+    assert str(caught.value) == f"{file}: {problem}"
+
+
+def test_a_rules_file_that_is_not_there_is_said(tmp_path: Path) -> None:
+    with pytest.raises(RuleError) as caught:
+        load_rules(tmp_path / "none.toml", partner_named("cafis"))
+    assert str(caught.value) == f"{tmp_path / 'none.toml'}: No such file or directory: name a file of rules"
+
+
+def test_the_example_of_the_documentation_is_a_rules_file(tmp_path: Path) -> None:
+    import simulator.rules  # noqa: PLC0415  its docstring is the claim
+
+    assert simulator.rules.__doc__ is not None
+    example = simulator.rules.__doc__.split("\n\n", 1)[1]
+    file = tmp_path / "rules.toml"
+    file.write_text(example.replace('code = "C13"', "# code").replace("after_ms = 500", "# after_ms"))
+    (rule,) = load_rules(file, partner_named("cafis"))
+    assert rule == Rule(
+        do=Deed.SILENT, role=Role.SALE_REQUEST, amount=4_000, pan=PAN, terminal_id=TERMINAL, times=1
+    )  # fmt: skip
+
+
+def test_an_empty_file_has_no_rules(tmp_path: Path) -> None:
+    file = tmp_path / "rules.toml"
+    file.write_text("")
+    assert list(load_rules(file, partner_named("cafis"))) == []
+
+
+def test_money_deeds_are_for_what_carries_an_amount() -> None:
+    for partner in PARTNERS:
+        for role in FITTING[Deed.OTHER_AMOUNT]:
+            assert "amount" in partner_named(partner).telegrams[role].names
+    assert set(ORDINARY_REQUESTS) | set(FAULT_COMMANDS) == set(FITTING[Deed.OTHER_AMOUNT])
