@@ -1,6 +1,8 @@
 # denbun: two commands for a newcomer, `make demo` and `make test`; each installs what it needs.
 
-PYTHON ?= $(shell command -v python3.14 || command -v python3.13 || command -v python3.12 || command -v python3.11 || echo python3)
+# The first that runs and is recent enough: a name on the PATH may be a stand-in for a version that is not there.
+PYTHON ?= $(shell for each in python3 python3.14 python3.13 python3.12 python3.11; do \
+  $$each -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$each; break; }; done)
 BIN := .venv/bin
 
 .PHONY: demo test check up clean
@@ -26,8 +28,7 @@ clean:  ## remove what was installed and what ran
 	rm -rf .venv .denbun build *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 
 .venv/bin/python:
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
-	  { echo "denbun needs Python 3.11 or later: name one with make PYTHON=/path/to/python3" >&2; exit 1; }
+	@[ -n "$(PYTHON)" ] || { echo "denbun needs Python 3.11 or later: name one with make PYTHON=…" >&2; exit 1; }
 	$(PYTHON) -m venv .venv
 
 .venv/product: pyproject.toml | .venv/bin/python
