@@ -50,6 +50,9 @@ class Manner(Enum):
     WAITS = "waits"
     VANISHES = "vanishes"  # hangs up as soon as it has asked
     MUTE = "mute"  # stays, and acknowledges nothing
+    RETURNS = "returns"  # hangs up as soon as it has asked, and inquires at another gateway
+    REPEATS = "repeats"  # asks at two gateways at once
+    CONTRADICTS = "contradicts"  # asks again, with another amount
 
 
 @dataclass(frozen=True, slots=True)

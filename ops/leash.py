@@ -1,7 +1,8 @@
 """Runs a program that ends when its starter does: ``python -m ops.leash PROGRAM ARGUMENT…``.
 
 A stack that was started for a demonstration or a test must not outlive it, even when it ends by ``kill -9``. Linux ends
-the child by itself (prctl(2), PR_SET_PDEATHSIG); elsewhere the program is run as it is.
+the child by itself (prctl(2), PR_SET_PDEATHSIG); elsewhere the program is run as it is. For Linux the starter is the
+thread that started it: start a program from one that lives longer than the program shall.
 """
 
 import ctypes

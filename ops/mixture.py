@@ -1,10 +1,11 @@
 """A few hundred payments of every kind at once: by seed, so that the same mixture can be had again."""
 
 import asyncio
+import contextlib
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from client import Card, Client, ClientError, RequestRefused, Status
 from ops.courses import ANSWER_AFTER_MS, CANCELS, CONFIRMS, LATE_AFTER_MS, Manner, rule
@@ -17,6 +18,10 @@ from simulator.control import Control
 _REQUESTS = ["sale_request", "authorisation_request", "cancel_request", "refund_request"]
 _BASE = 100_000  # each share of the mixture has amounts of its own, by which the centre knows what to do
 _WIDTH = 10_000
+_INQUIRIES, _INQUIRY_MS = 50, 20_000
+_NO_END = ("in_process", "being_cancelled")
+
+Address = tuple[str, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,22 +58,44 @@ SHARES = (
 )
 assert sum(share.percent for share in SHARES) == 100
 
+BAD_CLIENTS = (
+    Share(6, [dict(rule(_REQUESTS, "late", after_ms=ANSWER_AFTER_MS))], Manner.VANISHES),
+    Share(6, manner=Manner.MUTE),
+    Share(6, [dict(rule(_REQUESTS, "late", after_ms=ANSWER_AFTER_MS))], Manner.RETURNS),
+    Share(6, manner=Manner.REPEATS),
+    Share(6, manner=Manner.CONTRADICTS),
+)
+"""What a drill mixes in: of a hundred payments and those thirty more."""
 
-def teach(control: Control) -> None:
-    """Have a centre behave by amount as `SHARES` says. Raises `ControlError`."""
+
+def teach(control: Control, shares: Sequence[Share] = SHARES) -> None:
+    """Have a centre behave by amount as the shares say. Raises `ControlError`."""
     control.clear()
-    for number, share in enumerate(SHARES):
+    for number, share in enumerate(shares):
         first = _BASE + number * _WIDTH
         for each in share.rules:
             control.behave(**each, amount=[first, first + _WIDTH - 1])
 
 
+class Asked(NamedTuple):
+    """One payment that was asked for."""
+
+    reference: str
+    kind: Kind
+    amount: int
+    original: str | None = None
+
+
 class Mixture:
-    """`count` payments of one customer, `at_once` of them at the same time."""
+    """`count` payments of one customer, at most `at_once` of them at the same time.
+
+    They begin evenly over `over_s` seconds. `spare` is the door of another gateway, for the client when the first one
+    is gone, and for those that ask at two.
+    """
 
     def __init__(
         self,
-        door: tuple[str, int],
+        door: Address,
         customer: str,
         token: str,
         *,
@@ -76,6 +103,9 @@ class Mixture:
         at_once: int,
         seed: int,
         card: Card = CARD,
+        shares: Sequence[Share] = SHARES,
+        over_s: float = 0.0,
+        spare: Address | None = None,
     ) -> None:
         self._door = door
         self._customer = customer
@@ -83,36 +113,88 @@ class Mixture:
         self._card = card
         self._at_once = asyncio.Semaphore(at_once)
         chance = random.Random(f"{seed} {customer}")  # noqa: S311  a mixture, not a secret
-        weights = [share.percent for share in SHARES]
+        self._shares = shares
+        weights = [share.percent for share in shares]
         self._draws = [
-            (number, chance.choices(range(len(SHARES)), weights)[0], chance.randrange(_WIDTH))
+            (number, chance.choices(range(len(shares)), weights)[0], chance.randrange(_WIDTH))
             for number in range(count)
         ]
+        self._pause_s = over_s / max(1, count)
+        self._spare = spare
+        self._strangers: list[Stranger] = []
         self.records: list[ClientRecord] = []
+        self.asked: list[Asked] = []
 
     async def run(self, advance: Callable[[], object]) -> None:
-        """Make the payments; `advance` is called after each."""
-        async with await Client.connect(self._door, customer=self._customer, token=self._token) as client:
+        """Make the payments; `advance` is called after each. Raises `client.ConnectError`."""
+        here, there = self._door, self._spare or self._door
+        async with await self._connect(here, there) as client, await self._connect(there, here) as other:
 
             async def one(number: int, share: int, more: int) -> None:
+                if self._pause_s:
+                    await asyncio.sleep(number * self._pause_s)
                 async with self._at_once:
-                    await self._pay(client, number, SHARES[share], _BASE + share * _WIDTH + more)
+                    amount = _BASE + share * _WIDTH + more
+                    await self._pay((client, other), f"mixed-{number}", self._shares[share], amount)
                 advance()
 
             await asyncio.gather(*(one(*draw) for draw in self._draws))
+        for stranger in self._strangers:
+            stranger.close()
 
-    async def _pay(self, client: Client, number: int, share: Share, amount: int) -> None:
-        reference = f"mixed-{number}"
-        if share.manner is not Manner.WAITS:
-            await asyncio.to_thread(self._vanish, reference, share.kind, amount)
-            self._wrote(reference, share.kind, amount, None)
-            return
+    async def inquire(self) -> list[str]:
+        """Ask what became of every payment; writes it down, and gives those that nobody can tell."""
+        untold: list[str] = []
+        at_once = asyncio.Semaphore(_INQUIRIES)
+        async with await self._connect(self._door, self._spare or self._door) as client:
+
+            async def one(asked: Asked) -> None:
+                async with at_once:
+                    told = await self._inquired(client, asked)
+                self._wrote(*asked, told)
+                if told in _NO_END or told.startswith("error: "):
+                    untold.append(f"{self.records[-1].transaction_id}: {told}")
+
+            await asyncio.gather(*(one(each) for each in self.asked))
+        return untold
+
+    def _connect(self, first: Address, second: Address) -> Coroutine[Any, Any, Client]:
+        addresses = [first] if first == second else [first, second]
+        return Client.connect(addresses, customer=self._customer, token=self._token)
+
+    async def _pay(self, clients: tuple[Client, Client], reference: str, share: Share, amount: int) -> None:
+        client, other = clients
+        self.asked.append(Asked(reference, share.kind, amount))
+        match share.manner:
+            case Manner.VANISHES | Manner.MUTE | Manner.RETURNS:
+                stays = share.manner is Manner.MUTE
+                told = await asyncio.to_thread(self._ask_strangely, reference, share.kind, amount, stays=stays)
+                self._wrote(reference, share.kind, amount, None, told)
+                if share.manner is Manner.RETURNS:
+                    asked = Asked(reference, share.kind, amount)
+                    self._wrote(*asked, await self._inquired(other, asked))
+                return
+            case Manner.REPEATS:
+                both = (self._told(each, reference, share.kind, amount) for each in clients)
+                for told in await asyncio.gather(*both):
+                    self._wrote(reference, share.kind, amount, None, told)
+                return
+            case Manner.CONTRADICTS:
+                for more in (0, 1):
+                    told = await self._told(client, reference, share.kind, amount + more)
+                    self._wrote(reference, share.kind, amount + more, None, told)
+                    if told.startswith("error: "):  # who knows nothing of the first asks for no second
+                        return
+                return
+            case Manner.WAITS:
+                pass
         told = await self._told(client, reference, share.kind, amount)
-        self._wrote(reference, share.kind, amount, told)
+        self._wrote(reference, share.kind, amount, None, told)
         if share.then is not None and told == Status.APPROVED:
             follow_up = f"{reference}-{share.then}"
+            self.asked.append(Asked(follow_up, share.then, amount, reference))
             told = await self._told(client, follow_up, share.then, amount, original=reference)
-            self._wrote(follow_up, share.then, amount, told, reference)
+            self._wrote(follow_up, share.then, amount, reference, told)
 
     async def _told(self, client: Client, reference: str, kind: Kind, amount: int, original: str | None = None) -> str:
         try:
@@ -132,13 +214,29 @@ class Mixture:
         except ClientError as error:
             return f"error: {type(error).__name__}"
 
-    def _vanish(self, reference: str, kind: Kind, amount: int) -> None:
-        stranger = Stranger(self._door, self._customer, self._token)
-        stranger.ask({
-            "reference": reference, "kind": str(kind), "terminal_id": TERMINAL, "amount": amount, "card": self._card,
-            "payment_method": "10",
-        })  # fmt: skip
-        stranger.close()
+    async def _inquired(self, client: Client, asked: Asked) -> str:
+        try:
+            return worded(await client.inquire(asked.reference, original_reference=asked.original, wait_ms=_INQUIRY_MS))
+        except ClientError as error:
+            return f"error: {type(error).__name__}"
 
-    def _wrote(self, reference: str, kind: Kind, amount: int, told: str | None, original: str | None = None) -> None:
+    def _ask_strangely(self, reference: str, kind: Kind, amount: int, *, stays: bool) -> str | None:
+        try:
+            stranger = Stranger(self._door, self._customer, self._token)
+        except OSError:
+            return "error: NotSent"
+        with contextlib.suppress(OSError):  # whether it was taken then is not known
+            stranger.ask({
+                "reference": reference, "kind": str(kind), "terminal_id": TERMINAL, "amount": amount,
+                "card": self._card, "payment_method": "10",
+            })  # fmt: skip
+        if stays:
+            self._strangers.append(stranger)
+        else:
+            stranger.close()
+        return None
+
+    def _wrote(
+        self, reference: str, kind: Kind, amount: int, original: str | None = None, told: str | None = None
+    ) -> None:
         self.records.append(ClientRecord(transaction_id(self._customer, reference, original), kind, amount, told))

@@ -21,6 +21,7 @@ from schemas.records import (
     CancelReported,
     Kind,
     LineTaken,
+    NeverSent,
     Record,
     ReplyDelivered,
     RequestAccepted,
@@ -111,6 +112,7 @@ class _Facts:
         self.lives: dict[str, list[TransactionState]] = defaultdict(list)
         for state in self._states():
             self.lives[state.transaction_id].append(state)
+        self.never_sent = {each.transaction_id for each in self._records("reports", NeverSent)}
         self.delivered = {each.transaction_id for each in self._records("deliveries", ReplyDelivered)}
         self.raised = {each.transaction_id for each in self._records("attention", AttentionRaised)}
         self.cancel_done = {
@@ -135,6 +137,7 @@ class _Facts:
             for rows in evidence.ledgers.values()
             for row in rows
         ]
+        self.booked = {transaction_id for transaction_id, _ in self.entries}
         self.told: dict[str, set[str | None]] = defaultdict(set)
         self.asked: dict[str, ClientRecord] = {}  # as it was approved; else as it was asked for first
         for record in evidence.clients:
@@ -221,7 +224,12 @@ def _fault_of_end(facts: _Facts, end: TransactionState) -> str | None:
     transaction_id, stage = end.transaction_id, end.stage
     sent = facts.request_sent.get(transaction_id)
     if stage is Stage.REFUSED:
-        return None if sent is None else f"ended as refused and was put on {sent[0]}"
+        if transaction_id in facts.booked:
+            return "ended as refused and was booked by the partner"
+        # A sent record alone proves nothing: the line may have closed after it was stored, and its owner then said so.
+        if sent is not None and transaction_id not in facts.never_sent:
+            return f"ended as refused and was put on {sent[0]}"
+        return None
     if stage in (Stage.ANSWERED, Stage.RETURNED) and sent is None:
         return f"ended as {stage} and was put on no line"
     if stage is Stage.ANSWERED and transaction_id not in facts.delivered:

@@ -1,8 +1,9 @@
 """Plays courses: sets the centre's behaviour, is the client, and compares what passed with what was expected."""
 
+import itertools
 import socket
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -91,11 +92,11 @@ class Player:
         self._control.clear()
         for each in course.rules:
             self._control.behave(**self._fitted(each), amount=played.amount)
+        if course.lines_closed:
+            self._close_lines(played)
         since = 1 + max((row["number"] for row in self._control.story()), default=0)
         books = self._control.balance()
         strangers: list[Stranger] = []
-        if course.lines_closed:
-            self._close_lines(played)
         for number, ask in enumerate(course.asks):
             self._ask(played, ask, number, strangers)
         self._await_telegrams(since, len(course.expected))
@@ -110,7 +111,7 @@ class Player:
         played.seen = self._seen(since)
         played.stands = (self._control.balance() - books) / played.amount
         self._control.clear()
-        self._open_lines()
+        self._open_lines(played)
         _judge(played)
         return played
 
@@ -179,28 +180,35 @@ class Player:
         """Have the centre refuse to open, until a request is told that no line is open."""
         self._control.refuse_opening(True)
         self._control.drop_lines()
-        until = time.monotonic() + _LIMIT_S
-        tries = 0
-        ask = played.course.asks[0]
-        while time.monotonic() < until:
-            tries += 1
-            reference = f"{played.course.name}-try-{tries}"
-            told = told_by(self._client, {
-                "reference": reference, "kind": str(ask.kind), "terminal_id": TERMINAL, "amount": played.amount,
-                "card": CARD,
-            })  # fmt: skip
-            self.wrote.append(Wrote(reference, None, ask.kind, played.amount, told))
-            if told == ask.told:
-                return
-        played.problems.append("the lines did not close")
+        if not self._tried(played, "closed", lambda told: told == played.course.asks[0].told):
+            played.problems.append("the lines did not close")
 
-    def _open_lines(self) -> None:
+    def _open_lines(self, played: Played) -> None:
         self._control.refuse_opening(False)
         until = time.monotonic() + _LIMIT_S
         while len(self._control.ping()["open"]) < self._lines:
             if time.monotonic() > until:
                 raise TimeoutError(f"the lines of {self._partner.name} did not open again: see the logs")
             time.sleep(0.02)
+        # The centre sees it first; the next course needs the router to know.
+        if played.course.lines_closed and not self._tried(played, "open", lambda told: told == "approved"):
+            played.problems.append("the lines did not open again")
+
+    def _tried(self, played: Played, name: str, found: Callable[[str], bool]) -> bool:
+        """Ask for authorisations until one is told what is wanted; whether one was."""
+        until = time.monotonic() + _LIMIT_S
+        for number in itertools.count(1):
+            reference = f"{played.course.name}-{name}-{number}"
+            told = told_by(self._client, {
+                "reference": reference, "kind": str(Kind.AUTHORISATION), "terminal_id": TERMINAL,
+                "amount": played.amount, "card": CARD,
+            })  # fmt: skip
+            self.wrote.append(Wrote(reference, None, Kind.AUTHORISATION, played.amount, told))
+            if found(told):
+                return True
+            if time.monotonic() > until:
+                break
+        return False
 
 
 class Stranger:

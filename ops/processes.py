@@ -51,8 +51,11 @@ class Process:
     def running(self) -> bool:
         return self._popen is not None and self._popen.poll() is None
 
-    def start(self) -> None:
-        """Start it, and return at once. What it says is added to its file."""
+    def start(self, environment: Mapping[str, str] | None = None) -> None:
+        """Start it, and return at once. What it says is added to its file. It ends with this thread (`ops.leash`).
+
+        `environment` is added for this one of its lives.
+        """
         self.log.parent.mkdir(parents=True, exist_ok=True)
         with self.log.open("ab") as out:
             self._popen = subprocess.Popen(
@@ -60,7 +63,7 @@ class Process:
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=subprocess.STDOUT,
-                env={**os.environ, **self._environment},
+                env={**os.environ, **self._environment, **(environment or {})},
                 start_new_session=True,  # an interrupt at the terminal is for whoever started it, who ends all in order
             )
 

@@ -1,8 +1,9 @@
 """Reads whole topics for the tools, with aiokafka: what they say of the log is not the word of the services' client."""
 
 import asyncio
+import contextlib
 import ssl
-from collections.abc import Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -23,20 +24,30 @@ def read_topics(kafka: Kafka, topics: Iterable[str], since_ms: int | None = None
 
 
 async def _read(kafka: Kafka, topics: list[str], since_ms: int | None) -> dict[str, list[Message]]:
+    async with _consumer(kafka) as looking:  # of none: one of a topic that is not there would wait for it
+        if missing := set(topics) - await looking.topics():
+            raise LogError(f"there is no topic {min(missing)}: create the topics first (`denbun topics create`)")
+    async with _consumer(kafka, topics) as consumer:
+        return await _everything(consumer, topics, since_ms)
+
+
+@contextlib.asynccontextmanager
+async def _consumer(kafka: Kafka, topics: Iterable[str] = ()) -> AsyncIterator[Any]:
+    """A consumer of all partitions of these topics, in no group. Raises `LogError`."""
     consumer: Any = AIOKafkaConsumer(  # type: ignore[no-untyped-call]
-        *topics,  # in no group: all their partitions are assigned at once
+        *topics,
         bootstrap_servers=kafka.bootstrap_servers,
         enable_auto_commit=False,
         group_id=None,
         **_security(kafka.client),
     )
     try:
-        await consumer.start()
-    except (KafkaError, OSError) as error:
-        raise LogError(f"no Kafka broker answers at {kafka.bootstrap_servers} ({error})") from error
-    try:
+        try:
+            await consumer.start()
+        except (KafkaError, OSError) as error:
+            raise LogError(f"no Kafka broker answers at {kafka.bootstrap_servers} ({error})") from error
         async with asyncio.timeout(_READ_S):
-            return await _everything(consumer, topics, since_ms)
+            yield consumer
     except TimeoutError as error:
         raise LogError(f"the topics could not be read within {_READ_S:g} s: see the broker's log") from error
     except KafkaError as error:
@@ -46,8 +57,6 @@ async def _read(kafka: Kafka, topics: list[str], since_ms: int | None) -> dict[s
 
 
 async def _everything(consumer: Any, topics: list[str], since_ms: int | None) -> dict[str, list[Message]]:
-    if missing := set(topics) - await consumer.topics():
-        raise LogError(f"there is no topic {min(missing)}: create the topics first (`denbun topics create`)")
     places: list[TopicPartition] = sorted(consumer.assignment())
     ends = await consumer.end_offsets(places)
     begins = await consumer.beginning_offsets(places)

@@ -9,11 +9,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
 
 from ops.broker import BrokerError
+from ops.commands.consoles import open_console
 from ops.courses import COURSES
 from ops.evidence import collect, drain
 from ops.installations import QUICK
@@ -28,7 +30,6 @@ from schemas.identity import transaction_id
 from schemas.telegrams import load_partner
 
 AT_ONCE = 24
-_WIDTH = 118
 
 
 class Demo:
@@ -117,7 +118,7 @@ class Demo:
 def courses_table(partner: str, all_played: Sequence[Played]) -> Table:
     """The courses of one partner: expected telegrams beside those that passed, and what the client was told."""
     spec = load_partner(partner)
-    table = Table(title=f"{partner.upper()}  → gateway to centre   ← centre to gateway", width=_WIDTH, show_lines=True)
+    table = Table(title=f"{partner.upper()}  → gateway to centre   ← centre to gateway", expand=True, show_lines=True)
     for title in ("course", "expected 想定", "passed 実績", "client told 回答", ""):
         table.add_column(title, overflow="fold")
     for played in all_played:
@@ -135,7 +136,7 @@ def courses_table(partner: str, all_played: Sequence[Played]) -> Table:
 
 def money_table(findings: Sequence[Finding]) -> Table:
     """The invariants, what was looked at, and what broke them."""
-    table = Table(width=_WIDTH, show_lines=True)
+    table = Table(expand=True, show_lines=True)
     for title in ("", "invariant 不変条件", "looked at 照合対象", ""):
         table.add_column(title, overflow="fold")
     for finding in findings:
@@ -146,7 +147,7 @@ def money_table(findings: Sequence[Finding]) -> Table:
 
 def demo(*, payments: int, seed: int, only: Sequence[str], servers: str | None, folder: Path | None) -> int:
     """Run it; gives the exit status."""
-    console = Console(highlight=False)
+    console = open_console()
     unknown = set(only) - {course.name for course in COURSES}
     if unknown:
         known = ", ".join(course.name for course in COURSES)
@@ -156,7 +157,7 @@ def demo(*, payments: int, seed: int, only: Sequence[str], servers: str | None, 
     began = time.monotonic()
 
     def say(text: str) -> None:
-        console.print(f"  [dim]{time.monotonic() - began:5.1f} s[/dim] {text}")
+        console.print(f"  [dim]{time.monotonic() - began:5.1f} s[/dim] {escape(text)}")
 
     console.rule("denbun 電文")
     prefix = f"demo{int(time.time())}-" if servers else ""
@@ -164,7 +165,7 @@ def demo(*, payments: int, seed: int, only: Sequence[str], servers: str | None, 
         with playing(place, servers=servers, prefix=prefix, waits=QUICK, say=say) as stage:
             good = Demo(console, payments=payments, seed=seed, only=only).run(stage)
     except (BrokerError, ProcessError, LogError, OSError) as error:
-        console.print(f"[bold red]{error}[/bold red]")
+        console.print(str(error), style="bold red", markup=False)
         console.print(f"what the processes said: {place}")
         return 1
     console.print(f"  [dim]{time.monotonic() - began:.0f} s in all[/dim]")

@@ -5,16 +5,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from client import Card, ClientError, SyncClient
+from ops.commands.consoles import open_console
 from ops.player import worded
 from ops.reading import read_topics
 from ops.story import story
 from pipeline.config import ConfigError, load
 from pipeline.log import LogError
-from schemas.installation import Customer, Installation
 from schemas.identity import transaction_id
+from schemas.installation import Customer, Installation
 from schemas.topics import Topics
 
 _STORY_S = 1.0
@@ -39,13 +41,13 @@ class Payment:
 
 def pay(config: Path, payment: Payment) -> int:
     """Pay; gives the exit status: 0 approved, 1 not approved or not known, 2 it could not be asked."""
-    console = Console(highlight=False)
+    console = open_console()
     try:
         installation = load(Installation, config)
         customer = _customer(installation, payment)
         token = _token(customer, payment)
     except ConfigError as error:
-        console.print(f"[red]{error}[/red]")
+        console.print(str(error), style="red", markup=False)
         if not config.exists():
             console.print("is the gateway up? `denbun up` writes this file; or name another with --config")
         return 2
@@ -64,7 +66,7 @@ def pay(config: Path, payment: Payment) -> int:
                 original_reference=payment.original,
             )
     except ClientError as error:
-        console.print(f"[red]{error}[/red]")
+        console.print(str(error), style="red", markup=False)
     else:
         approved = result.approved
         colour = "green" if approved else "yellow"
@@ -101,11 +103,11 @@ def _tell(console: Console, installation: Installation, transaction_id: str, beg
     try:
         found = read_topics(installation.kafka, names, since_ms=began_ms - _CLOCKS_MS)
     except LogError as error:
-        console.print(f"[dim]no story: {error}[/dim]")
+        console.print(f"no story: {error}", style="dim", markup=False)
         return
     table = Table(title=f"{transaction_id} の経過  its story", expand=True)
     for title in ("ms", "topic", "record", "facts"):
         table.add_column(title, overflow="fold", no_wrap=title in ("ms", "topic", "record"))
     for line in story(found, transaction_id):
-        table.add_row(str(line.at_ms - began_ms), line.topic, line.record, line.facts)
+        table.add_row(str(line.at_ms - began_ms), line.topic, line.record, escape(line.facts))
     console.print(table)

@@ -5,10 +5,11 @@ import threading
 import time
 from pathlib import Path
 
-from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from ops.broker import BrokerError
+from ops.commands.consoles import open_console
 from ops.ports import HOST
 from ops.processes import ProcessError
 from ops.stage import Stage, playing
@@ -19,14 +20,14 @@ _LOOK_S = 0.5
 
 def up(*, nodes: int, servers: str | None, kafka_port: int | None, folder: Path) -> int:
     """Run it until SIGINT or SIGTERM, or until a process ends by itself; gives the exit status."""
-    console = Console(highlight=False)
+    console = open_console()
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
     began = time.monotonic()
 
     def say(text: str) -> None:
-        console.print(f"  [dim]{time.monotonic() - began:5.1f} s[/dim] {text}")
+        console.print(f"  [dim]{time.monotonic() - began:5.1f} s[/dim] {escape(text)}")
 
     try:
         place = folder.resolve()
@@ -40,7 +41,7 @@ def up(*, nodes: int, servers: str | None, kafka_port: int | None, folder: Path)
                     process.check()
             say("closing the lines 閉局 and ending everything")
     except (BrokerError, ProcessError, LogError, OSError) as error:
-        console.print(f"[bold red]{error}[/bold red]")
+        console.print(str(error), style="bold red", markup=False)
         return 1
     say("ended; topics and keys stay in " + str(folder))
     return 0

@@ -1,0 +1,139 @@
+"""The installations of this machine: every service takes them, and nothing in them is used twice."""
+
+import os
+import tomllib
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import egress.__main__
+import faults.__main__
+import ingress.__main__
+import router.__main__
+from ops.installations import DEVELOPMENT, QUICK, LinePlan, Plan, write
+from ops.ports import _given, free_port
+from pipeline.config import load
+from pipeline.service import OK
+from schemas.installation import Installation
+
+MAIN: Mapping[str, Callable[[Sequence[str]], int]] = {
+    "ingress": ingress.__main__.main,
+    "router": router.__main__.main,
+    "egress": egress.__main__.main,
+    "faults": faults.__main__.main,
+}
+
+
+@pytest.fixture(autouse=True)
+def own_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in os.environ if name.startswith("DENBUN_")]:
+        monkeypatch.delenv(name)
+
+
+def ports_of(plan: Plan) -> list[int]:
+    groups = (plan.ingress_ports, *plan.centre_ports.values(), *plan.called_ports.values(), plan.control_ports.values())
+    return [port for group in groups for port in group]
+
+
+@pytest.mark.parametrize("service", MAIN)
+@pytest.mark.parametrize("waits", [None, QUICK], ids=["the development waits", "quick"])
+def test_every_service_takes_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], service: str, waits: Mapping[str, Any] | None
+) -> None:
+    plan = write(tmp_path, "127.0.0.1:9092", prefix="x-", nodes=2, waits=waits)
+    for node in range(2):
+        arguments = ["--config", str(plan.file), "--node", f"node{node}", "--check"]
+        arguments += ["--slot", str(node)] if service == "ingress" else []
+        assert MAIN[service](arguments) == OK
+    assert capsys.readouterr().out == 2 * f"{plan.file}: ok for {service}\n"
+    assert not (tmp_path / "keys.json").exists()
+
+
+def test_it_is_the_development_environment_with_other_addresses(tmp_path: Path) -> None:
+    plan = write(tmp_path / "new" / "folder", "127.0.0.1:9093", prefix="x-")
+    made, development = load(Installation, plan.file), load(Installation, DEVELOPMENT)
+    assert made.kafka.bootstrap_servers == "127.0.0.1:9093"
+    assert made.kafka.topic_prefix == "x-"
+    assert made.keys.ring == plan.file.parent / "keys.json"
+    assert made.partner == development.partner
+    assert made.customer == development.customer
+    assert (made.router, made.faults, made.egress) == (development.router, development.faults, development.egress)
+
+
+def test_what_is_quick_is_a_wait_and_nothing_else(tmp_path: Path) -> None:
+    def flat(raw: Any, place: str = "") -> dict[str, Any]:
+        if isinstance(raw, dict):
+            return {name: value for key, each in raw.items() for name, value in flat(each, f"{place}.{key}").items()}
+        return {place: raw}
+
+    for name in flat(QUICK):
+        assert name.endswith("_ms") or name.rpartition(".")[2] in ("commands_max", "troubles_max", "unsent_max"), name
+    made = load(Installation, write(tmp_path, "127.0.0.1:9092", waits=QUICK).file)
+    assert {partner.report_timeout_ms for partner in made.partner} == {800}
+
+
+def test_the_plan_says_where_everybody_is(tmp_path: Path) -> None:
+    plan = write(tmp_path, "127.0.0.1:9092", nodes=2)
+    made = load(Installation, plan.file)
+    assert plan.ingress_ports[0] == made.ingress.port
+    assert made.ingress.slots == 2
+    for line in made.line:
+        ports = plan.centre_ports if line.mode == "dial" else plan.called_ports
+        assert ports[line.partner] == [line.port]
+    assert {line.host for line in made.line} == {"127.0.0.1"}
+    assert plan.customers == {"cafis": "AP02", "cardnet": "AP22"}
+    assert set(plan.control_ports) == {"cafis", "cardnet"}
+    for customer in made.customer:
+        assert customer.accepts(plan.tokens[customer.id])
+
+
+def test_every_port_station_and_company_is_given_once(tmp_path: Path) -> None:
+    plans = [write(tmp_path / name, "127.0.0.1:9092", nodes=4) for name in ("a", "b")]
+    ports = [port for plan in plans for port in ports_of(plan)]
+    assert len(ports) == len(set(ports)) == 2 * (4 + 4 + 2)
+    made = load(Installation, plans[0].file)
+    assert made.ingress.slots == 4
+    assert len({line.station_id for line in made.line}) == len({line.company_code for line in made.line}) == 4
+
+
+def test_other_lines_may_be_asked_for(tmp_path: Path) -> None:
+    lines = [LinePlan("one", "cafis", "listen", (5, 6)), LinePlan("two", "cardnet", "dial")]
+    plan = write(tmp_path, "127.0.0.1:9092", lines=lines)
+    made = load(Installation, plan.file)
+    assert [(line.name, line.partner, line.mode, list(line.routes)) for line in made.line] == [
+        ("one", "cafis", "listen", [5, 6]), ("two", "cardnet", "dial", [1, 200]),
+    ]  # fmt: skip
+    assert plan.centre_ports == {"cafis": [], "cardnet": [made.line[1].port]}
+    assert plan.called_ports == {"cafis": [made.line[0].port], "cardnet": []}
+
+
+def test_settled_it_has_the_development_ports_where_they_are_free(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ops.ports._given", set())
+    monkeypatch.setattr("ops.ports.is_free", lambda port: port != 7_211)
+    plan = write(tmp_path, "127.0.0.1:9092", settle=True)
+    development = tomllib.loads(DEVELOPMENT.read_text("utf-8"))
+    assert plan.ingress_ports == [development["ingress"]["port"]]
+    assert [line.port for line in load(Installation, plan.file).line if line.port != 7_211][::2] == [7_210, 7_212]
+    assert 7_211 not in ports_of(plan)
+    assert plan.control_ports == {"cafis": 7_310, "cardnet": 7_320}
+
+
+# --- ports
+
+
+def test_a_port_is_given_out_once_though_nobody_listens_on_it() -> None:
+    port = free_port()
+    assert port in _given
+    assert free_port(port) != port
+
+
+def test_where_no_port_is_free_it_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ops.ports.is_free", lambda _: False)
+    with pytest.raises(
+        OSError, match=r"^no free port of 127\.0\.0\.1 between 20000 and 32000: end what listens there$"
+    ):
+        free_port()

@@ -1,0 +1,146 @@
+"""Reading whole topics for the tools: all of them, in order, from a time on; and what is said when it cannot be."""
+
+import ssl
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ops.ports import HOST, free_port
+from ops.reading import _security, read_topics
+from pipeline.kafka import KafkaLog
+from pipeline.log import LogError, NewTopic, Outgoing
+from schemas.installation import Kafka
+
+
+def kafka(servers: str, **client: str) -> Kafka:
+    return Kafka(bootstrap_servers=servers, partitions=1, replication=1, client=client)
+
+
+@pytest.fixture
+def topic(kafka_log: KafkaLog, topic_prefix: str) -> str:
+    """A topic of three partitions: five messages, one without a key and value."""
+    name = f"{topic_prefix}read"
+    kafka_log.create([NewTopic(name, 3, {}), NewTopic(f"{topic_prefix}empty", 2, {})])
+    writer = kafka_log.writer("test")
+    writer.write([
+        Outgoing(name, b"k", b"2:0", (), 2),
+        Outgoing(name, b"k", b"0:0", (("schema", b"f00"), ("epoch", b"1")), 0),
+        Outgoing(name, b"k", b"2:1", (), 2),
+        Outgoing(name, b"k", b"0:1", (), 0),
+        Outgoing(name, None, None, (), 2),
+    ])  # fmt: skip
+    writer.close()
+    return name
+
+
+@pytest.mark.stack
+def test_all_partitions_are_read_in_order_and_every_part_of_a_message(
+    kafka_servers: str, topic: str, topic_prefix: str
+) -> None:
+    found = read_topics(kafka(kafka_servers), [topic, f"{topic_prefix}empty"])
+    assert list(found) == [topic, f"{topic_prefix}empty"]
+    assert [(each.partition, each.offset, each.key, each.value) for each in found[topic]] == [
+        (0, 0, b"k", b"0:0"), (0, 1, b"k", b"0:1"), (2, 0, b"k", b"2:0"), (2, 1, b"k", b"2:1"), (2, 2, None, None),
+    ]  # fmt: skip
+    assert found[topic][0].headers == (("schema", b"f00"), ("epoch", b"1"))
+    assert {each.topic for each in found[topic]} == {topic}
+    assert found[f"{topic_prefix}empty"] == []
+
+
+@pytest.mark.stack
+def test_more_messages_than_fit_into_one_answer_are_all_read(
+    kafka_servers: str, kafka_log: KafkaLog, topic_prefix: str
+) -> None:
+    name = f"{topic_prefix}many"
+    kafka_log.create([NewTopic(name, 1, {})])
+    writer = kafka_log.writer("test")
+    writer.write([Outgoing(name, b"k", number.to_bytes(2, "big") + bytes(2_000)) for number in range(1_500)])
+    writer.close()
+    found = read_topics(kafka(kafka_servers), [name])[name]
+    assert [each.offset for each in found] == list(range(1_500))
+    assert all(int.from_bytes(each.value[:2], "big") == each.offset for each in found if each.value)
+
+
+@pytest.mark.stack
+def test_what_is_older_than_asked_for_is_left_out(kafka_servers: str, kafka_log: KafkaLog, topic: str) -> None:
+    everything = read_topics(kafka(kafka_servers), [topic])[topic]
+    after_ms = 1 + max(each.timestamp_ms for each in everything)
+    assert read_topics(kafka(kafka_servers), [topic], since_ms=after_ms)[topic] == []
+    since_ms = min(each.timestamp_ms for each in everything)
+    assert read_topics(kafka(kafka_servers), [topic], since_ms=since_ms)[topic] == everything
+    writer = kafka_log.writer("test")
+    while True:  # until the writer's clock has gone on
+        (offset,) = writer.write([Outgoing(topic, b"k", b"1:later", (), 1)])
+        newest = next(
+            each
+            for each in read_topics(kafka(kafka_servers), [topic])[topic]
+            if (each.partition, each.offset) == (1, offset)
+        )
+        if newest.timestamp_ms >= after_ms:
+            break
+    writer.close()
+    later = read_topics(kafka(kafka_servers), [topic], since_ms=newest.timestamp_ms)[topic]
+    assert newest in later
+    assert all(each.timestamp_ms >= newest.timestamp_ms for each in later)
+
+
+@pytest.mark.stack
+def test_a_topic_that_is_not_there_is_named_with_the_command_that_makes_it(
+    kafka_servers: str, topic: str, topic_prefix: str
+) -> None:
+    missing = f"{topic_prefix}missing"
+    with pytest.raises(LogError) as told:
+        read_topics(kafka(kafka_servers), [topic, missing])
+    assert str(told.value) == (f"there is no topic {missing}: create the topics first (`denbun topics create`)")
+
+
+def test_a_broker_that_is_not_there_is_named() -> None:
+    servers = f"{HOST}:{free_port()}"
+    with pytest.raises(LogError) as told:
+        read_topics(kafka(servers), ["requests"])
+    assert str(told.value).startswith(f"no Kafka broker answers at {servers} (")
+
+
+# --- the client settings of an installation are librdkafka's
+
+
+@pytest.mark.parametrize(
+    ("given", "used"),
+    [
+        ({}, {}),
+        ({"security.protocol": "plaintext"}, {"security_protocol": "PLAINTEXT"}),
+        (
+            {
+                "security.protocol": "sasl_plaintext", "sasl.mechanism": "SCRAM-SHA-512", "sasl.username": "u",
+                "sasl.password": "p",
+            },
+            {
+                "security_protocol": "SASL_PLAINTEXT", "sasl_mechanism": "SCRAM-SHA-512", "sasl_plain_username": "u",
+                "sasl_plain_password": "p",
+            },
+        ),
+        ({"sasl.mechanisms": "PLAIN"}, {"sasl_mechanism": "PLAIN"}),
+        ({"linger.ms": "1", "queue.buffering.max.messages": "9"}, {}),  # how the services write is their matter
+    ],
+)  # fmt: skip
+def test_a_setting_is_told_to_the_second_client_in_its_own_words(given: dict[str, str], used: dict[str, Any]) -> None:
+    assert _security(given) == used
+
+
+def test_a_certificate_authority_makes_a_context_that_checks_who_answers() -> None:
+    authority = ssl.get_default_verify_paths().openssl_cafile
+    if not Path(authority).exists():
+        authority = str(next(iter(Path(ssl.__file__).parents[2].rglob("cacert.pem"))))
+    context = _security({"security.protocol": "ssl", "ssl.ca.location": authority})["ssl_context"]
+    assert context.verify_mode is ssl.CERT_REQUIRED
+    assert context.check_hostname
+
+
+@pytest.mark.parametrize("name", ["ssl.keystore.location", "sasl.oauthbearer.config"])
+def test_a_setting_of_security_that_is_not_known_is_refused_and_never_ignored(name: str) -> None:
+    with pytest.raises(LogError) as told:
+        _security({name: "value of a secret", "security.protocol": "ssl"})
+    assert str(told.value) == (
+        f"kafka.client.{name}: the tools do not know this setting: give ssl.ca.location and so on"
+    )

@@ -1,0 +1,119 @@
+"""The whole gateway by `denbun up`, a payment by `denbun pay`, and the end: in order, or with whoever ends first."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+pytestmark = [pytest.mark.stack, pytest.mark.timeout(240)]
+
+ROOT = Path(__file__).parents[2]
+GO = 90.0
+PROCESSES = ["egress", "faults", "ingress", "router", "simulator", "simulator"]
+
+
+class Up:
+    """`denbun up` as a process of its own, running."""
+
+    def __init__(self, folder: Path, servers: str, prefix: str) -> None:
+        self.folder = folder
+        self._environment = {name: value for name, value in os.environ.items() if not name.startswith("DENBUN_")}
+        self._environment |= {"DENBUN_KAFKA__TOPIC_PREFIX": prefix, "PYTHONUNBUFFERED": "1"}
+        self.popen = subprocess.Popen(
+            [sys.executable, "-m", "ops", "up", "--bootstrap-servers", servers, "--folder", str(folder)],
+            cwd=ROOT, env=self._environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        )  # fmt: skip
+        self.said = ""
+        assert self.popen.stdout is not None
+        for line in self.popen.stdout:
+            self.said += line
+            if "running" in line:
+                break
+        else:
+            raise AssertionError(self.said)
+        self.children = psutil.Process(self.popen.pid).children(recursive=True)
+
+    def modules(self) -> list[str]:
+        """What its children run."""
+        return sorted(each.cmdline()[2] for each in self.children)
+
+    def end(self) -> tuple[int, str]:
+        """Wait for its end; gives the status and what was said since it ran."""
+        said, _ = self.popen.communicate(timeout=GO)
+        return self.popen.returncode, said
+
+    def pay(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
+        return subprocess.run(
+            [sys.executable, "-m", "ops", "pay", "--config", str(self.folder / "denbun.toml"), *arguments],
+            cwd=ROOT, env=self._environment, capture_output=True, text=True, timeout=GO, check=False,
+        )  # fmt: skip
+
+
+@pytest.fixture
+def up(tmp_path: Path, kafka_servers: str, topic_prefix: str) -> Iterator[Up]:
+    started = Up(tmp_path / "up", kafka_servers, topic_prefix)
+    yield started
+    started.popen.kill()
+    started.popen.wait()
+    if started.popen.stdout is not None:
+        started.popen.stdout.close()
+
+
+def still_there(children: list[psutil.Process]) -> list[psutil.Process]:
+    return [each for each in children if each.is_running() and each.status() != psutil.STATUS_ZOMBIE]
+
+
+def test_a_payment_is_approved_and_its_story_told_and_sigterm_ends_all_in_order(up: Up) -> None:
+    assert up.modules() == PROCESSES
+    assert "denbun.toml" in up.said
+    assert "development-token-ap02" in up.said
+
+    paid = up.pay("--amount", "4200", "--reference", "R-1")
+    assert (paid.returncode, paid.stderr) == (0, ""), paid.stdout
+    first, *rest = paid.stdout.splitlines()
+    assert first == "approved  AP02 R-1 ¥4,200"
+    records = re.findall(r"\b(?:[A-Z][a-z]+){2,}\b", "\n".join(rest))
+    order = ["RequestAccepted", "SendRequest", "TelegramSent", "ReportReceived", "ReplyReady", "ReplyDelivered"]
+    places = [records.index(name) for name in order]
+    assert places == sorted(places), records
+    assert records.count("TransactionState") >= 3  # dispatched, replied, answered
+    assert "4111111111111111" not in paid.stdout
+
+    refunded = up.pay("--amount", "200", "--kind", "refund", "--original", "R-1", "--reference", "R-2")
+    assert refunded.returncode == 0, refunded.stdout
+    assert refunded.stdout.startswith("approved  AP02 R-2 ¥200")
+    refused = up.pay("--kind", "cancel", "--original", "R-9", "--partner", "cardnet")
+    assert refused.returncode == 1
+    assert refused.stdout.startswith("refused: original_unknown  AP22 ")
+    assert "元取引が見つかりません" in refused.stdout
+
+    up.popen.send_signal(signal.SIGTERM)
+    status, said = up.end()
+    assert status == 0, said
+    assert "closing the lines 閉局" in said
+    assert f"topics and keys stay in {up.folder}" in said.replace("\n", " ")
+    assert still_there(up.children) == []
+    for log in (up.folder / "logs").glob("*-0.log"):
+        assert '"event": "stopped"' in log.read_text("utf-8"), log.name
+
+
+def test_a_service_that_ends_by_itself_ends_all_and_is_named(up: Up) -> None:
+    (victim,) = (each for each in up.children if each.cmdline()[2] == "faults")
+    victim.send_signal(signal.SIGKILL)
+    status, said = up.end()
+    assert status == 1
+    assert "faults-0 ended with status -9" in said
+    assert still_there(up.children) == []
+
+
+def test_what_is_killed_without_a_word_leaves_nobody_behind(up: Up) -> None:
+    up.popen.send_signal(signal.SIGKILL)
+    up.end()
+    _, alive = psutil.wait_procs(up.children, timeout=GO)
+    assert still_there(alive) == []
