@@ -97,6 +97,7 @@ class Connector:
         self.connection: Connection | None = None
         self._server: asyncio.Server | None = None
         self._dialling: asyncio.Task[None] | None = None
+        self._stopped = False
 
     async def start(self) -> None:
         """Begin to seek. Raises `OSError` where it cannot listen."""
@@ -114,6 +115,7 @@ class Connector:
 
     async def stop(self) -> None:
         """Seek no longer, and break what there is."""
+        self._stopped = True
         if self._dialling is not None:
             self._dialling.cancel()
             with contextlib.suppress(asyncio.CancelledError):
@@ -126,7 +128,12 @@ class Connector:
             await connection.closed.wait()
 
     def opened(self, connection: Connection) -> bool:
-        """Whether a new connection is taken: one at a time, so that a stranger cannot push the partner out."""
+        """Whether a new connection is taken: one at a time, so that a stranger cannot push the partner out.
+
+        None after `stop`, which one that was accepted just before may outrun: nobody would ever open its station.
+        """
+        if self._stopped:
+            return False
         if self.connection is not None:
             _log.warning("a second connection was refused", extra={"line": self._line.name})
             return False

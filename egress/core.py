@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 
 from egress.acts import Act, Store, Tell, Transmit
 from egress.flights import Flights
+from egress.holds import IN_DOUBT, asking_about, held
 from egress.jobs import (
     CANCELS,
     Job,
@@ -50,7 +51,6 @@ from schemas.records import (
     NotCancelled,
     Record,
     ReleaseRoute,
-    RouteHeld,
     SendCancel,
     StrayTelegram,
     TelegramSent,
@@ -58,9 +58,6 @@ from schemas.records import (
 )
 from schemas.refusals import Refusal
 from schemas.telegrams import DecodeError, Message, PartnerSpec, Role
-
-_IN_DOUBT = "in_doubt"
-
 
 @dataclass(slots=True)
 class LineCore:
@@ -126,11 +123,12 @@ class LineCore:
         self._offsets = Offsets(found.position)
         self._known.since_ms = found.known_since_ms
         self._preparing.trace_numbers.day_began(business_date(now_ms), found.day_began_at)
-        for held in found.holds:
-            self.routes.hold(held.route_number, held.transaction_id)
-            if held.reason == _IN_DOUBT:
-                first = Numbers(held.trace_number, held.route_number, held.business_date)
-                self._known.put(held.transaction_id, 0, first, now_ms)
+        for each in found.holds:
+            self.routes.hold(each.route_number, each.transaction_id)
+            self._acts.append(asking_about(each, now_ms))
+            if each.reason == IN_DOUBT:
+                first = Numbers(each.trace_number, each.route_number, each.business_date)
+                self._known.put(each.transaction_id, 0, first, now_ms)
         for record in found.sent:
             numbers = None
             if isinstance(record, TelegramSent):
@@ -219,7 +217,8 @@ class LineCore:
         if isinstance(order, SendCancel):
             first = job.numbers if order.command in CANCELS else self._preparing.original(order)
             assert isinstance(first, Numbers)
-            self._hold(job, first, now_ms)
+            if self.routes.hold(first.route_number, job.transaction_id):
+                job.holds = first
         job.stage = Stage.STORING
         self._known.put(job.transaction_id, job.attempt, job.numbers, now_ms)
         self._acts.append(Store(job.offset, job.key, sent(job, self.node, now_ms)))
@@ -243,6 +242,8 @@ class LineCore:
             self._not_transmitted(job, too_late(job), now_ms)
         else:
             job.stage, job.order = Stage.SENT, None
+            if job.holds is not None:
+                self._tell_hold(job, job.holds, now_ms)
             self._in_flight += 1
             self._flights.add(job)
             self._timers.set(str(offset), now_ms + job.report_timeout_ms)
@@ -384,7 +385,9 @@ class LineCore:
         job.stage = Stage.LATE
         self._timers.set(str(job.offset), now_ms + self.times.look_back_ms)
         self.routes.give_back(job.numbers.route_number)
-        self._hold(job, job.numbers, now_ms, job.offset)
+        about = job.numbers if job.command in CANCELS else self._known.request(job.transaction_id) or job.numbers
+        if self.routes.hold(about.route_number, job.transaction_id):
+            self._tell_hold(job, about, now_ms, job.offset)
         topic = "reports" if job.command is None else "cancel-reports"
         self._tell(topic, job.key, unanswered(job, self.line.name, doubt, now_ms), job.offset)
 
@@ -420,24 +423,17 @@ class LineCore:
             self._untold[offset] = self._untold.get(offset, 0) + 1
         self._acts.append(Tell(topic, key, record, offset))
 
-    def _hold(self, job: Job, about: Numbers, now_ms: int, offset: int | None = None) -> None:
-        """Hold the route in `about` for the cancel of the job's transaction."""
-        if not self.routes.hold(about.route_number, job.transaction_id):
-            return
-        held = RouteHeld(
-            line=self.line.name,
-            route_number=about.route_number,
-            transaction_id=job.transaction_id,
-            trace_number=about.trace_number,
-            business_date=about.business_date,
-            reason="cancel" if job.command in CANCELS else _IN_DOUBT,
-            since_ms=now_ms,
-            expires_ms=None,
-        )
-        self._tell("holds", self._hold_key(about.route_number), held, offset)
+    def _tell_hold(self, job: Job, about: Numbers, now_ms: int, offset: int | None = None) -> None:
+        """The route in `about` is held for the cancel of the job's transaction."""
+        record = held(job, about, self.line.name, now_ms)
+        self._tell("holds", self._hold_key(about.route_number), record, offset)
 
     def _let_go(self, transaction_id: str, offset: int | None) -> None:
-        for route in self.routes.let_go(transaction_id):
+        routes = self.routes.let_go(transaction_id)
+        first = self._known.request(transaction_id)
+        if not routes and first is not None and not self.routes.taken(first.route_number, transaction_id):
+            routes = [first.route_number]  # a former owner, frozen since, may have told a hold that nobody ends
+        for route in routes:
             if offset is not None and offset not in self._offsets:
                 self._offsets.open(offset)
             self._tell("holds", self._hold_key(route), None, offset)

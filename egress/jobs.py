@@ -59,6 +59,7 @@ class Job:
     match: tuple[Value, ...] | None = None
     error_match: tuple[Value, ...] = ()
     reason: Reason | None = None
+    holds: Numbers | None = None  # whose route is held for it; told when it is known that the line is ours
 
     @property
     def command(self) -> Command | None:

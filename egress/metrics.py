@@ -28,3 +28,20 @@ class Metrics:
             buckets=(0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10),
             registry=registry,
         )
+
+
+class Counts:
+    """The counters of one line. Children are looked up once: a look-up by label costs more than the count."""
+
+    def __init__(self, metrics: Metrics, line: str) -> None:
+        self.transmitted = metrics.transmitted.labels(line)
+        self.received = metrics.received.labels(line)
+        self._told = metrics.told
+        self._line = line
+        self._by_record: dict[str, Counter] = {}
+
+    def told(self, record: str) -> Counter:
+        """Of records of this kind."""
+        if (found := self._by_record.get(record)) is None:
+            found = self._by_record[record] = self._told.labels(self._line, record)
+        return found

@@ -28,12 +28,15 @@ class Preparing:
         self.trace_numbers = TraceNumbers(*partner.trace_range)
 
     def finds_route(self, job: Job) -> bool:
-        """Whether it need not wait for a route: a confirm has its own, another's own one may be held for it."""
-        return (
-            self._routes.free > 0
-            or (job.command is not None and job.command not in CANCELS)
-            or self._routes.held_for(job.transaction_id) is not None
-        )
+        """Whether it need not wait for a route.
+
+        A confirm has its original's and no other (経路保留). That was held for it, unless a person has had its case
+        meanwhile: then it may carry another telegram, and the confirm waits for it as others wait for any.
+        """
+        if isinstance(job.order, SendCancel) and job.order.command not in CANCELS:
+            first = self.original(job.order)
+            return isinstance(first, NotCancelled) or not self._routes.taken(first.route_number, job.transaction_id)
+        return self._routes.free > 0 or self._routes.held_for(job.transaction_id) is not None
 
     def prepare(self, job: Job, oldest_open: int, now_ms: int) -> Reason | None:
         """Give the job its numbers and bytes. On a reason, the route in its numbers is still to be given back."""

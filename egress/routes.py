@@ -34,12 +34,16 @@ class Routes:
         return route
 
     def take_own(self, route: int, transaction_id: str) -> bool:
-        """Take this very route, unless it carries or is held for another transaction."""
-        if route not in self._all or {self._busy.get(route), self._held.get(route)} - {None, transaction_id}:
+        """Take this very route, unless the line has none such, or it carries or is held for another transaction."""
+        if route not in self._all or self.taken(route, transaction_id):
             return False
         self._leave_free(route)
         self._busy[route] = transaction_id
         return True
+
+    def taken(self, route: int, transaction_id: str) -> bool:
+        """Whether it carries or is held for another transaction than this."""
+        return bool({self._busy.get(route), self._held.get(route)} - {None, transaction_id})
 
     def give_back(self, route: int) -> None:
         """The telegram on it has been answered."""

@@ -24,6 +24,7 @@ _NOT_ANSWERED = {
     Role.KEEPALIVE_REQUEST: "keep-alive not answered",
     Role.CLOSING_REQUEST: "closing not answered",
 }
+_TELL_AGAIN_MS = 5_000  # so long may a former owner, who has not noticed yet, have the last word about the line
 ANSWERS = frozenset({Role.OPENING_ANSWER, Role.CLOSING_ANSWER, Role.KEEPALIVE_ANSWER})
 ASKED = frozenset(_ANSWER_TO)
 
@@ -50,6 +51,8 @@ class Station:
         self._trace_number = partner.trace_range[0] - 1
         self._awaited: _Awaited | None = None
         self._reason: str | None = None
+        self._since_ms = 0
+        self._told_ms = 0
         self._heard_ms = 0
         self._closing = False
         self.open = False  # requests may be put on the line; so also while the last ones before a closing go out
@@ -121,6 +124,11 @@ class Station:
 
     def due(self, now_ms: int) -> Sequence[Act]:
         """What the passing of time brings."""
+        late = self.stage is not LineStage.CLOSED and now_ms - self._told_ms >= _TELL_AGAIN_MS
+        again = [self._told(now_ms)] if late else []
+        return [*again, *self._asked_or_not(now_ms)]
+
+    def _asked_or_not(self, now_ms: int) -> Sequence[Act]:
         if self._awaited is not None:
             if now_ms < self._awaited.by_ms:
                 return ()
@@ -146,13 +154,18 @@ class Station:
     def _move(self, stage: LineStage, now_ms: int, reason: str | None = None) -> list[Act]:
         if stage is self.stage and reason in (None, self._reason):
             return []
-        self.stage, self._reason = stage, reason
+        self.stage, self._reason, self._since_ms = stage, reason, now_ms
+        return [self._told(now_ms)]
+
+    def _told(self, now_ms: int) -> Tell:
+        """Tell where the line stands; now and then once more."""
+        self._told_ms = now_ms
         state = LineState(
             line=self._line.name,
             partner=self._line.partner,
             node=self._node,
-            stage=stage,
-            reason=reason,
-            since_ms=now_ms,
+            stage=self.stage,
+            reason=self._reason,
+            since_ms=self._since_ms,
         )
-        return [Tell("lines", self._line.name.encode(), state)]
+        return Tell("lines", self._line.name.encode(), state)

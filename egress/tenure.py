@@ -8,17 +8,20 @@ from dataclasses import dataclass
 from functools import partial
 from typing import assert_never
 
+from egress import crashes
 from egress.acts import Act, Hang, Store, Tell, Transmit
 from egress.connection import Connector
 from egress.core import LineCore
 from egress.jobs import Takeover
-from egress.metrics import Metrics
+from egress.metrics import Counts, Metrics
 from egress.takeover import Places
 from egress.telegrams import OpenCard
+from pipeline import crash
 from pipeline.bridge import LoopWriter
 from pipeline.log import Log, Message, Outgoing
 from pipeline.spans import read_span
 from schemas import wire
+from schemas.crash_points import Point
 from schemas.installation import Egress, Line
 from schemas.records import LineTaken, ReleaseRoute, SendCancel, SendRequest
 from schemas.telegrams import PartnerSpec
@@ -53,6 +56,7 @@ class Tenure:
         self._around = around
         self._line = line
         self._places = places
+        self._counts = Counts(around.metrics, line.name)
         self._core = LineCore(line, partner, around.times, around.node, around.open_card)
         self._connector = Connector(line, partner.framing, around.times, self)
         self._last_stored = taken
@@ -129,14 +133,15 @@ class Tenure:
                 case Transmit():
                     if self._connector.connection is not None:
                         self._connector.connection.transmit(act.data)
-                        self._around.metrics.transmitted.labels(self._line.name).inc()
+                        self._counts.transmitted.inc()
                 case Store():
                     value, headers = wire.encode(act.record)
                     place = self._places.sent
                     written = self._around.writer.write(Outgoing(place.topic, act.key, value, headers, place.partition))
                     written.add_done_callback(partial(self._acknowledged, act.offset))
                 case Tell():
-                    self._around.writer.write(self._outgoing(act)).add_done_callback(partial(self._told, act.offset))
+                    crashes.telling(act.record)
+                    self._around.writer.write(self._outgoing(act)).add_done_callback(partial(self._told, act))
                 case Hang():
                     if self._connector.connection is not None:
                         self._connector.connection.hang(act.reason)
@@ -146,17 +151,19 @@ class Tenure:
     def _outgoing(self, act: Tell) -> Outgoing:
         topic = self._around.topics(act.topic)
         name = "released" if act.record is None else type(act.record).__name__
-        self._around.metrics.told.labels(self._line.name, name).inc()
+        self._counts.told(name).inc()
         if act.record is None:
             return Outgoing(topic, act.key, None)
         value, headers = wire.encode(act.record)
         return Outgoing(topic, act.key, value, headers)
 
-    def _told(self, offset: int | None, written: asyncio.Future[int]) -> None:
+    def _told(self, act: Tell, written: asyncio.Future[int]) -> None:
         if (error := written.exception()) is not None:
             self._around.fail(error)
-        elif offset is not None and not self._ended:
-            self._core.told(offset)
+            return
+        crashes.told(act.record)
+        if act.offset is not None and not self._ended:
+            self._core.told(act.offset)
             self.position = self._core.position
 
     def _acknowledged(self, offset: int, written: asyncio.Future[int]) -> None:
@@ -176,7 +183,10 @@ class Tenure:
                 return
             self._stored.popleft()
             self._last_stored = at
+            crash.here(Point.SENT_STORED)
             self._perform(self._core.stored(offset, self._now()))
+            if crash.armed:  # a turn of the loop later: what is handed to the network now leaves at the end of this one
+                asyncio.get_running_loop().call_soon(lambda: crash.here(Point.TELEGRAM_OUT))
 
     async def _check(self, at: int) -> None:
         """Somebody else wrote to `sent`: the line's new owner, or a former one that does not know it yet."""
@@ -213,7 +223,7 @@ class Tenure:
 
     def received(self, payload: bytes) -> None:
         if not self._ended:
-            self._around.metrics.received.labels(self._line.name).inc()
+            self._counts.received.inc()
             self._perform(self._core.received(payload, self._now()))
 
     def unreadable(self, problem: str) -> None:

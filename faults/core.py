@@ -7,7 +7,7 @@ from typing import assert_never
 import msgspec
 
 from faults.config import Settings
-from faults.table import ENDS, IMPOSSIBLE, TABLE, UNDER_WAY, WAITING, Act, Event
+from faults.table import ENDS, ENTRY, IMPOSSIBLE, TABLE, UNDER_WAY, WAITING, Act, Event
 from schemas.installation import CancelPolicy
 from schemas.records import (
     AttentionRaised,
@@ -18,16 +18,23 @@ from schemas.records import (
     CancelSilent,
     CancelStage,
     CancelState,
+    CaseClosed,
+    CaseOutcome,
     Command,
     DeadlinePassed,
     NotCancelled,
+    OperatorOrder,
+    OperatorOrdered,
+    OrderAnswered,
+    OrderRefusal,
     ReleaseRoute,
     ReplyLost,
     RequestInDoubt,
     SendCancel,
 )
 
-Input = RequestInDoubt | ReplyLost | CancelReported | CancelSilent | CancelNotSent | DeadlinePassed
+Outcome = CancelReported | CancelSilent | CancelNotSent
+Input = RequestInDoubt | ReplyLost | Outcome | OperatorOrdered | DeadlinePassed
 
 _COMMAND = {
     Act.SEND_CONFIRM: Command.CONFIRM,
@@ -39,7 +46,10 @@ _END = {
     CancelStage.CANCELLED: CancelEnd.CANCELLED,
     CancelStage.NOTHING_SENT: CancelEnd.NOTHING_SENT,
     CancelStage.ATTENTION: CancelEnd.ATTENTION,
+    CancelStage.CLEARED: CancelEnd.ATTENTION,  # what was handed to a person stays so
 }
+_AGAIN = {Command.CONFIRM: Command.CONFIRM_AGAIN, Command.CANCEL: Command.CANCEL_AGAIN}
+_BY_ITSELF = "cancel_reported"  # why a case was closed that nobody settled: 8950 or 8960
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +62,8 @@ class Decision:
     orders: Sequence[SendCancel | ReleaseRoute]  # to the original's line
     settlement: CancelSettled | None
     attention: AttentionRaised | None
+    closed: CaseClosed | None = None  # and its row leaves the attention list
+    answer: OrderAnswered | None = None
 
 
 def decide(record: Input, state: CancelState | None, settings: Settings, now_ms: int, key: str) -> Decision:
@@ -61,13 +73,15 @@ def decide(record: Input, state: CancelState | None, settings: Settings, now_ms:
     assert (stage, event) not in IMPOSSIBLE, (stage, event)
     row = TABLE[stage, event]
     if Act.FORGET in row.acts or row.next is None:
-        return Decision(None, Act.FORGET in row.acts, event, (), None, None)
+        return Decision(
+            None, Act.FORGET in row.acts, event, (), None, None, answer=_answer(record, state, None, now_ms)
+        )
     changed = row.next is not row.state
     then = _moved(record, state, row.next, settings, now_ms, key) if changed else state
     assert then is not None
     policy = settings.policies[then.partner]
     orders: list[SendCancel | ReleaseRoute] = [
-        _command(then, _COMMAND[act], policy) for act in row.acts if act in _COMMAND
+        _command(then, command, policy) for act in row.acts if (command := _command_of(act, then)) is not None
     ]
     if Act.RELEASE_ROUTE in row.acts:
         orders.append(ReleaseRoute(transaction_id=then.transaction_id, reason=then.stage))
@@ -78,6 +92,8 @@ def decide(record: Input, state: CancelState | None, settings: Settings, now_ms:
         orders=orders,
         settlement=_settlement(then) if Act.SETTLE in row.acts else None,
         attention=_attention(then) if Act.RAISE_ATTENTION in row.acts else None,
+        closed=_closed(then) if Act.CLOSE_CASE in row.acts else None,
+        answer=_answer(record, state, then, now_ms),
     )
 
 
@@ -88,9 +104,13 @@ def event_of(record: Input, state: CancelState | None, settings: Settings) -> Ev
             return Event.STALE
         return Event.REQUEST_IN_DOUBT if isinstance(record, RequestInDoubt) else Event.REPLY_LOST
     if state is None:
-        return Event.STALE
+        return _ordered(record) if isinstance(record, OperatorOrdered) else Event.STALE
     if isinstance(record, DeadlinePassed):
         return _deadline(record, state, settings.policies[state.partner])
+    if isinstance(record, OperatorOrdered):
+        if (record.seen, record.seen_attempt) != (state.stage, state.attempt):
+            return Event.STALE  # carried out already, or not made for this state
+        return _ordered(record)
     if isinstance(record, CancelReported) and not record.in_error and record.error_code is None:
         return Event.DONE  # of whichever attempt: the partner says that it is cancelled
     if record.attempt != state.attempt or state.stage not in UNDER_WAY:
@@ -98,7 +118,11 @@ def event_of(record: Input, state: CancelState | None, settings: Settings) -> Ev
     return _outcome(record, state, settings)
 
 
-def _outcome(record: CancelReported | CancelSilent | CancelNotSent, state: CancelState, settings: Settings) -> Event:
+def _ordered(record: OperatorOrdered) -> Event:
+    return Event.OPERATOR_REPEAT if record.order is OperatorOrder.REPEAT else Event.OPERATOR_SETTLED
+
+
+def _outcome(record: Outcome, state: CancelState, settings: Settings) -> Event:
     """What came of the command that is under way."""
     policy = settings.policies[state.partner]
     match record:
@@ -120,7 +144,7 @@ def _outcome(record: CancelReported | CancelSilent | CancelNotSent, state: Cance
 
 
 def _deadline(record: DeadlinePassed, state: CancelState, policy: CancelPolicy) -> Event:
-    if state.due_ms != record.due_ms:
+    if state.due_ms != record.due_ms or state.stage is CancelStage.ATTENTION:
         return Event.STALE
     if state.stage in ENDS:
         return Event.FORGET
@@ -155,6 +179,8 @@ def _moved(
             changed_ms=now_ms,
             due_ms=None,
             reason=None,
+            begun_with=Command.CONFIRM if isinstance(record, RequestInDoubt) else Command.CANCEL,
+            ordered=None,
         )
     policy = settings.policies[state.partner]
     troubled = isinstance(record, CancelReported) and stage in WAITING
@@ -166,13 +192,14 @@ def _moved(
         troubles=state.troubles + troubled,
         error_code=record.error_code if isinstance(record, CancelReported) else state.error_code,
         changed_ms=now_ms,
-        due_ms=now_ms + _wait(record, stage, policy, settings),
+        due_ms=None if stage is CancelStage.ATTENTION else now_ms + _wait(record, stage, policy, settings),
         reason=_reason(record) or state.reason,
+        ordered=record if isinstance(record, OperatorOrdered) else state.ordered,
     )
 
 
 def _wait(record: Input, stage: CancelStage, policy: CancelPolicy, settings: Settings) -> int:
-    """How long the new state may last, in milliseconds."""
+    """How long the new state may last, in milliseconds. Only a person's patience has no end."""
     if stage in ENDS:
         return settings.remember_ms
     if stage in UNDER_WAY:
@@ -201,8 +228,15 @@ def _reason(record: Input) -> str | None:
             return record.doubt
         case CancelNotSent():
             return record.reason
-        case DeadlinePassed():
+        case DeadlinePassed() | OperatorOrdered():
             return None
+
+
+def _command_of(act: Act, state: CancelState) -> Command | None:
+    """The telegram that an act puts on the line. What was never on the line is not repeated as a re-command."""
+    if act is not Act.SEND_AS_ORDERED:
+        return _COMMAND.get(act)
+    return _AGAIN[state.begun_with] if state.attempt - 1 > state.unsent else state.begun_with
 
 
 def _command(state: CancelState, command: Command, policy: CancelPolicy) -> SendCancel:
@@ -243,3 +277,56 @@ def _attention(state: CancelState) -> AttentionRaised:
         since_ms=state.since_ms,
         raised_ms=state.changed_ms,
     )
+
+
+def _closed(state: CancelState) -> CaseClosed:
+    order = state.ordered
+    settled = order is not None and order.order is OperatorOrder.SETTLE
+    return CaseClosed(
+        transaction_id=state.transaction_id,
+        customer=state.customer,
+        reference=state.reference,
+        partner=state.partner,
+        line=state.original.line,
+        amount=state.original.amount,
+        outcome=order.outcome if order is not None and settled else CaseOutcome.CANCELLED,
+        reason=order.reason if order is not None and settled else _BY_ITSELF,
+        operator=None if order is None else order.operator,
+        order_id=None if order is None else order.order_id,
+        attempts=state.attempt,
+        since_ms=state.since_ms,
+        closed_ms=state.changed_ms,
+    )
+
+
+def _answer(
+    record: Input, before: CancelState | None, then: CancelState | None, now_ms: int
+) -> OrderAnswered | None:  # fmt: skip
+    """What an operator is told about his order."""
+    if not isinstance(record, OperatorOrdered):
+        return None
+    command = None if then is None else next(filter(None, (_command_of(act, then) for act in ENTRY[then.stage])), None)
+    return OrderAnswered(
+        transaction_id=record.transaction_id,
+        order_id=record.order_id,
+        order=record.order,
+        operator=record.operator,
+        refusal=_refusal(record, before, then),
+        stage=None if then is None else then.stage,
+        command=command,
+        attempt=None if then is None else then.attempt,
+        answered_ms=now_ms,
+    )
+
+
+def _refusal(record: OperatorOrdered, before: CancelState | None, then: CancelState | None) -> OrderRefusal | None:
+    """The first refusal that applies, in the order of `OrderRefusal`; None for an order that is carried out."""
+    if before is None or then is None:
+        return OrderRefusal.UNKNOWN
+    if then.ordered is not None and then.ordered.order_id == record.order_id:
+        return None  # now, or when it was read before
+    if before.stage in ENDS:
+        return OrderRefusal.ALREADY_ENDED
+    if (record.seen, record.seen_attempt) != (before.stage, before.attempt):
+        return OrderRefusal.CHANGED_MEANWHILE
+    return OrderRefusal.COMMAND_UNDER_WAY if before.stage in UNDER_WAY else OrderRefusal.NOT_WITH_A_PERSON

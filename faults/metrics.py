@@ -19,4 +19,11 @@ class Metrics:
         )
         self.partitions = Gauge("denbun_faults_partitions", "Partitions owned", registry=registry)
         self.open = Gauge("denbun_faults_open_cancels", "Cancels that have not ended", registry=registry)
+        self.attention = Gauge(
+            "denbun_faults_attention", "Cases that a person has and nobody closed", ["partner", "reason"],
+            registry=registry,
+        )  # fmt: skip
+        self.orders = Counter(
+            "denbun_faults_orders", "Operators' orders, by what was answered", ["order", "answer"], registry=registry
+        )
         self.restored = Counter("denbun_faults_restored", "States read back on taking a partition", registry=registry)

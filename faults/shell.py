@@ -1,23 +1,26 @@
 """The cancel service's only I/O: records in, `core.decide`, orders out. Runs in `pipeline.owned.OwnedLoop`."""
 
 import threading
+from collections import Counter
 from collections.abc import Sequence
 from typing import cast, get_args
 
+from faults import crashes
 from faults.config import Settings
 from faults.core import Decision, Input, decide
 from faults.metrics import Metrics
-from faults.table import ENDS
+from faults.table import ENDS, UNDER_WAY, WAITING
 from pipeline.log import Log, Message, Outgoing
-from pipeline.owned import Counters, OwnedLoop, Step
+from pipeline.owned import Counters, Milestones, OwnedLoop, Step
 from pipeline.timers import Timers
 from schemas import wire
-from schemas.records import CancelState, DeadlinePassed, SendCancel
+from schemas.records import CancelStage, CancelState, DeadlinePassed, SendCancel
 from schemas.topics import Topics
 
 GROUP = "faults"
-INPUTS = ("timeouts", "undelivered", "cancel-reports")
+INPUTS = ("timeouts", "undelivered", "cancel-reports", "operator-commands")
 _INPUT_TYPES = get_args(Input)
+_WITH_PERSON = (CancelStage.ATTENTION, CancelStage.ORDERED)
 
 
 class Cancels:
@@ -26,17 +29,26 @@ class Cancels:
     def __init__(self) -> None:
         self.states: dict[str, CancelState] = {}
         self.timers = Timers()
-        self.open = 0  # that have not ended
+        self.open = 0  # that the gateway still cancels by itself
+        self.attention: Counter[tuple[str, str]] = Counter()  # that a person has, by partner and reason
 
     def put(self, transaction_id: str, state: CancelState | None) -> None:
         """Take over a state; None takes the cancel out."""
-        before = self.states.get(transaction_id)
-        self.open += (state is not None and state.stage not in ENDS) - (before is not None and before.stage not in ENDS)
+        self._count(self.states.get(transaction_id), -1)
+        self._count(state, 1)
         if state is None:
             self.states.pop(transaction_id, None)
         else:
             self.states[transaction_id] = state
         self.timers.set(transaction_id, None if state is None else state.due_ms)
+
+    def _count(self, state: CancelState | None, more: int) -> None:
+        if state is None:
+            return
+        if state.stage in _WITH_PERSON:
+            self.attention[state.partner, state.reason or "unknown"] += more
+        elif state.stage in (*UNDER_WAY, *WAITING):
+            self.open += more
 
 
 class Faults:
@@ -47,6 +59,7 @@ class Faults:
         self._topics = topics
         self._metrics = metrics
         self._partitions: dict[int, Cancels] = {}
+        self._gauged: dict[tuple[str, str], int] = {}
 
     # --- pipeline.owned.Handler
 
@@ -84,7 +97,7 @@ class Faults:
                 value, headers = wire.encode(record)
                 key = state.transaction_key.encode()
                 passed.append(Outgoing(self._topics("cancel-reports"), key, value, headers, partition))
-        self._metrics.open.set(sum(each.open for each in self._partitions.values()))
+        self._gauge()
         return passed
 
     def current(self, partition: int, key: bytes) -> Outgoing:
@@ -97,27 +110,44 @@ class Faults:
     def _owned(self, partition: int) -> Cancels:
         return self._partitions.setdefault(partition, Cancels())
 
+    def _gauge(self) -> None:
+        """Tell how many cases there are now; a pair of partner and reason that had some has none from then on."""
+        owned = self._partitions.values()
+        self._metrics.open.set(sum(each.open for each in owned))
+        for pair in {*self._gauged, *(pair for each in owned for pair in each.attention)}:
+            count = sum(each.attention[pair] for each in owned)
+            if self._gauged.get(pair) != count:
+                self._metrics.attention.labels(*pair).set(count)
+                self._gauged[pair] = count
+
     def _written(self, decision: Decision, key: bytes, partition: int) -> list[Outgoing]:
         state = decision.state
+        answers = [each for each in (decision.answer, decision.closed) if each is not None]
+        told = [Outgoing(self._topics("operator-answers"), key, *wire.encode(each), partition) for each in answers]
         if state is None:
-            return []
+            return told
         line = self._topics("dispatch", state.original.line)
         acts = [Outgoing(line, key, *wire.encode(order)) for order in decision.orders]
         if decision.attention is not None:
             # Keyed by transaction: the list is compacted. Its partition is that of the transaction.
             value, headers = wire.encode(decision.attention)
             acts.append(Outgoing(self._topics("attention"), state.transaction_id.encode(), value, headers, partition))
+        if decision.closed is not None:
+            acts.append(Outgoing(self._topics("attention"), state.transaction_id.encode(), None, (), partition))
         if decision.settlement is not None:
             value, headers = wire.encode(decision.settlement)
             acts.append(Outgoing(self._topics("settlements"), key, value, headers, partition))
-        return acts
+        return acts + told
 
     def _count(self, decision: Decision) -> None:
         self._metrics.events.labels(decision.event.name.lower()).inc()
         for order in decision.orders:
             if isinstance(order, SendCancel):
                 self._metrics.commands.labels(order.command).inc()
-        if decision.changed and decision.state is not None and decision.state.stage in ENDS:
+        if decision.answer is not None:
+            self._metrics.orders.labels(decision.answer.order, decision.answer.refusal or "accepted").inc()
+        ended = (*ENDS, CancelStage.ATTENTION)
+        if decision.changed and decision.state is not None and decision.state.stage in ended:
             self._metrics.ended.labels(decision.state.stage, decision.state.partner).inc()
 
 
@@ -139,6 +169,7 @@ def run(
             partitions=metrics.partitions.set,
             restored=metrics.restored.inc,
         ),
+        milestones=Milestones(crashes.stored, crashes.written),
         ready=ready or threading.Event(),
     )
     loop.run(stop)

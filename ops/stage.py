@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from client import SyncClient
-from ops.broker import Broker
+from ops.broker import Broker, Cluster
 from ops.installations import LINES, LinePlan, Plan, write
 from ops.ports import HOST, free_port
 from ops.processes import Process, service
+from ops.proxy_control import ProxyControl
 from pipeline.config import load
 from pipeline.kafka import KafkaLog
 from schemas.installation import Installation
@@ -27,13 +28,17 @@ SERVICES = ("router", "faults", "egress", "ingress")  # in the order of starting
 class Stage:
     """What runs. Made by `playing`; everything lies in `folder`."""
 
-    def __init__(self, folder: Path, plan: Plan, nodes: int, *, story: bool = True) -> None:
+    def __init__(
+        self, folder: Path, plan: Plan, nodes: int, *, story: bool = True, brokers: Sequence[Broker] = ()
+    ) -> None:
         self.folder = folder
         self.plan = plan
         self.installation = load(Installation, plan.file)
         self.topics = Topics(plan.prefix)
         self.log: KafkaLog = kafka_log(self.installation.kafka)
         self.centres = {partner: self._centre(partner, story=story) for partner in plan.control_ports}
+        self.brokers = list(brokers)  # those that are this stage's own
+        self.proxies = [self._proxy()] if plan.detours else []
         self.services: dict[str, Process] = {}
         for number in range(nodes):
             for name in SERVICES:
@@ -61,7 +66,7 @@ class Stage:
 
     def _service(self, name: str, node: int) -> Process:
         """One service of one node."""
-        arguments = ["--config", str(self.plan.file), "--node", f"node{node}"]
+        arguments = ["--config", str(self.plan.file_of(node)), "--node", f"node{node}"]
         environment = {}
         if name == "ingress":
             arguments += ["--slot", str(node)]
@@ -72,14 +77,30 @@ class Stage:
         port = self.plan.metrics_ports.setdefault(full, free_port())
         return service(full, name, arguments, self.folder / "logs" / f"{full}.log", port, environment)
 
+    def _proxy(self) -> Process:
+        """The one process that all lines go through."""
+        port = free_port()
+        command = [sys.executable, "-m", "ops.line_proxy", "--control", f"{HOST}:{port}"]
+        for detour in self.plan.detours:
+            way = "gateway" if detour.gateway_calls else "centre"
+            calls = ",".join(map(str, detour.calls))
+            command += ["--line", f"{detour.line}:{detour.partner}:{way}:{detour.awaits}:{calls}"]
+        self._proxy_port = port
+
+        def ready() -> bool:
+            with self.proxy() as asked:
+                return asked.count() >= 0
+
+        return Process("line proxy", command, self.folder / "logs" / "line-proxy.log", ready)
+
     def start(self, say: Say) -> None:
         """Start everything and wait until it does its work. Raises `ProcessError`, `LogError`, `OSError`."""
         say("creating the topics")
         create_topics(self.installation, self.log)
         say("starting the centres and the services")
-        for process in (*self.centres.values(), *self.services.values()):
+        for process in (*self.proxies, *self.centres.values(), *self.services.values()):
             process.start()
-        for process in (*self.centres.values(), *self.services.values()):
+        for process in (*self.proxies, *self.centres.values(), *self.services.values()):
             process.wait_ready()
         say("opening the lines 開局")
         self.wait_open(len(self.installation.line))
@@ -89,13 +110,17 @@ class Stage:
         for name in reversed(SERVICES):
             some = [process for full, process in self.services.items() if full.startswith(f"{name}-")]
             _end(some)
-        _end(list(self.centres.values()))
+        _end([*self.centres.values(), *self.proxies])
 
     # --- what its users need
 
     def control(self, partner: str) -> Control:
         """A connection to the commands of a centre. Raises `ControlError`."""
         return Control(HOST, self.plan.control_ports[partner])
+
+    def proxy(self) -> ProxyControl:
+        """A connection to the commands of the proxy between lines and centres. Raises `OSError`."""
+        return ProxyControl(HOST, self._proxy_port)
 
     def wait_open(self, count: int, limit_s: float = 20.0) -> None:
         """Until the centres see so many open lines. Raises `TimeoutError`."""
@@ -128,17 +153,25 @@ class Stage:
 def playing(
     folder: Path, *, servers: str | None = None, prefix: str = "", nodes: int = 1, kafka_port: int | None = None,
     lines: Sequence[LinePlan] = LINES, waits: Mapping[str, Any] | None = None, settle: bool = False,
-    story: bool = True, say: Say = lambda _: None,
+    story: bool = True, brokers: int = 1, detoured: bool = False, say: Say = lambda _: None,
 ) -> Iterator[Stage]:  # fmt: skip
-    """The whole gateway from start to stop, on `servers` or on an embedded broker; `story`: the centres keep one."""
+    """The whole gateway from start to stop, on `servers` or on embedded brokers; `story`: the centres keep one.
+
+    `detoured`: between lines and centres stands `ops.line_proxy`.
+    """
     with contextlib.ExitStack() as stack:
+        own: list[Broker] = []
         if servers is None:
-            broker = Broker(folder / "kafka", kafka_port)
-            broker.start(say)
-            stack.callback(broker.stop)
-            servers = broker.servers
-        plan = write(folder, servers, prefix=prefix, nodes=nodes, lines=lines, waits=waits, settle=settle)
-        stage = Stage(folder, plan, nodes, story=story)
+            kafka = Broker(folder / "kafka", kafka_port) if brokers == 1 else Cluster(folder / "kafka", brokers)
+            stack.callback(kafka.stop)
+            kafka.start(say)
+            servers = kafka.servers
+            own = [kafka] if isinstance(kafka, Broker) else kafka.brokers
+        plan = write(
+            folder, servers, prefix=prefix, nodes=nodes, lines=lines, waits=waits, settle=settle,
+            replication=max(1, len(own)), detoured=detoured,
+        )  # fmt: skip
+        stage = Stage(folder, plan, nodes, story=story, brokers=own)
         stack.callback(stage.stop)
         stage.start(say)
         yield stage

@@ -10,8 +10,9 @@ The contract, shown for both by one conformance suite:
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import NamedTuple, Protocol
+
+import msgspec
 
 Headers = tuple[tuple[str, bytes], ...]
 
@@ -31,8 +32,7 @@ class TopicPartition(NamedTuple):
     partition: int
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
+class Message(msgspec.Struct, frozen=True):
     """A message as it lies in the log. `timestamp_ms` is the writer's clock."""
 
     topic: str
@@ -44,8 +44,7 @@ class Message:
     timestamp_ms: int
 
 
-@dataclass(frozen=True, slots=True)
-class Outgoing:
+class Outgoing(msgspec.Struct, frozen=True):
     """A message to write. Without a partition the key decides (murmur2, as Kafka's own clients do)."""
 
     topic: str

@@ -92,6 +92,14 @@ class Counters:
     restored: Callable[[int], object] = lambda _: None
 
 
+@dataclass(frozen=True, slots=True)
+class Milestones:
+    """Who is told, within a batch, that its states, and then that its acts are acknowledged (`pipeline.crash`)."""
+
+    stored: Callable[[Sequence[Outgoing]], object] = lambda _: None
+    written: Callable[[Sequence[Outgoing]], object] = lambda _: None
+
+
 @dataclass(slots=True)
 class OwnedLoop:
     """Runs `handler` on the partitions of `inputs` that the group gives this member; state lies in `state_topic`.
@@ -106,6 +114,7 @@ class OwnedLoop:
     state_topic: str
     handler: Handler
     counters: Counters = field(default_factory=Counters)
+    milestones: Milestones = field(default_factory=Milestones)
     now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000
     ready: threading.Event = field(default_factory=threading.Event)
     _owned: dict[int, _Owned] = field(default_factory=dict)
@@ -150,8 +159,10 @@ class OwnedLoop:
             decided += 1
         if states:
             self._store(states)
+            self.milestones.stored(states)
         if acts:
             self._writer.write(acts)
+            self.milestones.written(acts)
         if decided:
             reader.done({TopicPartition(each.topic, each.partition): each.offset + 1 for each in batch[:decided]})
             self.counters.handled(decided)

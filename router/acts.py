@@ -1,7 +1,8 @@
 """What the router can be told, what it can do, and what it knows of the world. Values only."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from router.config import Settings
 from schemas.identity import transaction_id, transaction_key
@@ -36,45 +37,39 @@ Input = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Store:
+class Store(msgspec.Struct, frozen=True):
     """Store this state; every other act waits for the acknowledgement."""
 
     state: TransactionState
 
 
-@dataclass(frozen=True, slots=True)
-class Forget:
+class Forget(msgspec.Struct, frozen=True):
     """The transaction ended long ago: take its state out."""
 
     transaction_id: str
 
 
-@dataclass(frozen=True, slots=True)
-class Dispatch:
+class Dispatch(msgspec.Struct, frozen=True):
     """Hand the request to this line."""
 
     line: str
     record: SendRequest | ReleaseRoute
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(msgspec.Struct, frozen=True):
     """Let the ingress of this slot tell the client."""
 
     slot: int
     record: ReplyReady
 
 
-@dataclass(frozen=True, slots=True)
-class HandToFaults:
+class HandToFaults(msgspec.Struct, frozen=True):
     """Let the cancel service end this one."""
 
     record: RequestInDoubt | ReplyLost
 
 
-@dataclass(frozen=True, slots=True)
-class Ignore:
+class Ignore(msgspec.Struct, frozen=True):
     """Change nothing; count why."""
 
     why: str
@@ -83,8 +78,7 @@ class Ignore:
 Act = Store | Forget | Dispatch | Reply | HandToFaults | Ignore
 
 
-@dataclass(frozen=True, slots=True)
-class World:
+class World(msgspec.Struct, frozen=True):
     """What the router knows beyond the transaction: its settings, and the open lines by partner."""
 
     settings: Settings

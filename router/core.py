@@ -127,13 +127,14 @@ def _missing(record: ReportMissing, state: TransactionState, world: World, now_m
         return _in_doubt(state, record.doubt, known, world, now_ms)
     if state.stage is Stage.IN_DOUBT and state.doubt is record.doubt:
         return [_doubted(state, known), reply_of(state, world.settings)]  # read again
-    if state.stage in _NOT_IN_DOUBT:
-        # A new owner of the line could not know that there had been an answer: it holds a route that nobody will use.
-        return [Dispatch(record.line, ReleaseRoute(transaction_id=state.transaction_id, reason="answered"))]
+    if state.stage in _HOLDS_NOTHING:
+        # An owner of the line could not know that there was an answer, or that it was cancelled over another owner's
+        # line: it holds a route that nobody will use.
+        return [Dispatch(record.line, ReleaseRoute(transaction_id=state.transaction_id, reason=state.stage))]
     return [Ignore("silence_after_the_end")]
 
 
-_NOT_IN_DOUBT = frozenset({Stage.REPLIED, Stage.ANSWERED, Stage.RETURNED, Stage.REFUSED})
+_HOLDS_NOTHING = frozenset({Stage.REPLIED, Stage.ANSWERED, Stage.RETURNED, Stage.REFUSED, Stage.CANCELLED})
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,14 +2,16 @@
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from schemas.records import Stage
+
 
 class Metrics:
     """Registered in `registry`, so that several services can live in one process."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self.records = Counter("denbun_router_records", "Records handled", registry=registry)
-        self.acts = Counter("denbun_router_acts", "Acts performed, by kind", ["act"], registry=registry)
-        self.ended = Counter("denbun_router_ended", "Transactions by stage reached", ["stage"], registry=registry)
+        acts = Counter("denbun_router_acts", "Acts performed, by kind", ["act"], registry=registry)
+        ended = Counter("denbun_router_ended", "Transactions by stage reached", ["stage"], registry=registry)
         self.refused = Counter("denbun_router_refused", "Refusals told", ["refusal"], registry=registry)
         self.ignored = Counter("denbun_router_ignored", "Records that changed nothing", ["why"], registry=registry)
         self.lag = Histogram(
@@ -22,3 +24,6 @@ class Metrics:
         self.transactions = Gauge("denbun_router_transactions", "Transactions known", registry=registry)
         self.open_lines = Gauge("denbun_router_open_lines", "Open lines, by partner", ["partner"], registry=registry)
         self.restored = Counter("denbun_router_restored", "States read back on taking a partition", registry=registry)
+        # Children are looked up once: a look-up by label costs more than the count.
+        self.acts = {name: acts.labels(name) for name in ("dispatch", "reply", "timeouts", "undelivered")}
+        self.ended = {stage: ended.labels(stage.value) for stage in Stage}

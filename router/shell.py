@@ -5,8 +5,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import assert_never, cast, get_args
 
 from pipeline.log import Headers, Log, LogError, Message, Outgoing, TopicPartition
-from pipeline.owned import Counters, OwnedLoop, Step
+from pipeline.owned import Counters, Milestones, OwnedLoop, Step
 from pipeline.timers import Timers
+from router import crashes
 from router.acts import Dispatch, Forget, HandToFaults, Ignore, Input, Reply, Store, World, key_of, original_id
 from router.config import Settings
 from router.core import decide
@@ -144,7 +145,7 @@ class Router:
             owned.forget(act.transaction_id)
             return self._tombstone(partition, act.transaction_id)
         owned.put(act.state)
-        self._metrics.ended.labels(act.state.stage).inc()
+        self._metrics.ended[act.state.stage].inc()
         return self._stored(partition, act.state)
 
     def _stored(self, partition: int, state: TransactionState) -> Outgoing:
@@ -164,16 +165,16 @@ class Router:
         key = state.transaction_key if state is not None else _key(record)
         match act:
             case Dispatch():
-                self._metrics.acts.labels("dispatch").inc()
+                self._metrics.acts["dispatch"].inc()
                 return _outgoing(self._topics("dispatch", act.line), key, wire.encode(act.record))
             case Reply():
-                self._metrics.acts.labels("reply").inc()
+                self._metrics.acts["reply"].inc()
                 if act.record.refusal is not None:
                     self._metrics.refused.labels(act.record.refusal).inc()
                 return _outgoing(self._topics("replies"), key, wire.encode(act.record), act.slot)
             case HandToFaults():
                 topic = "timeouts" if isinstance(act.record, RequestInDoubt) else "undelivered"
-                self._metrics.acts.labels(topic).inc()
+                self._metrics.acts[topic].inc()
                 return _outgoing(self._topics(topic), key, wire.encode(act.record))
             case _:
                 assert_never(act)
@@ -270,6 +271,7 @@ def run(
                 partitions=metrics.partitions.set,
                 restored=metrics.restored.inc,
             ),
+            milestones=Milestones(crashes.stored, crashes.written),
             ready=ready or threading.Event(),
         )
         loop.run(stop)

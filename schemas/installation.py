@@ -14,6 +14,7 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationInfo, model_validator
 
 from schemas.records import Kind
+from schemas.time_rules import contradictions
 
 
 class Section(BaseModel):
@@ -185,6 +186,7 @@ class Installation(Section):
         for partner in self.partner:
             if not any(line.partner == partner.name for line in self.line):
                 faults.append(f"partner {partner.name} has no line: add a [[line]] with partner = {partner.name!r}")
+        faults += contradictions(self)
         if faults:
             raise ValueError("; ".join(faults))
         return self

@@ -410,6 +410,100 @@ class CancelSettled(Record, frozen=True, kw_only=True):
     settled_ms: int
 
 
+# --- between operators and faults -----------------------------------------------------------------------------------
+
+
+class CancelStage(StrEnum):
+    """Where a cancel stands; the rows of the table in `faults.table`. The last three are its ends."""
+
+    CONFIRMING = "confirming"  # 8930 under way
+    CONFIRM_UNSENT = "confirm_unsent"  # 8930 could not be sent; waits to try again
+    CONFIRM_PAUSED = "confirm_paused"  # waits before the next 8940
+    RECONFIRMING = "reconfirming"  # 8940 under way
+    CANCELLING = "cancelling"  # 8910 under way
+    CANCEL_UNSENT = "cancel_unsent"  # 8910 could not be sent; waits to try again
+    CANCEL_PAUSED = "cancel_paused"  # waits before the next 8920
+    RECANCELLING = "recancelling"  # 8920 under way
+    ATTENTION = "attention"  # a person has it; for its transaction this is the end
+    ORDERED = "ordered"  # a person has it, and a command that he ordered is under way
+    CANCELLED = "cancelled"  # end: 8950 or 8960 received
+    NOTHING_SENT = "nothing_sent"  # end: the original was never on the line
+    CLEARED = "cleared"  # end: a person had it, and the case is closed
+
+
+class OperatorOrder(StrEnum):
+    """What an operator may order about a cancel."""
+
+    REPEAT = "repeat"  # put the command, or its re-command, on the line once more, now
+    SETTLE = "settle"  # close the case: it was settled otherwise, by telephone for example
+
+
+class CaseOutcome(StrEnum):
+    """What a closed case turned out to be at the partner."""
+
+    CANCELLED = "cancelled"  # the payment does not stand
+    STANDS = "stands"  # the payment stands
+
+
+class OperatorOrdered(Record, frozen=True, kw_only=True):
+    """`operator-commands`: an operator decided something about a cancel. It holds for the state that was seen alone.
+
+    So an order that is read again after the state has moved on, or was made on an old view of the case, does nothing.
+    """
+
+    transaction_id: str
+    order_id: str
+    order: OperatorOrder
+    outcome: CaseOutcome | None  # of SETTLE, where the operator knows it
+    reason: str
+    operator: str
+    seen: CancelStage
+    seen_attempt: int  # with the stage it names a state: none comes back but after another command
+    ordered_ms: int
+
+
+class OrderRefusal(StrEnum):
+    """Why an operator's order is not carried out, in order of precedence."""
+
+    UNKNOWN = "unknown"  # there is no cancel of this transaction
+    ALREADY_ENDED = "already_ended"
+    CHANGED_MEANWHILE = "changed_meanwhile"  # it does not stand where the operator saw it
+    COMMAND_UNDER_WAY = "command_under_way"  # its answer comes first
+    NOT_WITH_A_PERSON = "not_with_a_person"  # nothing to settle by hand: the gateway still cancels it by itself
+
+
+class OrderAnswered(Record, frozen=True, kw_only=True):
+    """`operator-answers`: what became of an operator's order: carried out, or refused."""
+
+    transaction_id: str
+    order_id: str
+    order: OperatorOrder
+    operator: str
+    refusal: OrderRefusal | None
+    stage: CancelStage | None  # where the cancel stands now
+    command: Command | None  # that is under way now
+    attempt: int | None
+    answered_ms: int
+
+
+class CaseClosed(Record, frozen=True, kw_only=True):
+    """`operator-answers`: a case is off the attention list: by an operator's word, or by the partner's 8950 or 8960."""
+
+    transaction_id: str
+    customer: str
+    reference: str
+    partner: str
+    line: str
+    amount: int
+    outcome: CaseOutcome | None
+    reason: str  # the operator's, or cancel_reported
+    operator: str | None  # who settled it, or ordered the command that was answered; None: the answer came by itself
+    order_id: str | None
+    attempts: int
+    since_ms: int
+    closed_ms: int
+
+
 # --- state, compacted -----------------------------------------------------------------------------------------------
 
 
@@ -465,22 +559,6 @@ class TransactionState(Record, frozen=True, kw_only=True):
     reason: str | None
 
 
-class CancelStage(StrEnum):
-    """Where a cancel stands; the rows of the table in `faults.core`. The last three are its ends."""
-
-    CONFIRMING = "confirming"  # 8930 under way
-    CONFIRM_UNSENT = "confirm_unsent"  # 8930 could not be sent; waits to try again
-    CONFIRM_PAUSED = "confirm_paused"  # waits before the next 8940
-    RECONFIRMING = "reconfirming"  # 8940 under way
-    CANCELLING = "cancelling"  # 8910 under way
-    CANCEL_UNSENT = "cancel_unsent"  # 8910 could not be sent; waits to try again
-    CANCEL_PAUSED = "cancel_paused"  # waits before the next 8920
-    RECANCELLING = "recancelling"  # 8920 under way
-    CANCELLED = "cancelled"  # end: 8950 or 8960 received
-    NOTHING_SENT = "nothing_sent"  # end: the original was never on the line
-    ATTENTION = "attention"  # end: a person has it
-
-
 class CancelState(Record, frozen=True, kw_only=True):
     """`cancels`: the state of a cancel now. Key: the transaction id; partition: as its transaction."""
 
@@ -497,8 +575,10 @@ class CancelState(Record, frozen=True, kw_only=True):
     error_code: str | None  # the last one reported
     since_ms: int
     changed_ms: int
-    due_ms: int | None
+    due_ms: int | None  # when a command is taken for silent, a pause is over, an end is forgotten; None: with a person
     reason: str | None
+    begun_with: Command  # CONFIRM or CANCEL: which of the two lines of events it is
+    ordered: OperatorOrdered | None  # the last order of an operator that was carried out
 
 
 class AttentionRaised(Record, frozen=True, kw_only=True):

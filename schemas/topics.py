@@ -14,6 +14,7 @@ from schemas.records import Record
 
 _HOUR_MS = 3_600_000
 _DAY_MS = 24 * _HOUR_MS
+_AUDIT_MS = 400 * _DAY_MS  # who decided what about money: more than the twelve months of PCI DSS 10.5.1
 
 
 class Spread(Enum):
@@ -125,6 +126,26 @@ TABLE: tuple[Topic, ...] = (
         "8950, 8960, 異常報告, silence, or not sent, for a cancel telegram",
     ),
     Topic(
+        "operator-commands",
+        _TX,
+        Spread.BY_TRANSACTION,
+        ("denbun",),
+        ("faults",),
+        (r.OperatorOrdered,),
+        _AUDIT_MS,
+        "an operator orders a re-command of this cancel, or closes the case by hand",
+    ),
+    Topic(
+        "operator-answers",
+        _TX,
+        Spread.BY_TRANSACTION,
+        ("faults",),
+        ("denbun", "console"),
+        (r.OrderAnswered, r.CaseClosed),
+        _AUDIT_MS,
+        "what became of an operator's order, and of the case",
+    ),
+    Topic(
         "settlements",
         _TX,
         Spread.BY_TRANSACTION,
@@ -159,7 +180,7 @@ TABLE: tuple[Topic, ...] = (
         _TX_ID,
         Spread.BY_TRANSACTION,
         ("faults",),
-        ("console",),
+        ("denbun", "console"),
         (r.AttentionRaised,),
         None,
         "a person must look at this transaction",

@@ -13,12 +13,13 @@ from pathlib import Path
 
 from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
 
-from pipeline import logs
+from pipeline import crash, logs
 from pipeline.config import ConfigError, load
 from pipeline.kafka import KafkaLog
 from pipeline.log import LogError, NewTopic
 from pipeline.service import FAILED, MISCONFIGURED, OK, reason_of
 from pipeline.telemetry import Health, TelemetryServer
+from schemas.crash_points import Point
 from schemas.installation import Installation, Kafka
 from schemas.sealing import KeyRing, KeyRingError, create_ring, load_ring
 from schemas.topics import Topics
@@ -60,6 +61,7 @@ def run(
     try:
         installation = load(Installation, arguments.config)
         check(installation, arguments)
+        _arm_crash(installation)
     except ConfigError as error:
         print(error, file=sys.stderr)  # noqa: T201  the command's answer
         return MISCONFIGURED
@@ -112,6 +114,15 @@ def _port(text: str) -> int:
     if not text.isascii() or not text.isdecimal() or int(text) > 65_535:
         raise argparse.ArgumentTypeError(f"{text!r} is no port: give 0 to 65535")
     return int(text)
+
+
+def _arm_crash(installation: Installation) -> None:
+    """Let the environment name a crash point: in development alone. Raises `ConfigError`."""
+    if crash.AT in os.environ and not installation.keys.create:
+        raise ConfigError(
+            f"{crash.AT} is set, and this is no development installation (keys.create is false): unset it"
+        )
+    crash.arm(os.environ, list(Point))
 
 
 def kafka_log(kafka: Kafka) -> KafkaLog:

@@ -101,8 +101,8 @@ SCENARIOS = {
             0 ask a            -> sent a#0 t1 r1
             1 stored           -> transmit sale_request t1 r1
            50 approved a       -> report a approved
-          900 8910 a 1         -> hold r1 a, sent a#1 t2 r1
-          901 stored           -> transmit fault_cancel t2 r1
+          900 8910 a 1         -> sent a#1 t2 r1
+          901 stored           -> hold r1 a, transmit fault_cancel t2 r1
          1902 due              -> silent a#1 silence
          2000 8920 a 2         -> sent a#2 t3 r1
          2001 stored           -> transmit fault_cancel_again t3 r1
@@ -117,8 +117,8 @@ SCENARIOS = {
            60 ask d            -> sent d#0 t4 r1
            61 stored           -> transmit sale_request t2 r2, transmit sale_request t3 r3, transmit sale_request t4 r1
            70 approved b       -> report b approved
-          900 8910 a 1         -> hold r2 a, sent a#1 t5 r2
-          901 stored           -> transmit fault_cancel t5 r2
+          900 8910 a 1         -> sent a#1 t5 r2
+          901 stored           -> hold r2 a, transmit fault_cancel t5 r2
     """,
     "C13: the route stays held for the re-command": """
             0 ask a            -> sent a#0 t1 r1
@@ -214,7 +214,8 @@ SCENARIOS = {
     "nobody knows the numbers: the line does": """
             0 ask a            -> sent a#0 t1 r1
             1 stored           -> transmit sale_request t1 r1
-          500 8930 a 1 unknown -> hold r1 a, sent a#1 t2 r1
+          500 8930 a 1 unknown -> sent a#1 t2 r1
+          501 stored           -> hold r1 a, transmit fault_confirm t2 r1
     """,
     "nobody knows the numbers: it was never sent": """
             0 ask a            -> sent a#0 t1 r1
@@ -224,11 +225,53 @@ SCENARIOS = {
     "nobody knows the numbers: it is older than the line's memory": """
             0 8930 old 1 unknown -> withheld old#1 original_not_found
     """,
-    "the wanted route carries another telegram": """
+    "the wanted route carries another telegram: it is waited for": """
             0 ask a            -> sent a#0 t1 r1
             1 stored           -> transmit sale_request t1 r1
-            2 8930 z 1         -> withheld z#1 no_free_route
-            3 stored           -> unsent z#1 no_free_route
+            2 8940 z 7         ->
+           50 approved a       -> report a approved, sent z#7 t2 r1
+           51 stored           -> hold r1 z, transmit fault_confirm_again t2 r1
+    """,
+    "the wanted route is held for another's cancel until its time is over": """
+            0 ask a            -> sent a#0 t1 r1
+            1 stored           -> transmit sale_request t1 r1
+         1002 due              -> hold r1 a, missing a silence
+         1100 8940 z 7         ->
+         6100 due              -> withheld z#7 no_free_route, line open
+         6101 stored           -> unsent z#7 no_free_route
+    """,
+    "a cancel that waits for its route delays neither another cancel nor a request": """
+            0 ask a            -> sent a#0 t1 r1
+            0 ask b            -> sent b#0 t2 r2
+            1 stored           -> transmit sale_request t1 r1, transmit sale_request t2 r2
+         1002 due              -> hold r1 a, missing a silence, hold r2 b, missing b silence
+         1100 8940 z 7         ->
+         1101 8930 b 1 unknown -> sent b#1 t4 r2
+         1102 ask c            -> sent c#0 t5 r3
+         1103 stored           -> transmit fault_confirm t4 r2, transmit sale_request t5 r3
+         1104 8930 a 1         -> sent a#1 t6 r1
+         1105 stored           -> transmit fault_confirm t6 r1
+         1150 done b           -> cancel b#1 done, free r2
+         1160 done a           -> cancel a#1 done, free r1, sent z#7 t3 r1
+         1161 stored           -> hold r1 z, transmit fault_confirm_again t3 r1
+    """,
+    "a command in error, and one without an answer, delay no other cancel": """
+            0 ask a            -> sent a#0 t1 r1
+            0 ask b            -> sent b#0 t2 r2
+            1 stored           -> transmit sale_request t1 r1, transmit sale_request t2 r2
+         1002 due              -> hold r1 a, missing a silence, hold r2 b, missing b silence
+         1010 8930 a 1         -> sent a#1 t3 r1
+         1011 stored           -> transmit fault_confirm t3 r1
+         1012 error a          -> cancel a#1 error
+         1013 8930 b 1 unknown -> sent b#1 t4 r2
+         1014 stored           -> transmit fault_confirm t4 r2
+         1015 ask c            -> sent c#0 t5 r3
+         1016 stored           -> transmit sale_request t5 r3
+         2014 due              -> silent b#1 silence
+         2016 due              -> hold r3 c, missing c silence
+         2017 8930 c 1 unknown -> sent c#1 t6 r3
+         2018 stored           -> transmit fault_confirm t6 r3
+         2050 done c           -> cancel c#1 done, free r3
     """,
     "the partner does not take what is transmitted": """
             0 blocked          ->
@@ -239,9 +282,25 @@ SCENARIOS = {
     """,
     "keep-alive is answered, and asked when the line is quiet": """
             0 keepalive        -> transmit keepalive_answer
-        30000 due              -> transmit keepalive_request
+        30000 due              -> line open, transmit keepalive_request
         32000 due              -> hang keep-alive not answered
         32001 broken           -> line connecting
+    """,
+    "the line's state is told again, for a former owner may have told another since": """
+         4998 due              ->
+         5001 due              -> line open
+         9999 due              ->
+        10001 due              -> line open
+    """,
+    "a hold that the line knows nothing of, told by a former owner, ends too": """
+            0 ask a            -> sent a#0 t1 r1
+            1 stored           -> transmit sale_request t1 r1
+           50 approved a       -> report a approved
+           60 release a        -> free r1
+           70 ask b            -> sent b#0 t3 r2
+           70 ask c            -> sent c#0 t4 r3
+           70 ask d            -> sent d#0 t5 r1
+           71 release a        ->
     """,
     "closing: what waits is left to the next owner": """
             0 ask a            -> sent a#0 t1 r1
@@ -556,7 +615,15 @@ def test_a_new_owner_says_again_what_was_withheld() -> None:
     assert Rig(found).taken == "never a no_free_route, unsent b#3 line_not_open, line connecting"
 
 
-def test_a_new_owner_keeps_the_holds_and_knows_a_report_that_comes_after_all() -> None:
+def test_a_cancel_in_doubt_holds_its_route_in_the_name_of_the_request() -> None:
+    flying, confirm = sent_record("a", 0, 40, 2), sent_record("a", 1, 41, 2, attempt=1, role="fault_confirm")
+    found = Takeover(sent=[flying, confirm], known_since_ms=MIDNIGHT, position=1, holds=(), day_began_at=0)
+    rig = Rig(found)
+    (held,) = [act.record for act in rig.acts_of_taking if isinstance(act, Tell) and isinstance(act.record, RouteHeld)]
+    assert (held.route_number, held.trace_number, held.reason) == (2, 40, "in_doubt")
+
+
+def test_a_new_owner_keeps_the_holds_asks_about_them_and_knows_a_report_that_comes_after_all() -> None:
     held = RouteHeld(
         line="cafis-1", route_number=2, transaction_id="AP02:held", trace_number=40,
         business_date=business_date(MIDNIGHT), reason="in_doubt", since_ms=MIDNIGHT, expires_ms=None,
@@ -564,6 +631,7 @@ def test_a_new_owner_keeps_the_holds_and_knows_a_report_that_comes_after_all() -
     flying = sent_record("flying", 50, 51, 3)
     found = Takeover(sent=[flying], known_since_ms=MIDNIGHT, position=50, holds=[held], day_began_at=0)
     rig = Rig(found)
+    assert rig.taken == "silent held#0 line_broke, hold r3 flying, missing flying line_broke, line connecting"
     rig.offset = 51
     rig.play("opened", 1)
     assert rig.play("ask a", 2) == "sent a#0 t52 r1"

@@ -23,10 +23,15 @@ from schemas.records import (
     CancelSettled,
     CancelSilent,
     CancelState,
+    CaseClosed,
+    CaseOutcome,
     Command,
     DeadlinePassed,
     Doubt,
     Kind,
+    OperatorOrder,
+    OperatorOrdered,
+    OrderAnswered,
     Original,
     Record,
     ReleaseRoute,
@@ -76,6 +81,13 @@ class Running:
             self._work()
         except BaseException as error:  # noqa: BLE001  what ended it is what the tests ask
             self.error = error
+
+    def measures(self, value: float, name: str, **labels: str) -> None:
+        """Wait for what a metric says."""
+        until = time.monotonic() + GO
+        while (found := self.registry.get_sample_value(f"denbun_faults_{name}", labels)) != value:
+            assert time.monotonic() < until, (name, found)
+            self._stop.wait(0.005)
 
     def failure(self) -> str:
         """What it could not go on from."""
@@ -151,6 +163,23 @@ class Rig:
         )  # fmt: skip
         return self.write("cancel-reports", record, reference)
 
+    def in_error(self, reference: str, attempt: int) -> Message:
+        record = CancelReported(
+            transaction_id=f"AP02:{reference}", line=LINE, attempt=attempt, command=Command.CONFIRM,
+            in_error=True, error_code="C01", received_ms=self.clock(),
+        )  # fmt: skip
+        return self.write("cancel-reports", record, reference)
+
+    def order(self, reference: str, order: OperatorOrder, seen: CancelState | None = None) -> Message:
+        """An operator decides about the cancel as he sees it: as it stands now, by default."""
+        seen = seen or self.state(reference)
+        record = OperatorOrdered(
+            transaction_id=f"AP02:{reference}", order_id=f"{reference}-{order}", order=order,
+            outcome=CaseOutcome.STANDS if order is OperatorOrder.SETTLE else None, reason="by telephone",
+            operator="Sato", seen=seen.stage, seen_attempt=seen.attempt, ordered_ms=self.clock(),
+        )  # fmt: skip
+        return self.write("operator-commands", record, reference)
+
     def done(self, reference: str, attempt: int, *, key: str | None = None, mark: bytes | None = None) -> Message:
         record = CancelReported(
             transaction_id=f"AP02:{reference}", line=LINE, attempt=attempt, command=Command.CONFIRM,
@@ -163,6 +192,9 @@ class Rig:
     def messages(self, topic: str) -> list[Message]:
         name = self.topics(topic, LINE if topic == "dispatch" else None)
         return [each for each in self.log.everything(name) if each.key != MARKER_KEY]
+
+    def said_of(self, message: Message) -> str:
+        return said(message)
 
     def said(self, topic: str) -> list[str]:
         return [said(message) for message in self.messages(topic)]
@@ -178,6 +210,11 @@ class Rig:
     def stage(self, reference: str) -> str | None:
         told = [each for each in self.messages("cancels") if each.key == f"AP02:{reference}".encode()]
         return said(told[-1]).split()[-1] if told else None
+
+    def state(self, reference: str) -> CancelState:
+        """The cancel's newest state."""
+        told = [each for each in self.messages("cancels") if each.key == f"AP02:{reference}".encode()]
+        return wire.decode_as(CancelState, told[-1])
 
     def wait(self, condition: Callable[[], bool], what: Callable[[], object]) -> None:
         """Wait for what is written to the log."""
@@ -210,7 +247,11 @@ def said(message: Message) -> str:
         case DeadlinePassed():
             return f"{who} {record.deadline} is over"
         case CancelReported():
-            return f"{who}#{record.attempt} done"
+            return f"{who}#{record.attempt} {'error' if record.in_error else 'done'}"
+        case OrderAnswered():
+            return f"{who} {record.order} {record.refusal or f'accepted: {record.stage}'}"
+        case CaseClosed():
+            return f"{who} closed by {record.operator}: {record.outcome}, {record.reason}"
         case CancelSilent():
             return f"{who}#{record.attempt} {record.doubt}"
     raise AssertionError(record)

@@ -71,6 +71,12 @@ SCENARIOS = {
          5000 settled cancelled -> cancelled due 65000 |
          5100 late             -> cancelled | ignore late_report
     """,
+    "a former owner of the line, frozen since, doubts what has been cancelled: its route is let go": """
+            0 ask a            -> dispatched due 5500 | dispatch cafis-1 by 1000
+         4200 silent           -> in_doubt | in doubt silence, reply being_cancelled #0 to a
+         5000 settled cancelled -> cancelled due 65000 |
+         5100 silent           -> cancelled | release cafis-1
+    """,
     "the line says nothing: the deadline is the time-out": """
             0 ask a            -> dispatched due 5500 | dispatch cafis-1 by 1000
          5600 due              -> in_doubt | in doubt nobody_said, reply being_cancelled #0 to a

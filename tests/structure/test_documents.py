@@ -59,11 +59,11 @@ def test_the_topics_and_the_life_of_a_cancel_are_printed_from_the_code() -> None
 def test_the_steps_of_a_telegram_are_counted_and_each_says_what_a_crash_leads_to() -> None:
     steps = rows("The life of one telegram")
     assert [row[0] for row in steps] == [str(number) for number in range(1, len(steps) + 1)]
-    assert all(len(row) == 4 and all(row) for row in steps)
+    assert all(len(row) == 5 and all(row) for row in steps)
 
 
 def test_every_file_of_a_telegrams_life_exists() -> None:
-    for number, _, where, _ in rows("The life of one telegram"):
+    for number, _, where, _, _ in rows("The life of one telegram"):
         named = re.findall(r"`([^`]+)`", where)
         assert named, number
         assert [name for name in named if not (ROOT / name).exists()] == []

@@ -192,13 +192,6 @@ def test_a_line_that_is_none(refused: Refused) -> None:
 
 
 EGRESS_FAULTS = {
-    "it does not look back far enough": (
-        ("[egress]", "[egress]\nlook_back_ms = 59_999"),
-        (
-            "egress.look_back_ms is less than ingress.wait_max_ms: a new owner of a line would not know "
-            "telegrams that may still be valid; raise it"
-        ),
-    ),
     "routes that the partner has not": (
         ('partner = "cafis"\nmode', 'routes = [0, 200]\npartner = "cafis"\nmode'),
         "line cafis-1: routes: cafis has 1 to 999: choose within them",

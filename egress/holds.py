@@ -1,0 +1,41 @@
+"""What is written about held routes 経路保留, and what a new owner of the line asks about those it finds. Pure."""
+
+from egress.acts import Tell
+from egress.jobs import CANCELS, Job
+from egress.numbers import Numbers
+from schemas.identity import key_of
+from schemas.records import CancelSilent, Command, Doubt, RouteHeld
+
+IN_DOUBT = "in_doubt"
+_CANCEL = "cancel"
+
+
+def held(job: Job, about: Numbers, line: str, now_ms: int) -> RouteHeld:
+    """The route in `about` is held for the cancel of the job's transaction."""
+    return RouteHeld(
+        line=line,
+        route_number=about.route_number,
+        transaction_id=job.transaction_id,
+        trace_number=about.trace_number,
+        business_date=about.business_date,
+        reason=_CANCEL if job.command in CANCELS else IN_DOUBT,
+        since_ms=now_ms,
+        expires_ms=None,
+    )
+
+
+def asking_about(found: RouteHeld, now_ms: int) -> Tell:
+    """What faults is told of a hold that was found on taking the line over.
+
+    A former owner that was frozen may have written it after the cancel had ended. Faults, which knows, then releases the
+    route; otherwise it finds nothing new, for attempt 0 is none of any cancel.
+    """
+    silent = CancelSilent(
+        transaction_id=found.transaction_id,
+        line=found.line,
+        attempt=0,
+        command=Command.CONFIRM if found.reason == IN_DOUBT else Command.CANCEL,
+        doubt=Doubt.LINE_BROKE,
+        noticed_ms=now_ms,
+    )
+    return Tell("cancel-reports", key_of(found.transaction_id).encode(), silent)

@@ -1,0 +1,325 @@
+"""``denbun faults``: the attention list 要対応一覧, the history of a cancel, and what an operator decides about it.
+
+An operator's decision is a record in `operator-commands`; the owner of the cancel's state carries it out or refuses it,
+and its answer is another. So there is one writer of the state, and both records are the audit trail.
+"""
+
+import json
+import time
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from ops.cases import (
+    REFUSALS,
+    STAGES,
+    WITH_PERSON,
+    Case,
+    Happened,
+    cases,
+    command_in_words,
+    facts,
+    history,
+    listed,
+    reason_in_japanese,
+)
+from ops.commands.consoles import open_console
+from ops.reading import read_topics
+from pipeline.config import ConfigError, load
+from pipeline.log import LogError, Message, Outgoing
+from pipeline.logs import blacken
+from schemas import wire
+from schemas.identity import key_of_id
+from schemas.installation import Installation
+from schemas.records import CaseOutcome, OperatorOrder, OperatorOrdered, OrderAnswered
+from schemas.telegrams import LayoutError, PartnerSpec, load_partner
+from schemas.topics import Topics
+from schemas.wire import RecordError
+from wiring import kafka_log
+
+OK, NOT_DONE, WRONG = 0, 1, 2
+
+_ANSWER_S = 15.0
+_LOOK_S = 0.2
+_CLOCKS_MS = 60_000  # more than the clocks of this machine and the services' differ
+_REASON_MAX, _NAME_MAX = 200, 64
+_AUDIT = ("operator-commands", "operator-answers")
+_CAUSES = ("timeouts", "undelivered")
+_OUTCOMES = ("cancel-reports", "attention")
+
+Place = str | tuple[str, str]  # a topic, or the topic of a line
+
+
+@dataclass(frozen=True, slots=True)
+class Ordering:
+    """What an operator wants, as the command line gives it."""
+
+    order: OperatorOrder
+    transaction_id: str
+    reason: str
+    operator: str
+    outcome: CaseOutcome | None = None
+
+
+class Wrong(Exception):  # noqa: N818  it tells what happened
+    """The command cannot be carried out as it was given."""
+
+
+class Desk:
+    """An installation's topics, for one command. Every method raises `LogError` or `RecordError`."""
+
+    def __init__(self, installation: Installation) -> None:
+        self._installation = installation
+        self._topics = Topics(installation.kafka.topic_prefix)
+
+    def cases(self) -> dict[str, Case]:
+        """Every cancel that is known."""
+        read = self._read(["cancels", "attention"])
+        return cases(*read.values())
+
+    def history(self, transaction_id: str, case: Case | None) -> list[Happened]:
+        """What happened to it; of a cancel that is forgotten, what operators decided."""
+        if case is None:
+            return history(self._read(_AUDIT), transaction_id, None)
+        line = case.state.original.line
+        since_ms = case.state.original.accepted_ms - _CLOCKS_MS
+        topics: list[Place] = [*_CAUSES, ("dispatch", line), ("sent", line), *_OUTCOMES, *_AUDIT]
+        return history(self._read(topics, since_ms), transaction_id, self.spec(case.state.partner))
+
+    def spec(self, partner: str) -> PartnerSpec | None:
+        """The partner's telegrams, if it has any here."""
+        try:
+            return load_partner(self._installation.partner_named(partner).telegrams)
+        except (KeyError, LayoutError):
+            return None
+
+    def write(self, order: OperatorOrdered) -> None:
+        """Have an order stored."""
+        value, headers = wire.encode(order)
+        key = key_of_id(order.transaction_id).encode()
+        writer = kafka_log(self._installation.kafka).writer("denbun-faults")
+        try:
+            writer.write([Outgoing(self._topics("operator-commands"), key, value, headers)])
+        finally:
+            writer.close()
+
+    def answer(self, order: OperatorOrdered) -> OrderAnswered | None:
+        """What was answered; None when nothing was in time."""
+        until = time.monotonic() + _ANSWER_S
+        while True:
+            for messages in self._read(["operator-answers"], order.ordered_ms - _CLOCKS_MS).values():
+                for record in map(wire.decode, messages):
+                    if isinstance(record, OrderAnswered) and record.order_id == order.order_id:
+                        return record
+            if time.monotonic() > until:
+                return None
+            time.sleep(_LOOK_S)
+
+    def _read(self, names: Sequence[Place], since_ms: int | None = None) -> Mapping[str, Sequence[Message]]:
+        full = [self._topics(each) if isinstance(each, str) else self._topics(*each) for each in names]
+        found = read_topics(self._installation.kafka, full, since_ms)
+        return {name: found[name] for name in full}
+
+
+# --- the commands ---------------------------------------------------------------------------------------------------
+
+
+def show_list(config: Path, *, everything: bool, as_json: bool) -> int:
+    """The attention list; gives the exit status."""
+
+    def work(desk: Desk, console: Console) -> int:
+        found = listed(desk.cases(), everything=everything)
+        now_ms = _now_ms()
+        if as_json:
+            _print_json([facts(case, now_ms) for case in found])
+        else:
+            console.print(_table(found, desk, now_ms, everything=everything))
+        return OK
+
+    return _at_desk(config, work)
+
+
+def show_one(config: Path, transaction_id: str, *, as_json: bool) -> int:
+    """One cancel and its history; gives the exit status."""
+
+    def work(desk: Desk, console: Console) -> int:
+        case = desk.cases().get(transaction_id)
+        happened = desk.history(transaction_id, case)
+        if case is None and not happened:
+            raise _unknown(transaction_id)
+        if as_json:
+            state = None if case is None else facts(case, _now_ms())
+            _print_json({"state": state, "history": [each._asdict() for each in happened]})
+            return OK
+        if case is not None:
+            console.print(_state_table(case, desk))
+        console.print(_history_table(happened))
+        return OK
+
+    return _at_desk(config, work)
+
+
+def give(config: Path, ordering: Ordering) -> int:
+    """Give an order and wait for its answer; gives the exit status: 0 carried out, 1 not, 2 it made no sense."""
+
+    def work(desk: Desk, console: Console) -> int:
+        reason = _text("--reason", ordering.reason, _REASON_MAX)
+        operator = _text("--by", ordering.operator, _NAME_MAX)
+        case = desk.cases().get(ordering.transaction_id)
+        if case is None:
+            raise _unknown(ordering.transaction_id)
+        order = OperatorOrdered(
+            transaction_id=ordering.transaction_id,
+            order_id=uuid.uuid4().hex,
+            order=ordering.order,
+            outcome=ordering.outcome,
+            reason=reason,
+            operator=operator,
+            seen=case.state.stage,
+            seen_attempt=case.state.attempt,
+            ordered_ms=_now_ms(),
+        )
+        desk.write(order)
+        return _tell(console, desk.answer(order), desk.spec(case.state.partner))
+
+    return _at_desk(config, work)
+
+
+def _at_desk(config: Path, work: Callable[[Desk, Console], int]) -> int:
+    console = open_console()
+    try:
+        return work(Desk(load(Installation, config)), console)
+    except ConfigError as error:
+        console.print(str(error), style="red", markup=False)
+        if not config.exists():
+            console.print("is the gateway up? `denbun up` writes this file; or name another with --config")
+        return WRONG
+    except Wrong as error:
+        console.print(str(error), style="red", markup=False)
+        return WRONG
+    except (LogError, RecordError) as error:
+        console.print(str(error), style="red", markup=False)
+        return NOT_DONE
+
+
+def _text(option: str, given: str, most: int) -> str:
+    """A text that is kept in clear for a long time. Raises `Wrong`."""
+    text = given.strip()
+    if not 1 <= len(text) <= most or not text.isprintable():
+        raise Wrong(f"{option}: give one line of 1 to {most} characters")
+    if blacken(text) != text:
+        raise Wrong(f"{option}: holds what looks like a card number, and would be kept in clear: leave it out")
+    return text
+
+
+def _unknown(transaction_id: str) -> Wrong:
+    return Wrong(
+        f"{transaction_id}: 該当する障害取消なし  no cancel of this transaction: see `denbun faults list --all`"
+    )
+
+
+def _tell(console: Console, answer: OrderAnswered | None, spec: PartnerSpec | None) -> int:
+    if answer is None:
+        console.print(
+            f"[yellow]未応答  no answer within {_ANSWER_S:g} s[/yellow]: the order stands in the log, and is decided "
+            "when faults runs; `denbun faults show` tells what came of it"
+        )
+        return NOT_DONE
+    if answer.refusal is not None:
+        japanese, english = REFUSALS[answer.refusal]
+        console.print(f"[red]拒否: {japanese}  refused: {english}[/red]")
+        return NOT_DONE
+    told = "" if answer.stage is None else f"{STAGES[answer.stage]}  {answer.stage}"
+    if answer.command is not None:
+        named = answer.command if spec is None else command_in_words(answer.command, spec)
+        told += f"; {named} #{answer.attempt}"
+    console.print(f"[green]受付  accepted[/green]: {told}")
+    return OK
+
+
+# --- what is printed ------------------------------------------------------------------------------------------------
+
+
+def _table(found: Sequence[Case], desk: Desk, now_ms: int, *, everything: bool) -> Table:
+    open_cases = sum(case.state.stage in WITH_PERSON for case in found)
+    title = f"要対応一覧  attention list: {open_cases}"
+    if everything:
+        title += f"   自動取消中  under way: {len(found) - open_cases}"
+    table = Table(title=title, expand=True)
+    for heading in (
+        "取引\ntransaction", "相手・回線\npartner, line", "金額\namount", "処理通番\ntrace no.", "状態\nstage",
+        "理由\nreason", "回数\nattempts", "経過\nage",
+    ):  # fmt: skip
+        table.add_column(heading, overflow="fold")
+    for case in found:
+        state = case.state
+        table.add_row(
+            escape(state.transaction_id),
+            f"{state.partner}\n{state.original.line}",
+            f"¥{state.original.amount:,}",
+            "–" if state.original.trace_number is None else str(state.original.trace_number),
+            f"{STAGES[state.stage]}\n{state.stage}",
+            escape(f"{reason_in_japanese(state.reason, desk.spec(state.partner))}\n{state.reason or ''}"),
+            str(state.attempt),
+            _age(now_ms - state.since_ms),
+        )
+    return table
+
+
+def _state_table(case: Case, desk: Desk) -> Table:
+    state = case.state
+    original = state.original
+    table = Table(show_header=False, title=f"{escape(state.transaction_id)}", expand=True)
+    numbers = f"{original.trace_number or '–'} / {original.route_number or '–'} / {original.business_date or '–'}"
+    reason = reason_in_japanese(state.reason, desk.spec(state.partner))
+    for name, value in (
+        ("状態  stage", f"{STAGES[state.stage]}  {state.stage}, since {_clock(state.changed_ms)}"),
+        ("理由  reason", f"{reason}  {state.reason or '–'}"),
+        ("エラーコード  error code", state.error_code or "–"),
+        ("相手・回線  partner, line", f"{state.partner}, {original.line}"),
+        ("取引種別・金額  kind, amount", f"{original.kind}, ¥{original.amount:,}"),
+        ("端末識別番号  terminal", original.terminal_id),
+        ("処理通番・経路・営業日  trace no., route, day", numbers),
+        ("指令回数(うち未送信)  commands (not sent)", f"{state.attempt} ({state.unsent})"),
+        ("発生  since", _clock(state.since_ms)),
+        ("要対応  with a person since", "–" if case.raised_ms is None else _clock(case.raised_ms)),
+        ("次の期限  next deadline", "–" if state.due_ms is None else _clock(state.due_ms)),
+    ):
+        table.add_row(name, escape(value))
+    return table
+
+
+def _history_table(happened: Sequence[Happened]) -> Table:
+    table = Table(title="経過  history", expand=True)
+    for heading in ("時刻 time", "内容", "what"):
+        table.add_column(heading, overflow="fold", no_wrap=heading == "時刻 time")
+    for each in happened:
+        table.add_row(_clock(each.at_ms), escape(each.japanese), escape(each.english))
+    return table
+
+
+def _print_json(value: Any) -> None:
+    print(json.dumps(value, ensure_ascii=False, indent=2))
+
+
+def _clock(at_ms: int) -> str:
+    return datetime.fromtimestamp(at_ms / 1_000).astimezone().strftime("%m-%d %H:%M:%S.%f")[:-3]
+
+
+def _age(age_ms: int) -> str:
+    seconds = max(0, age_ms) // 1_000
+    for unit, size in (("d", 86_400), ("h", 3_600), ("min", 60)):
+        if seconds >= 2 * size:
+            return f"{seconds // size} {unit}"
+    return f"{seconds} s"
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000

@@ -1,0 +1,211 @@
+"""One run: faults for a while, then none; everything must settle; then the money is judged."""
+
+import gc
+import logging
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from ops.money import Evidence, report
+from ops.player import CARD, SECURITY_CODE
+from pipeline.log import Message
+from pipeline.owned import MARKER_KEY
+from faults.table import ENDS
+from schemas import wire
+from schemas.records import CancelStage, CancelState, LineStage, LineState, RouteHeld, Stage, TransactionState
+from simulation import standins
+from simulation.broker import Broker
+from simulation.centres import CentreProcess
+from simulation.clients import Merchants
+from simulation.machines import Machines, plant
+from simulation.mischief import Imp
+from simulation.network import Network
+from simulation.plan import Plan
+from simulation.world import MS, SECOND, World
+
+SETTLE_US = 90 * SECOND  # longer than every wait of a transaction together
+_LOOK_US = 250 * MS
+_AGAIN_US = 1_600 * MS  # by then everything has been asked again that was to be
+_AFTERWARDS_US = 1_250 * MS  # what comes late must change nothing
+_ENDED = (*ENDS, CancelStage.ATTENTION)
+_SECRETS = (
+    CARD.number.encode(),
+    f'"{SECURITY_CODE}"'.encode(),
+    bytes([2 * len(SECURITY_CODE)]) + SECURITY_CODE.encode(),
+)
+
+
+@dataclass(slots=True)
+class Result:
+    """What came of a run."""
+
+    plan: Plan
+    failures: Sequence[str]
+    counters: Counter[str]
+    simulated_ms: int
+    history: "History"
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """Everything that happened, for who wants to read it."""
+
+    notes: Sequence[tuple[int, str, str]]
+    journal: Sequence[tuple[int, str, Message]]
+    topics: Mapping[str, Sequence[Message]]
+
+
+class Latest:
+    """The newest states in some topics; reads each message once."""
+
+    def __init__(self, broker: Broker) -> None:
+        self._broker = broker
+        self._read = 0
+        self.transactions: dict[str, TransactionState] = {}
+        self.cancels: dict[str, CancelState] = {}
+        self.lines: dict[str, LineState] = {}
+        self.holds: dict[bytes, RouteHeld] = {}
+
+    def look(self) -> None:
+        """Read on."""
+        for _, _, message in self._broker.journal[self._read :]:
+            if message.topic in ("transactions", "cancels", "lines", "holds") and message.key != MARKER_KEY:
+                self._take(message)
+        self._read = len(self._broker.journal)
+
+    def _take(self, message: Message) -> None:
+        assert message.key is not None
+        if message.value is None:
+            self.holds.pop(message.key, None)
+            return
+        match wire.decode(message):
+            case TransactionState() as state:
+                self.transactions[state.transaction_id] = state
+            case CancelState() as state:
+                self.cancels[state.transaction_id] = state
+            case LineState() as state:
+                self.lines[state.line] = state
+            case RouteHeld() as held:
+                self.holds[message.key] = held
+            case _:
+                pass
+
+
+class Whole:
+    """The world of one plan, with everything in it."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+        self.world = World(plan.seed, plan.epoch_ms)
+        self.plant = plant(plan.lines, plan.routes)
+        self.broker = Broker(self.world)
+        self.network = Network(self.world)
+        self.machines = Machines(self.world, self.broker, self.network, self.plant)
+        self.merchants = Merchants(self.world, self.network)
+        self.centres = [
+            CentreProcess(self.world, self.network, self.plant, name, rules) for name, rules in plan.rules.items()
+        ]
+        self.imp = Imp(plan, self.world, self.broker, self.network, self.machines, self.centres, self.merchants)
+        self.latest = Latest(self.broker)
+
+    def play(self) -> None:
+        """Everything, from the beginning until it has settled or failed."""
+        self.machines.start_all()
+        for payment in self.plan.payments:
+            if payment.number not in self.plan.limits.without_payments:
+                self.world.at(payment.at_us, None, self.merchants.begin, payment)
+        self.imp.begin()
+        self.world.run(self.plan.safety_us)
+        self.settle()
+
+    def settle(self) -> None:
+        """No more faults: everything must come to its end, and stay there for a while."""
+        world = self.world
+        self.imp.end()
+        world.run(world.now_us + _AGAIN_US)
+        until_us = world.now_us + SETTLE_US
+        quiet_us = 0
+        while not world.troubles and quiet_us < _AFTERWARDS_US:
+            self.merchants.audit()
+            world.run(world.now_us + _LOOK_US)
+            why = self.unsettled()
+            quiet_us = 0 if why else quiet_us + _LOOK_US
+            if why and world.now_us > until_us:
+                world.trouble("world", f"not settled after {SETTLE_US // SECOND} s: {'; '.join(why)}")
+
+    def unsettled(self) -> list[str]:
+        """What has not come to its end."""
+        self.latest.look()
+        latest, paper = self.latest, self.merchants.paper
+        why = [f"nobody is told of {each}" for each in paper.asked if each not in paper.at_last]
+        why += ["a till waits"] if self.merchants.busy else []
+        why += [f"{each} is frozen" for each in self.machines.running.values() if each.frozen]
+        why += [f"{each} is {state.stage}" for each, state in latest.transactions.items() if not state.stage.ended]
+        why += [f"the cancel of {each} is {state.stage}" for each, state in latest.cancels.items() if state.stage not in _ENDED]
+        stages = {line: latest.lines[line].stage if line in latest.lines else None for line in self.plant.lines}
+        why += [f"{line} is {stage}" for line, stage in stages.items() if stage is not LineStage.OPEN]
+        for held in latest.holds.values():
+            state = latest.transactions.get(held.transaction_id)
+            if state is None or state.stage is not Stage.ATTENTION:
+                why.append(f"route {held.route_number} of {held.line} is held for {held.transaction_id}")
+        return why
+
+    def judge(self) -> list[str]:
+        """What is wrong with the money."""
+        topics = {name: self.broker.everything(name) for name in self.broker.topics}
+        told = "\n".join(f"{at} {who} {what}" for at, who, what in self.world.notes)
+        evidence = Evidence(
+            clients=self.merchants.paper.records,
+            ledgers={centre.name: centre.rows() for centre in self.centres},
+            violations={centre.name: centre.violations() for centre in self.centres},
+            stations={line.name: line.station_id for line in self.plant.installation.line},
+            topics=topics,
+            texts={"notes": told.encode()},
+            secrets=_SECRETS,
+        )
+        return [f"{finding.number}: {each}" for finding in report(evidence) for each in finding.offenders]
+
+    def count(self) -> None:
+        """How the transactions ended."""
+        counters = self.world.counters
+        counters["transactions"] += len(self.latest.transactions)
+        for state in self.latest.transactions.values():
+            counters[f"ended {state.stage}"] += 1
+        for cancel in self.latest.cancels.values():
+            counters["cancels"] += 1
+            counters["cancel telegrams"] += cancel.attempt
+
+
+def play(plan: Plan) -> Result:
+    """Play a plan. Within `standins.substituted`."""
+    whole = Whole(plan)
+    with standins.inhabited(whole.world):
+        whole.play()
+        failures = list(whole.world.troubles)
+        if not failures:
+            failures = whole.judge()
+        whole.count()
+        topics = {name: whole.broker.everything(name) for name in whole.broker.topics}
+        history = History(whole.world.notes, whole.broker.journal, topics)
+        _end(whole)
+    return Result(plan, failures, whole.world.counters, whole.world.now_us // MS, history)
+
+
+def _end(whole: Whole) -> None:
+    """End every process, so that nothing of this world runs on into the next."""
+    whole.world.end()
+
+
+class quiet:  # noqa: N801  a context like `suppress`
+    """While simulations run: no log lines, and no collection of garbage in the middle of a step."""
+
+    def __enter__(self) -> None:
+        logging.disable(logging.CRITICAL)
+        gc.disable()
+        self._standing = standins.substituted()
+        self._standing.__enter__()
+
+    def __exit__(self, *_: object) -> None:
+        self._standing.__exit__(None, None, None)
+        gc.enable()
+        logging.disable(logging.NOTSET)
