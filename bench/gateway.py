@@ -40,7 +40,10 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One measurement: what was asked for, what came of it, and the processor time of each process a transaction."""
+    """One measurement: what was asked for, what came of it, and the processor time of each process a transaction.
+
+    `elsewhere`: the share of the machine, in percent, that other programs took meanwhile.
+    """
 
     at_once: int | None
     rate: int | None
@@ -48,6 +51,7 @@ class Step:
     latency: Latency
     others: dict[str, int]
     cpu_us: dict[str, float]
+    elsewhere: float
 
     @property
     def services_us(self) -> float:
@@ -113,13 +117,15 @@ class _Measurement:
         )
 
     def _saturate(self, seconds: float) -> list[Step]:
-        """More and more at once, until that brings nothing."""
+        """More and more at once, until that has brought nothing twice."""
         steps: list[Step] = []
+        flat = 0
         for at_once in AT_ONCE:
             best = max((step.a_second for step in steps), default=0.0)
             self._say(f"gateway: {at_once} payments at once for {seconds:g} s (best so far {best:.0f} a second)")
             steps.append(self._step(AtOnce(at_once, seconds)))
-            if steps[-1].a_second < RISES * best:
+            flat = flat + 1 if steps[-1].a_second < RISES * best else 0
+            if flat == 2:
                 break
         return steps
 
@@ -133,6 +139,7 @@ class _Measurement:
             latency=measured.latency,
             others=measured.others,
             cpu_us=self._meter.us_each(measured.latency.count),
+            elsewhere=self._meter.elsewhere(),
         )
 
 

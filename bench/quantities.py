@@ -36,7 +36,7 @@ class Meter:
 
     def __init__(self, pids: Mapping[str, Sequence[int]]) -> None:
         self._processes = {name: [psutil.Process(pid) for pid in each] for name, each in pids.items()}
-        self._seconds = self._now()
+        self.restart()
 
     def _now(self) -> dict[str, float]:
         return {
@@ -47,11 +47,21 @@ class Meter:
     def restart(self) -> None:
         """Count from now on."""
         self._seconds = self._now()
+        self._machine = psutil.cpu_times()
 
     def us_each(self, count: int) -> dict[str, float]:
         """Microseconds of processor time since the last restart, divided by `count`."""
         now = self._now()
         return {name: round((now[name] - before) / max(1, count) * 1e6, 1) for name, before in self._seconds.items()}
+
+    def elsewhere(self) -> float:
+        """The share of the machine, in percent, that programs not counted here took since the last restart."""
+        spans = {name: now - before for name, now, before in _beside(psutil.cpu_times(), self._machine)}
+        whole = sum(spans.values())
+        idle = spans["idle"] + spans.get("iowait", 0.0)
+        now = self._now()
+        ours = sum(now[name] - before for name, before in self._seconds.items())
+        return round(max(0.0, (whole - idle - ours) / whole * 100), 1) if whole else 0.0
 
     def memory_mb(self) -> dict[str, float]:
         """The resident memory now."""
@@ -59,6 +69,11 @@ class Meter:
             name: round(sum(each.memory_info().rss for each in processes) / 1e6, 1)
             for name, processes in self._processes.items()
         }
+
+
+def _beside(now: Any, before: Any) -> Iterable[tuple[str, float, float]]:
+    guests = ("guest", "guest_nice")  # Linux counts them as user and nice, too
+    return [(name, getattr(now, name), getattr(before, name)) for name in now._fields if name not in guests]
 
 
 def machine() -> dict[str, Any]:

@@ -54,8 +54,10 @@ def rows(relay: RelayFigures, gateway: GatewayFigures) -> Iterator[Row]:
     yield Row("CPU, services, saturated", "µs", best.services_us, round(sum(relay.hop_us.values()), 1), (cpu,))
     for process, us in best.cpu_us.items():
         yield Row(f"CPU, {process}, saturated", "µs", us)
+    yield Row("taken by other programs, saturated", "%", best.elsewhere)
     for rate, step in gateway.at_rate.items():
         yield Row(f"CPU, services, at {rate}/s", "µs", step.services_us)
+        yield Row(f"taken by other programs, at {rate}/s", "%", step.elsewhere)
     for process, megabytes in gateway.memory_mb.items():
         yield Row(f"memory, {process}", "MB", megabytes, None, (Budget("final", 150),) if process in SERVICES else ())
     yield Row(

@@ -216,8 +216,12 @@ class Stranger:
 
     def __init__(self, door: tuple[str, int], customer: str, token: str) -> None:
         self._socket = socket.create_connection(door, 5)
-        self._send(Hello(version=VERSION, customer=customer, token=token, client="stranger/1"))
-        self._socket.recv(4_096)
+        try:
+            self._send(Hello(version=VERSION, customer=customer, token=token, client="stranger/1"))
+            self._socket.recv(4_096)
+        except OSError:
+            self._socket.close()
+            raise
 
     def ask(self, request: dict[str, Any], wait_ms: int = 10_000) -> None:
         """Send a request and await nothing."""

@@ -43,6 +43,7 @@ class Paper:
 
     asked: dict[str, Asked] = field(default_factory=dict)  # by transaction
     records: list[ClientRecord] = field(default_factory=list)
+    inquiries: list[ClientRecord] = field(default_factory=list)  # an inquiry does not say what was asked for
     at_last: dict[str, str] = field(default_factory=dict)  # by transaction, what an inquiry told in the end
 
     def wrote(self, asked: Asked, told: str | None) -> None:
@@ -127,7 +128,8 @@ class Till:
         except ValueError:
             told = "error: under way here"
         del self._pending[number]
-        self._told(asked, told)
+        self.paper.wrote(asked, told)
+        self._note(asked, told)
         return told
 
     async def inquire(self, asked: Asked, wait_ms: int) -> str | None:
@@ -139,11 +141,11 @@ class Till:
             )
         except (OutcomeUnknown, ValueError):
             return None
-        self._told(asked, told)
+        self.paper.inquiries.append(ClientRecord(asked.transaction_id, asked.kind, asked.amount, told))
+        self._note(asked, told)
         return told
 
-    def _told(self, asked: Asked, told: str) -> None:
-        self.paper.wrote(asked, told)
+    def _note(self, asked: Asked, told: str) -> None:
         self.world.counters[f"told {told}"] += 1
         self.world.note(self.process, f"is told of {asked.reference}: {told}")
 

@@ -146,6 +146,8 @@ class Machines:
         self.running: dict[tuple[str, str], Process] = {}
         self.down: set[str] = set()  # nodes without power
         self.restart_us = (100 * MS, 2_000 * MS)
+        self.egress: dict[Process, EgressServer] = {}
+        self._lives = 0
         self._stops: dict[Process, Callable[[], None]] = {}
         installation = plant.installation
         wanted = plant.topics.creations(plant.lines, installation.kafka.partitions, installation.ingress.slots)
@@ -166,6 +168,7 @@ class Machines:
         """Start a service that does not run."""
         if (node, service) in self.running or node in self.down:
             return
+        self._lives += 1
         process = Process(self.world, f"{service}@{node}", self.nodes[node])
         self.running[node, service] = process
         process.at_end.append(lambda: self._ended(process, node, service))
@@ -176,7 +179,7 @@ class Machines:
             case "egress":
                 self._looped(process, lambda: EgressServer(
                     self.plant.egress[node], log, self.plant.topics, RING, SILENT,  # type: ignore[arg-type]
-                    node=node, rank=process.node.rank,
+                    node=f"{node}.{self._lives}", rank=process.node.rank,  # the judge tells lives apart by this name
                 ))  # fmt: skip
             case _:
                 self._looped(process, lambda: IngressServer(
@@ -208,6 +211,8 @@ class Machines:
             stop = asyncio.Event()
             self._stops[process] = lambda: loop.call_soon(stop.set) and None
             server = make()
+            if isinstance(server, EgressServer):
+                self.egress[process] = server
             try:
                 await server.start()
             except (LogError, OSError) as error:
@@ -232,6 +237,16 @@ class Machines:
 
         loop.call_soon(lambda: loop.create_task(whole()))
 
+    def held_routes(self) -> dict[tuple[str, int], str]:
+        """The routes that the lines' owners hold now, and for which transactions."""
+        held = {}
+        for server in self.egress.values():
+            for owner in server._owners:  # noqa: SLF001  what a line knows, no topic tells
+                if owner._tenure is not None:  # noqa: SLF001
+                    for route, transaction_id in owner._tenure._core.routes._held.items():  # noqa: SLF001
+                        held[owner._line.name, route] = transaction_id  # noqa: SLF001
+        return held
+
     # --- ends
 
     def _failed(self, process: Process, error: Exception) -> None:
@@ -246,6 +261,7 @@ class Machines:
     def _ended(self, process: Process, node: str, service: str) -> None:
         del self.running[node, service]
         self._stops.pop(process, None)
+        self.egress.pop(process, None)
         self.broker.watch(process)
         self.world.after(self.world.between(*self.restart_us), None, self.start, node, service)
 

@@ -99,6 +99,7 @@ class Plan:
     rules: dict[str, list[Rule]]  # by partner
     kinds: Sequence[Mischief]
     points: int  # steps from one fault in a step to the next, on average
+    restarts: bool  # whether every line gets a new owner in the end
     faults_every_us: int  # from one fault between steps to the next, on average
     weather: Weather
     limits: Limits = field(default_factory=Limits)
@@ -133,6 +134,7 @@ def plan_of(seed: int, limits: Limits | None = None) -> Plan:
         rules=rules,
         kinds=kinds,
         points=chance.choice((150, 400, 1_000)),
+        restarts=chance.random() < 0.25,
         faults_every_us=chance.choice((400, 900, 2_000)) * MS,
         weather=Weather(
             slow=share(Mischief.SLOW, 0.05),

@@ -4,9 +4,9 @@ import gc
 import logging
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from ops.money import Evidence, report
+from ops.money import ClientRecord, Evidence, report
 from ops.player import CARD, SECURITY_CODE
 from pipeline.log import Message
 from pipeline.owned import MARKER_KEY
@@ -107,6 +107,7 @@ class Whole:
         ]
         self.imp = Imp(plan, self.world, self.broker, self.network, self.machines, self.centres, self.merchants)
         self.latest = Latest(self.broker)
+        self._taken_anew = False
 
     def play(self) -> None:
         """Everything, from the beginning until it has settled or failed."""
@@ -116,13 +117,22 @@ class Whole:
                 self.world.at(payment.at_us, None, self.merchants.begin, payment)
         self.imp.begin()
         self.world.run(self.plan.safety_us)
+        self.imp.end()
+        self.world.run(self.world.now_us + _AGAIN_US)
+        self.settle()
+        if self.plan.restarts and not self.world.troubles:
+            self.take_anew()
+
+    def take_anew(self) -> None:
+        """Start every egress anew, so that each line's next owner finds what the last has left in the log."""
+        for process in list(self.machines.egress):
+            self.machines.stop(process)
+        self._taken_anew = True
         self.settle()
 
     def settle(self) -> None:
         """No more faults: everything must come to its end, and stay there for a while."""
         world = self.world
-        self.imp.end()
-        world.run(world.now_us + _AGAIN_US)
         until_us = world.now_us + SETTLE_US
         quiet_us = 0
         while not world.troubles and quiet_us < _AFTERWARDS_US:
@@ -144,10 +154,11 @@ class Whole:
         why += [f"the cancel of {each} is {state.stage}" for each, state in latest.cancels.items() if state.stage not in _ENDED]
         stages = {line: latest.lines[line].stage if line in latest.lines else None for line in self.plant.lines}
         why += [f"{line} is {stage}" for line, stage in stages.items() if stage is not LineStage.OPEN]
-        for held in latest.holds.values():
-            state = latest.transactions.get(held.transaction_id)
+        holds = {(held.line, held.route_number): held.transaction_id for held in latest.holds.values()}
+        for (line, route), transaction_id in (self.machines.held_routes() | (holds if self._taken_anew else {})).items():
+            state = latest.transactions.get(transaction_id)
             if state is None or state.stage is not Stage.ATTENTION:
-                why.append(f"route {held.route_number} of {held.line} is held for {held.transaction_id}")
+                why.append(f"route {route} of {line} is held for {transaction_id}")
         return why
 
     def judge(self) -> list[str]:
@@ -155,7 +166,7 @@ class Whole:
         topics = {name: self.broker.everything(name) for name in self.broker.topics}
         told = "\n".join(f"{at} {who} {what}" for at, who, what in self.world.notes)
         evidence = Evidence(
-            clients=self.merchants.paper.records,
+            clients=[*self.merchants.paper.records, *self._inquiries()],
             ledgers={centre.name: centre.rows() for centre in self.centres},
             violations={centre.name: centre.violations() for centre in self.centres},
             stations={line.name: line.station_id for line in self.plant.installation.line},
@@ -164,6 +175,14 @@ class Whole:
             secrets=_SECRETS,
         )
         return [f"{finding.number}: {each}" for finding in report(evidence) for each in finding.offenders]
+
+    def _inquiries(self) -> list[ClientRecord]:
+        """What inquiries were told; of a reference that was used for two contents, it is about the one that was taken."""
+        taken = self.latest.transactions
+        return [
+            replace(each, amount=taken[each.transaction_id].amount) if each.transaction_id in taken else each
+            for each in self.merchants.paper.inquiries
+        ]
 
     def count(self) -> None:
         """How the transactions ended."""

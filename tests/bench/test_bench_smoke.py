@@ -35,6 +35,7 @@ def test_relay_and_gateway_are_measured_side_by_side_and_nothing_is_lost(kafka_s
     assert gateway["at_rate"]["50"]["latency"]["count"] == 50
     assert gateway["approved"] >= 50 + sum(step["latency"]["count"] for step in gateway["steps"])
     assert gateway["saturated"] in gateway["steps"]
+    assert 0 <= gateway["saturated"]["elsewhere"] <= 100
     others = {"centres", "load generator"}  # the broker is not this measurement's own
     assert set(gateway["saturated"]["cpu_us"]) == set(gateway["memory_mb"]) == SERVICES | others
 

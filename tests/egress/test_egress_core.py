@@ -345,7 +345,8 @@ class Rig:
         self.last: dict[str, Message] = {}
         self.of_who: dict[str, int] = {}
         empty = Takeover(sent=(), known_since_ms=MIDNIGHT - 60_000, position=0, holds=(), day_began_at=0)
-        self.taken = self.seen(self.core.take(found or empty, MIDNIGHT + now))
+        self.acts_of_taking = self.core.take(found or empty, MIDNIGHT + now)
+        self.taken = self.seen(self.acts_of_taking)
 
     @staticmethod
     def open_card(record: SendRequest) -> CardData:
@@ -616,7 +617,7 @@ def test_a_new_owner_says_again_what_was_withheld() -> None:
 
 
 def test_a_cancel_in_doubt_holds_its_route_in_the_name_of_the_request() -> None:
-    flying, confirm = sent_record("a", 0, 40, 2), sent_record("a", 1, 41, 2, attempt=1, role="fault_confirm")
+    flying, confirm = sent_record("a", 0, 40, 2), sent_record("a", 1, 41, 2, attempt=1, role=Role.FAULT_CONFIRM)
     found = Takeover(sent=[flying, confirm], known_since_ms=MIDNIGHT, position=1, holds=(), day_began_at=0)
     rig = Rig(found)
     (held,) = [act.record for act in rig.acts_of_taking if isinstance(act, Tell) and isinstance(act.record, RouteHeld)]

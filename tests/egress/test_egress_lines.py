@@ -2,13 +2,16 @@
 
 import logging
 import socket
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from line_rig import LINE, PAN, in_loop, line, until
 
+from egress.connection import Connection, Connector
 from pipeline.log import LogError
-from schemas.telegrams import Role
+from schemas.installation import Egress, Line
+from schemas.telegrams import Role, load_partner
 
 # --- seeking the partner --------------------------------------------------------------------------------------------
 
@@ -59,6 +62,25 @@ async def test_a_second_connection_is_refused_and_the_first_is_not_touched(
         await rig.line_is("connecting: the partner closed the connection")
         await (await rig.partner.call(port)).opened()
         await rig.line_is("open")
+
+
+class Nobody:
+    """Hears nothing of a line."""
+
+    def __getattr__(self, name: str) -> Callable[..., None]:
+        return lambda *_: None
+
+
+@in_loop
+async def test_a_connection_that_outruns_the_end_is_refused_for_nobody_would_open_its_station() -> None:
+    line = Line.model_validate({
+        "name": LINE, "partner": "cafis", "mode": "listen", "host": "127.0.0.1", "port": 0, "station_id": "DNB00001",
+        "company_code": "100001", "routes": [1, 200],
+    })  # fmt: skip
+    connector = Connector(line, load_partner("cafis").framing, Egress(metrics_port=0), Nobody())
+    await connector.start()
+    await connector.stop()
+    assert not connector.opened(Connection(connector))
 
 
 @in_loop
