@@ -48,6 +48,12 @@ def _check(message: Request | Inquiry) -> None:
         raise RequestRefused(None, Rejection.INVALID_REQUEST.told(place=fault))
 
 
+def _pause_s(setbacks: int) -> float:
+    """How long a transaction that was set back so often in a row waits: twice as long each time, to a limit."""
+    first, most = _PAUSE_S
+    return min(most, first * 2 ** min(setbacks - 1, 16))  # after hours of setbacks no float could hold the power
+
+
 class Client:
     """A session with a gateway that repairs itself, and the transactions over it. Made by `connect`."""
 
@@ -247,9 +253,7 @@ class Client:
         if course.setbacks == 0:
             self._offer(course)
             return
-        first, most = _PAUSE_S
-        pause_s = min(most, first * 2 ** (course.setbacks - 1))
-        self._loop.call_later(pause_s, self._offer_later, course)
+        self._loop.call_later(_pause_s(course.setbacks), self._offer_later, course)
 
     def _offer_later(self, course: Course) -> None:
         known, _ = self._courses.get(course.reference, (None, None))

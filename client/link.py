@@ -35,6 +35,7 @@ from schemas.client_frames import (
 
 _frames: msgspec.json.Decoder[AnyGatewayFrame] = msgspec.json.Decoder(AnyGatewayFrame)
 _type = msgspec.json.Decoder(Greeting)
+_UNREADABLE = (ValueError, RecursionError)  # the second: of JSON nested without end
 _TYPES = frozenset({"welcome", "reply", "status", "settled", "pong", "refused", "bye"})
 _PING_MAX_S = 5.0
 
@@ -57,8 +58,8 @@ def decode(payload: bytes) -> AnyGatewayFrame | None:
     """The frame in a payload; None for one of a type that this version does not know. Raises `ConnectError`."""
     try:
         return _frames.decode(payload)
-    except ValueError:
-        with contextlib.suppress(ValueError):
+    except _UNREADABLE:
+        with contextlib.suppress(*_UNREADABLE):
             if _type.decode(payload).type not in _TYPES:
                 return None
         raise ConnectError("the peer sent a frame that protocol version 1 does not have: is it a gateway?") from None

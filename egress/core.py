@@ -59,6 +59,7 @@ from schemas.records import (
 from schemas.refusals import Refusal
 from schemas.telegrams import DecodeError, Message, PartnerSpec, Role
 
+
 @dataclass(slots=True)
 class LineCore:
     """One line, while this process owns it."""
@@ -158,8 +159,10 @@ class LineCore:
             job.reason = kind(record.reason)
             self._unsent(job, now_ms)
             return
-        header = {"trace_number": record.trace_number, "route_number": record.route_number}
-        job.error_match = self.partner.error_key(header)
+        job.error_match = self.partner.error_key({
+            "company_code": self.line.company_code, "business_date": record.business_date,
+            "trace_number": record.trace_number, "route_number": record.route_number,
+        })  # fmt: skip
         self._flights.add(job)
         self._in_doubt(job, Doubt.LINE_BROKE, now_ms)
 

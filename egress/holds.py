@@ -27,8 +27,8 @@ def held(job: Job, about: Numbers, line: str, now_ms: int) -> RouteHeld:
 def asking_about(found: RouteHeld, now_ms: int) -> Tell:
     """What faults is told of a hold that was found on taking the line over.
 
-    A former owner that was frozen may have written it after the cancel had ended. Faults, which knows, then releases the
-    route; otherwise it finds nothing new, for attempt 0 is none of any cancel.
+    A former owner that was frozen may have written it after the cancel had ended. Faults, which knows, then releases
+    the route; otherwise it finds nothing new, for attempt 0 is none of any cancel.
     """
     silent = CancelSilent(
         transaction_id=found.transaction_id,

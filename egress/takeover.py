@@ -1,11 +1,12 @@
 """Taking a line over: say so in `sent`, then read what its last owner left. Waits for the broker: not for the loop."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from egress.jobs import Takeover
 from egress.numbers import midnight_ms
-from pipeline.log import Log, Outgoing, TopicPartition, Writer
+from pipeline.log import Log, Message, Outgoing, TopicPartition, Writer
+from pipeline.owned import EPOCH
 from pipeline.spans import read_span
 from schemas import wire
 from schemas.installation import Egress
@@ -45,19 +46,33 @@ def take_over(
     committed = log.committed(places.group, places.dispatch)
     position = first if committed is None else max(first, committed)
     since_ms = min(now_ms, _oldest_open_ms(log, places, position, end, now_ms)) - times.look_back_ms
-    sent = [
-        record
-        for message in read_span(log, "takeover", places.sent, log.offset_at(places.sent, since_ms), taken)
-        if isinstance(record := wire.decode(message), (TelegramSent, TelegramWithheld))
-    ]
+    written = read_span(log, "takeover", places.sent, log.offset_at(places.sent, since_ms), taken)
     found = Takeover(
-        sent=sent,
+        sent=list(_by_owners(written)),
         known_since_ms=since_ms,
         position=position,
         holds=_holds(log, places),
         day_began_at=log.offset_at(places.dispatch, midnight_ms(now_ms) - times.look_back_ms),
     )
     return found, taken
+
+
+def _by_owners(messages: Iterable[Message]) -> Iterator[TelegramSent | TelegramWithheld]:
+    """What the line's owners wrote, each until the next.
+
+    What a former one wrote afterwards, frozen or on its way for long, was neither done nor told: of what its successor
+    has sent it may say that it never will be.
+    """
+    newest = -1
+    for message in messages:
+        record = wire.decode(message)
+        if isinstance(record, LineTaken):
+            newest = message.offset
+        elif isinstance(record, (TelegramSent, TelegramWithheld)):
+            epoch = next((int(value) for name, value in message.headers if name == EPOCH), newest)
+            if epoch >= newest:
+                newest = epoch
+                yield record
 
 
 def _oldest_open_ms(log: Log, places: Places, position: int, end: int, now_ms: int) -> int:

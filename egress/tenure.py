@@ -19,6 +19,7 @@ from egress.telegrams import OpenCard
 from pipeline import crash
 from pipeline.bridge import LoopWriter
 from pipeline.log import Log, Message, Outgoing
+from pipeline.owned import EPOCH
 from pipeline.spans import read_span
 from schemas import wire
 from schemas.crash_points import Point
@@ -59,6 +60,7 @@ class Tenure:
         self._counts = Counts(around.metrics, line.name)
         self._core = LineCore(line, partner, around.times, around.node, around.open_card)
         self._connector = Connector(line, partner.framing, around.times, self)
+        self._epoch = ((EPOCH, str(taken).encode()),)  # so that a reader of `sent` knows what was written in this time
         self._last_stored = taken
         self._stored: deque[tuple[int, int]] = deque()  # (dispatch, offset in `sent`): acknowledged, in order
         self._checking: asyncio.Task[None] | None = None
@@ -137,7 +139,8 @@ class Tenure:
                 case Store():
                     value, headers = wire.encode(act.record)
                     place = self._places.sent
-                    written = self._around.writer.write(Outgoing(place.topic, act.key, value, headers, place.partition))
+                    sent = Outgoing(place.topic, act.key, value, (*headers, *self._epoch), place.partition)
+                    written = self._around.writer.write(sent)
                     written.add_done_callback(partial(self._acknowledged, act.offset))
                 case Tell():
                     crashes.telling(act.record)

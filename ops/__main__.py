@@ -85,6 +85,30 @@ def drill(
 
 
 @app.command()
+def simulate(
+    runs: Annotated[int, typer.Option(min=1, help="how many, each with a seed of its own")] = 1_000,
+    seed: Annotated[int, typer.Option(min=0, help="of the first run; the same seed gives the same run")] = 0,
+    jobs: Annotated[int, typer.Option(min=1, max=64, help="processes that share the runs")] = 1,
+    trace: Annotated[bool, typer.Option("--trace", help="one run, told event by event")] = False,
+    keep_going: Annotated[bool, typer.Option("--keep-going", help="do not stop at a run that fails")] = False,
+    faults: Annotated[int | None, typer.Option(min=0, help="one run, with only the first so many faults")] = None,
+    without_fault: Annotated[list[int] | None, typer.Option(help="one run, without the fault of this number")] = None,
+    without_kind: Annotated[list[str] | None, typer.Option(help="one run, without faults of this kind")] = None,
+    without_payment: Annotated[list[int] | None, typer.Option(help="one run, without this payment")] = None,
+) -> None:
+    """Play whole histories of the gateway under faults in one thread, by seed, and judge the money of each."""
+    from simulation.command import simulate as work  # noqa: PLC0415
+    from simulation.plan import Limits, kinds_named  # noqa: PLC0415
+
+    try:
+        kinds = kinds_named(without_kind or ())
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from error
+    limits = Limits(faults, frozenset(without_fault or ()), kinds, frozenset(without_payment or ()))
+    raise typer.Exit(work(runs=runs, seed=seed, jobs=jobs, limits=limits, trace=trace, keep_going=keep_going))
+
+
+@app.command()
 def up(
     nodes: Annotated[
         int, typer.Option(min=1, max=4, help="complete nodes: ingress, router, egress and faults each")

@@ -19,7 +19,7 @@ from ops.stage import SERVICES, Stage
 from simulator.control import ControlError
 
 REQUESTS = ["sale_request", "authorisation_request", "cancel_request", "refund_request"]
-_READY_S = 40.0
+_READY_S = 90.0
 _TEND_S = 0.5
 
 
@@ -37,7 +37,7 @@ class Fault:
     """One fault. `at`: when, as a share of the load's time; `lasts_s`: until it is undone, 0 for what happens once.
 
     `target` is a service ("router-0"), a node ("node-0"), a broker ("broker-0"), a line or a centre's partner. `amount`
-    is what the deed counts: milliseconds or telegrams.
+    is what the deed counts: milliseconds or telegrams. With the end of one fault of a line all of that line end.
     """
 
     at: float
@@ -107,6 +107,11 @@ class Chaos:
                     process.wait_ready(1)
             time.sleep(0.1)
         stage.wait_open(len(stage.installation.line), _READY_S)
+
+    def thaw(self) -> None:
+        """Let whatever is frozen go on, so that it can be ended: the drill has broken off."""
+        for name in self._frozen:
+            self._process(name).send(signal.SIGCONT)
 
     def _begin(self, fault: Fault, began: float) -> None:
         self._say(f"{time.monotonic() - began:5.1f} s  {fault.told()}")

@@ -6,11 +6,12 @@ exercise, and only the simulation to the letter.
 """
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from ops.chaos import Deed, Fault
-from ops.installations import LINES
+from ops.installations import LINES, QUICK
 from ops.line_faults import AT_ONCE, COUNTED, TIMED, LineFault
 from ops.stage import SERVICES
 
@@ -18,6 +19,10 @@ NODES = 2
 _SHORT_S, _LONG_S = (0.5, 1.8), (4.0, 6.0)  # shorter, and longer, than a session on the broker lasts (3 s)
 _LATE_MS = (900, 1_800)  # longer than a report is awaited (`ops.installations.QUICK`)
 _PARTNERS = tuple(dict.fromkeys(line.partner for line in LINES))
+
+WAITS: Mapping[str, Any] = {**QUICK, "partner": {**QUICK["partner"], "send_window_ms": 8_000}}
+"""Quick, but a dispatch lives longer than a line needs to change its owner, as in production: the new one has to know
+what went out already, for nothing has expired."""
 
 Chance = random.Random
 
@@ -31,7 +36,6 @@ class Drill:
     tells: str
     schedule: Callable[[Chance], Sequence[Fault]]
     brokers: int = 1
-    bad_clients: bool = True
     at_once: int = 24
     rate: float = 25.0
 

@@ -65,7 +65,13 @@ BAD_CLIENTS = (
     Share(6, manner=Manner.REPEATS),
     Share(6, manner=Manner.CONTRADICTS),
 )
-"""What a drill mixes in: of a hundred payments and those thirty more."""
+BAD_CENTRES = (
+    Share(4, [dict(rule(_REQUESTS, "error_report"))]),
+    Share(2, [dict(rule(_REQUESTS, "other_amount"))]),
+    Share(2, [dict(rule(_REQUESTS, "garbage"))]),
+    Share(1, [dict(rule(_REQUESTS, "noise"))]),
+)
+"""What a drill mixes in besides: to a hundred payments of `SHARES` so many more."""
 
 
 def teach(control: Control, shares: Sequence[Share] = SHARES) -> None:

@@ -160,17 +160,18 @@ class _Facts:
             if message.key == MARKER_KEY:
                 markers[message.partition] = message.offset
                 continue
-            epoch = next((int(value) for name, value in message.headers if name == EPOCH), -1)
-            if epoch >= markers.get(message.partition, -1):
+            if _epoch(message, -1) >= markers.get(message.partition, -1):
                 yield from _read([message], TransactionState)
 
     def _sent(self, line: str) -> Iterator[TelegramSent]:
         """What was put on the line: a former owner's record, after another has taken the line, was not."""
         owner: str | None = None
-        for record in _read(self.evidence.topics[f"sent.{line}"], Record):
+        taken = -1
+        for message in self.evidence.topics[f"sent.{line}"]:
+            record = wire.decode(message)
             if isinstance(record, LineTaken):
-                owner = record.node
-            elif isinstance(record, TelegramSent) and owner in (None, record.node):
+                owner, taken = record.node, message.offset
+            elif isinstance(record, TelegramSent) and owner in (None, record.node) and _epoch(message, taken) >= taken:
                 yield record
 
     def with_person(self, transaction_id: str) -> bool:
@@ -180,6 +181,11 @@ class _Facts:
 
     def approved(self, transaction_id: str) -> bool:
         return "approved" in self.told.get(transaction_id, ())
+
+
+def _epoch(message: Message, default: int) -> int:
+    """The marker of the owner that wrote this; `default` where it names none."""
+    return next((int(value) for name, value in message.headers if name == EPOCH), default)
 
 
 def _read(messages: Iterable[Message], kind: type[R]) -> Iterator[R]:

@@ -27,9 +27,14 @@ class ProxyControl:
         """Be a good network again, for one line or for all; what was held back comes, what was swallowed is cut."""
         self._ask(do="heal", line=line)
 
-    def count(self, fault: LineFault | None = None) -> int:
-        """How often something has been done: connections cut, telegrams doubled and so on; of all kinds or of one."""
+    def counts(self) -> dict[str, int]:
+        """How often something has been done, by fault: connections cut, telegrams doubled and so on."""
         counts: dict[str, int] = self._ask(do="counts")
+        return counts
+
+    def count(self, fault: LineFault | None = None) -> int:
+        """The same, of all faults or of one."""
+        counts = self.counts()
         return sum(counts.values()) if fault is None else counts.get(fault, 0)
 
     def links(self, line: str) -> int:

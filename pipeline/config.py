@@ -13,6 +13,10 @@ from pydantic import BaseModel, ValidationError
 
 PREFIX = "DENBUN_"
 
+# Of a file that is not UTF-8, and beside its own TOMLDecodeError tomllib's for a number of thousands of digits; the
+# other one for thousands of brackets.
+_NOT_TOML = (ValueError, RecursionError)
+
 M = TypeVar("M", bound=BaseModel)
 
 
@@ -23,13 +27,20 @@ class ConfigError(Exception):
 def load(model: type[M], path: Path, environment: dict[str, str] | None = None) -> M:
     """Read `path` as `model`. Raises `ConfigError`."""
     try:
-        raw = tomllib.loads(path.read_text("utf-8"))
+        file = path.read_bytes()
     except OSError as error:
         raise ConfigError(f"{path}: {error.strerror}: name the configuration with --config") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: not TOML: {error}") from error
+    raw = read(file, str(path))
     override(raw, dict(os.environ) if environment is None else environment)
     return parse(model, raw, str(path), path.parent)
+
+
+def read(file: bytes, source: str) -> dict[str, Any]:
+    """The tables of a TOML file. Raises `ConfigError`."""
+    try:
+        return tomllib.loads(file.decode())
+    except _NOT_TOML as error:
+        raise ConfigError(f"{source}: not TOML: {error}") from error
 
 
 def parse(model: type[M], raw: dict[str, Any], source: str, folder: Path | None = None) -> M:
@@ -39,7 +50,7 @@ def parse(model: type[M], raw: dict[str, Any], source: str, folder: Path | None 
     except ValidationError as error:
         lines = []
         for fault in error.errors(include_url=False, include_input=False):
-            place = ".".join(str(part) for part in fault["loc"]) or "(whole file)"
+            place = ".".join(_plain(str(part)) for part in fault["loc"]) or "(whole file)"
             message = fault["msg"].removeprefix("Value error, ")
             if fault["type"] == "extra_forbidden":
                 message = "unknown name: remove it or correct its spelling"
@@ -59,7 +70,8 @@ def override(raw: dict[str, Any], environment: dict[str, str]) -> None:
         for section in sections:
             inner = place.setdefault(section, {})
             if not isinstance(inner, dict):
-                raise ConfigError(f"environment {name}: {section} is not a section, so nothing in it can be overridden")
+                told = f"environment {_plain(name)}: {_plain(section)}"
+                raise ConfigError(f"{told} is not a section, so nothing in it can be overridden")
             place = inner
         place[last] = _value(text)
 
@@ -67,6 +79,11 @@ def override(raw: dict[str, Any], environment: dict[str, str]) -> None:
 def _value(text: str) -> Any:
     try:
         found = tomllib.loads(f"value = {text}")
-    except tomllib.TOMLDecodeError:
+    except _NOT_TOML:
         return text
     return found["value"] if len(found) == 1 else text
+
+
+def _plain(name: str) -> str:
+    """A name as one line can hold it: TOML allows any character between quotation marks."""
+    return name if name.isprintable() else ascii(name)

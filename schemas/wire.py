@@ -145,6 +145,7 @@ _WRITING = {
 }
 _BY_HEADER = {print_.encode(): written for print_, written in _BOOK.items()}
 _BYTES = (bytes,)
+_FINGERPRINT = re.compile(rb"[0-9a-f]{16}")
 _NEWER = re.compile(r"Invalid enum value '[a-z_]{1,40}' - at `[$.a-z_]*`")  # short and plain: no part of a telegram
 
 
@@ -170,7 +171,7 @@ def decode(message: Carried) -> Record:
     if written is None:
         raise _error(
             message,
-            f"was written with a schema unknown here (fingerprint {mark[:32].decode('ascii', 'replace')})",
+            f"was written with a schema unknown here (fingerprint {_shown(mark)})",
             "run a version whose schemas/avro holds this schema; nothing was skipped, it resumes at this record",
         )
     cls = RECORDS[written.record]
@@ -214,6 +215,11 @@ def misplaced(message: Carried, record: Record) -> RecordError:
 
 def _error(message: Carried, what: str, remedy: str) -> RecordError:
     return RecordError(f"record {message.topic}/{message.partition}@{message.offset} {what}: {remedy}")
+
+
+def _shown(mark: bytes) -> str:
+    """A fingerprint; whoever writes a header that is none may have written anything."""
+    return mark.decode() if _FINGERPRINT.fullmatch(mark) else "of another form"
 
 
 # --- the compatibility check ----------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""The partners' centres, with their sockets, on machines that nothing befalls. What they do with a payment is its plan's."""
+"""The partners' centres, with their sockets; nothing befalls them but what their rules and the plan say."""
 
 from collections.abc import Mapping, Sequence
 

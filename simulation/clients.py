@@ -1,7 +1,7 @@
 """The merchants' servers: the real client library in processes of the world, and what each caller was told."""
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Collection, Coroutine
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -136,9 +136,7 @@ class Till:
         """Ask what became of it; gives what it was told, None when it was not told in time."""
         client = await self._client
         try:
-            told = worded(
-                await client.inquire(asked.reference, original_reference=asked.original, wait_ms=wait_ms)
-            )
+            told = worded(await client.inquire(asked.reference, original_reference=asked.original, wait_ms=wait_ms))
         except (OutcomeUnknown, ValueError):
             return None
         self.paper.inquiries.append(ClientRecord(asked.transaction_id, asked.kind, asked.amount, told))
@@ -199,7 +197,9 @@ class Merchants:
     def begin(self, payment: Payment) -> None:
         """Let its client begin with a payment."""
         asked = Asked(payment.customer, payment.reference, None, payment.kind, payment.amount)
-        self.world.note(payment.customer, f"{payment.reference}: {payment.kind} {payment.amount} ({payment.manner.value})")
+        self.world.note(
+            payment.customer, f"{payment.reference}: {payment.kind} {payment.amount} ({payment.manner.value})"
+        )
         if payment.manner is Manner.WAITS:
             till = self.till(payment.customer, 0)
             till.do(lambda: self._pay(till, asked, payment))
@@ -215,7 +215,9 @@ class Merchants:
         told = await till.pay(asked, payment.wait_ms)
         if payment.then is None or told != "approved":
             return
-        follow_up = Asked(asked.customer, f"{asked.reference}-{payment.then}", asked.reference, payment.then, payment.then_amount)
+        follow_up = Asked(
+            asked.customer, f"{asked.reference}-{payment.then}", asked.reference, payment.then, payment.then_amount
+        )
         await till.pay(follow_up, payment.wait_ms)
 
     def _again(self, asked: Asked, wait_ms: int) -> None:
@@ -252,10 +254,10 @@ class Merchants:
         """Whether a till waits for an answer."""
         return any(till.busy for till in self.tills.values() if not till.process.dead)
 
-    def audit(self) -> None:
-        """Have everything that was ever asked for inquired about, until its end is known."""
+    def audit(self, under_way: Collection[str]) -> None:
+        """Have everything inquired about that was ever asked for, once it has come to its end: that nobody asks for."""
         for asked in list(self.paper.asked.values()):
-            if asked.transaction_id in self._audited:
+            if asked.transaction_id in self._audited or asked.transaction_id in under_way:
                 continue
             self._audited.add(asked.transaction_id)
             auditor = self.auditors.get(asked.customer)

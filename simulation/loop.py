@@ -27,7 +27,7 @@ class Handle:
         return self._cancelled
 
 
-class SimLoop(asyncio.AbstractEventLoop):
+class SimLoop:
     """One process's loop; it begins to turn when it is made, on a strand of its own."""
 
     def __init__(self, process: Process, network: Network) -> None:
@@ -37,6 +37,7 @@ class SimLoop(asyncio.AbstractEventLoop):
         self._ready: deque[Handle] = deque()
         self._idle = False
         self._kicked = True
+        self._as_asyncio: Any = self  # as much of a loop as tasks and futures ask for
         self._tasks: list[asyncio.Task[Any]] = []
         self._strand = Strand(process, self._turn, "loop", self)
         process.at_end.append(self._abandon)
@@ -79,7 +80,7 @@ class SimLoop(asyncio.AbstractEventLoop):
                 work = task.get_coro()
                 with suppress(BaseException):
                     if work is not None:
-                        work.close()  # type: ignore[union-attr]
+                        work.close()
         self._tasks.clear()
 
     # --- what asyncio asks of a loop
@@ -113,10 +114,10 @@ class SimLoop(asyncio.AbstractEventLoop):
         return self._world.now_us / SECOND
 
     def create_future(self) -> "asyncio.Future[Any]":
-        return asyncio.Future(loop=self)
+        return asyncio.Future(loop=self._as_asyncio)
 
     def create_task(self, coro: Any, **_: Any) -> Any:
-        task: asyncio.Task[Any] = asyncio.Task(coro, loop=self)
+        task: asyncio.Task[Any] = asyncio.Task(coro, loop=self._as_asyncio)
         self._tasks.append(task)
         if len(self._tasks) > 64:
             self._tasks = [each for each in self._tasks if not each.done()]
@@ -166,4 +167,3 @@ def _set_result(future: "asyncio.Future[Any]", result: object) -> None:
 def _set_exception(future: "asyncio.Future[Any]", error: Exception) -> None:
     if not future.done():
         future.set_exception(error)
-

@@ -1,4 +1,4 @@
-"""The machines of the gateway: on each, a router, a cancel service, an egress and an ingress, and who starts them again."""
+"""The machines of the gateway: on each a router, a cancel service, an egress and an ingress, and what restarts them."""
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
@@ -108,7 +108,7 @@ def plant(lines: int, routes: int) -> Plant:
     for section, values in _WAITS.items():
         base[section] |= values
     for partner in base["partner"]:
-        partner |= _PARTNER
+        partner.update(_PARTNER)
     base["kafka"] |= {"partitions": PARTITIONS, "session_timeout_ms": SESSION_US // MS}
     by_node = {}
     for node in NODES:
@@ -147,7 +147,6 @@ class Machines:
         self.down: set[str] = set()  # nodes without power
         self.restart_us = (100 * MS, 2_000 * MS)
         self.egress: dict[Process, EgressServer] = {}
-        self._lives = 0
         self._stops: dict[Process, Callable[[], None]] = {}
         installation = plant.installation
         wanted = plant.topics.creations(plant.lines, installation.kafka.partitions, installation.ingress.slots)
@@ -168,7 +167,6 @@ class Machines:
         """Start a service that does not run."""
         if (node, service) in self.running or node in self.down:
             return
-        self._lives += 1
         process = Process(self.world, f"{service}@{node}", self.nodes[node])
         self.running[node, service] = process
         process.at_end.append(lambda: self._ended(process, node, service))
@@ -178,26 +176,26 @@ class Machines:
                 self._threaded(process, log, service)
             case "egress":
                 self._looped(process, lambda: EgressServer(
-                    self.plant.egress[node], log, self.plant.topics, RING, SILENT,  # type: ignore[arg-type]
-                    node=f"{node}.{self._lives}", rank=process.node.rank,  # the judge tells lives apart by this name
+                    self.plant.egress[node], log, self.plant.topics, RING, SILENT,
+                    node=node, rank=process.node.rank,
                 ))  # fmt: skip
             case _:
                 self._looped(process, lambda: IngressServer(
-                    self.plant.ingress[node], log, self.plant.topics, RING,  # type: ignore[arg-type]
-                    slot=process.node.rank, node=node, registry=None,  # type: ignore[arg-type]
+                    self.plant.ingress[node], log, self.plant.topics, RING,
+                    slot=process.node.rank, node=node, registry=SILENT,
                 ))  # fmt: skip
 
     def _threaded(self, process: Process, log: SimLog, service: str) -> None:
-        stop = standins.Event()
+        stop: Any = standins.Event()
         self._stops[process] = stop.set
 
         def work() -> None:
             plant, node = self.plant, process.node.name
             try:
                 if service == "router":
-                    router_shell.run(plant.router, log, plant.topics, node, SILENT, stop)  # type: ignore[arg-type]
+                    router_shell.run(plant.router, log, plant.topics, node, SILENT, stop)
                 else:
-                    faults_shell.run(plant.faults, log, plant.topics, node, SILENT, stop)  # type: ignore[arg-type]
+                    faults_shell.run(plant.faults, log, plant.topics, node, SILENT, stop)
             except LogError as error:
                 self._failed(process, error)
             self._leave(process)

@@ -31,7 +31,7 @@ class Imp:
         self._machines = machines
         self._centres = centres
         self._merchants = merchants
-        self._number = 0
+        self.drawn = 0
         self._on = True
         self._at_steps = [kind for kind in plan.kinds if kind in _AT_STEPS]
         self._at_times = [kind for kind in plan.kinds if kind in self._deeds]
@@ -63,7 +63,7 @@ class Imp:
         return 1 + int(self._world.chance.expovariate(1 / self._plan.faults_every_us))
 
     def _allowed(self, kind: Mischief, what: str) -> bool:
-        number, self._number = self._number, self._number + 1
+        number, self.drawn = self.drawn, self.drawn + 1
         limits = self._plan.limits
         if kind in limits.without_kinds or number in limits.without_faults:
             return False
@@ -101,6 +101,8 @@ class Imp:
     def _one(self, kind: Mischief) -> Process | None:
         """A process of the gateway, if the mischief is to be done."""
         there = list(self._machines.running.values())
+        if kind is Mischief.PAUSE_LONG and self._world.happens(0.5):  # who owns a line, and does not know it any more
+            there = [each for each in there if each.name.startswith("egress")] or there
         chosen = self._world.chance.choice(there) if there else None
         return chosen if chosen is not None and self._allowed(kind, str(chosen)) else None
 

@@ -1,12 +1,13 @@
 """The network: connections between processes of the world, and what can befall them.
 
-A connection keeps its bytes in order and delivers them after a while. It may be reset, go dead in one direction or both
-without a word, or stand still for a while and then deliver everything. Bytes arrive in other pieces than they were sent.
+A connection keeps its bytes in order and delivers them after a while, in other pieces than they were sent in. It may be
+reset, go dead in one direction or both without a word, or stand still for a while and then deliver everything.
 """
 
 import asyncio
 import errno
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from simulation.world import MS, Process, World
@@ -254,6 +255,9 @@ class Network:
         process.at_end.append(listener.close)
         return listener
 
+    def _bury(self, end: End) -> None:
+        end.bury(silently=end.process.node.name in self.unplugged)
+
     async def connect(self, process: Process, loop: Any, factory: Callable[[], Any], address: Address) -> Any:
         """Call an address. Raises `OSError`."""
         await asyncio.sleep(self.world.between(*_LATENCY_US) / 1_000_000)
@@ -269,7 +273,7 @@ class Network:
         wire.ends = (near, far)
         self.wires[wire] = None
         for end in (near, far):
-            end.process.at_end.append(lambda end=end: end.bury(silently=end.process.node.name in self.unplugged))
+            end.process.at_end.append(partial(self._bury, end))
         self.world.after(0, far.process, far.come_in, listener)
         near.begin(factory())
         return near, near.protocol

@@ -1,7 +1,7 @@
-"""What a run is made of, all drawn from its seed: the payments, what the centres do with them, which faults may happen."""
+"""What a run is made of, drawn from its seed: payments, what the centres do with them, which faults may happen."""
 
 import random
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 
@@ -86,6 +86,14 @@ class Limits:
     without_payments: frozenset[int] = frozenset()
 
 
+def kinds_named(names: Iterable[str]) -> frozenset[Mischief]:
+    """The kinds of these names. Raises `ValueError`."""
+    known = {kind.name.lower(): kind for kind in Mischief}
+    if strangers := set(names) - known.keys():
+        raise ValueError(f"there is no kind of fault {min(strangers)}: one of {', '.join(known)}")
+    return frozenset(known[name] for name in names)
+
+
 @dataclass(slots=True)
 class Plan:
     """One run."""
@@ -111,13 +119,14 @@ def plan_of(seed: int, limits: Limits | None = None) -> Plan:
     limits = limits or Limits()
     kinds = [kind for kind in Mischief if chance.random() < 0.4]  # other faults in every run, so that none hides others
     safety_us = chance.randint(3_000, 6_000) * MS
-    payments, rules = [], {partner: [] for partner in CUSTOMERS.values()}
+    payments: list[Payment] = []
+    rules: dict[str, list[Rule]] = {partner: [] for partner in CUSTOMERS.values()}
     for number in range(chance.randint(5, 10)):
         payment = _payment(chance, number, safety_us)
         payments.append(payment)
         rules[CUSTOMERS[payment.customer]] += _rules(chance, payment.amount)
-    for each in rules.values():
-        each += _line_rules(chance)
+    for of_partner in rules.values():
+        of_partner.extend(_line_rules(chance))
     used = [kind for kind in kinds if kind not in limits.without_kinds]
 
     def share(kind: Mischief, most: float) -> float:
@@ -150,7 +159,7 @@ def _payment(chance: random.Random, number: int, safety_us: int) -> Payment:
     amount = 10_000 * (number + 1)
     kind = Kind.SALE if chance.random() < 0.8 else Kind.AUTHORISATION
     drawn = chance.random()
-    manner = Manner.VANISHES if drawn < 0.12 else Manner.MUTE if drawn < 0.2 else Manner.WAITS
+    manner = Manner.VANISHES if drawn < 0.15 else Manner.MUTE if drawn < 0.3 else Manner.WAITS
     then = chance.choice((Kind.CANCEL, Kind.REFUND)) if chance.random() < 0.4 else None
     other_content = chance.random() < 0.3
     return Payment(

@@ -3,16 +3,26 @@
 import gc
 import logging
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
+from faults.table import ENDS
 from ops.money import ClientRecord, Evidence, report
 from ops.player import CARD, SECURITY_CODE
 from pipeline.log import Message
 from pipeline.owned import MARKER_KEY
-from faults.table import ENDS
 from schemas import wire
-from schemas.records import CancelStage, CancelState, LineStage, LineState, RouteHeld, Stage, TransactionState
+from schemas.records import (
+    CancelStage,
+    CancelState,
+    LineStage,
+    LineState,
+    LineTaken,
+    RouteHeld,
+    Stage,
+    TransactionState,
+)
 from simulation import standins
 from simulation.broker import Broker
 from simulation.centres import CentreProcess
@@ -20,11 +30,12 @@ from simulation.clients import Merchants
 from simulation.machines import Machines, plant
 from simulation.mischief import Imp
 from simulation.network import Network
-from simulation.plan import Plan
+from simulation.plan import Plan, plan_of
 from simulation.world import MS, SECOND, World
 
 SETTLE_US = 90 * SECOND  # longer than every wait of a transaction together
 _LOOK_US = 250 * MS
+_SWEEP = 50  # runs between collections of garbage
 _AGAIN_US = 1_600 * MS  # by then everything has been asked again that was to be
 _AFTERWARDS_US = 1_250 * MS  # what comes late must change nothing
 _ENDED = (*ENDS, CancelStage.ATTENTION)
@@ -42,6 +53,7 @@ class Result:
     plan: Plan
     failures: Sequence[str]
     counters: Counter[str]
+    faults: int  # that were drawn
     simulated_ms: int
     history: "History"
 
@@ -136,7 +148,9 @@ class Whole:
         until_us = world.now_us + SETTLE_US
         quiet_us = 0
         while not world.troubles and quiet_us < _AFTERWARDS_US:
-            self.merchants.audit()
+            self.latest.look()
+            states = self.latest.transactions.items()
+            self.merchants.audit({each for each, state in states if not state.stage.ended})
             world.run(world.now_us + _LOOK_US)
             why = self.unsettled()
             quiet_us = 0 if why else quiet_us + _LOOK_US
@@ -151,11 +165,17 @@ class Whole:
         why += ["a till waits"] if self.merchants.busy else []
         why += [f"{each} is frozen" for each in self.machines.running.values() if each.frozen]
         why += [f"{each} is {state.stage}" for each, state in latest.transactions.items() if not state.stage.ended]
-        why += [f"the cancel of {each} is {state.stage}" for each, state in latest.cancels.items() if state.stage not in _ENDED]
+        why += [
+            f"the cancel of {each} is {state.stage}"
+            for each, state in latest.cancels.items()
+            if state.stage not in _ENDED
+        ]
         stages = {line: latest.lines[line].stage if line in latest.lines else None for line in self.plant.lines}
         why += [f"{line} is {stage}" for line, stage in stages.items() if stage is not LineStage.OPEN]
         holds = {(held.line, held.route_number): held.transaction_id for held in latest.holds.values()}
-        for (line, route), transaction_id in (self.machines.held_routes() | (holds if self._taken_anew else {})).items():
+        for (line, route), transaction_id in (
+            self.machines.held_routes() | (holds if self._taken_anew else {})
+        ).items():
             state = latest.transactions.get(transaction_id)
             if state is None or state.stage is not Stage.ATTENTION:
                 why.append(f"route {route} of {line} is held for {transaction_id}")
@@ -176,8 +196,15 @@ class Whole:
         )
         return [f"{finding.number}: {each}" for finding in report(evidence) for each in finding.offenders]
 
+    def _takeovers(self) -> int:
+        return sum(
+            isinstance(wire.decode(message), LineTaken)
+            for line in self.plant.lines
+            for message in self.broker.everything(f"sent.{line}")
+        )
+
     def _inquiries(self) -> list[ClientRecord]:
-        """What inquiries were told; of a reference that was used for two contents, it is about the one that was taken."""
+        """What inquiries were told; of a reference that was used for two contents, about the one that was taken."""
         taken = self.latest.transactions
         return [
             replace(each, amount=taken[each.transaction_id].amount) if each.transaction_id in taken else each
@@ -187,6 +214,10 @@ class Whole:
     def count(self) -> None:
         """How the transactions ended."""
         counters = self.world.counters
+        counters["simulated seconds"] += self.world.now_us // SECOND
+        counters["records written"] += len(self.broker.journal)
+        taken = sum(len(self.broker.topics[f"sent.{line}"][0].messages) > 0 for line in self.plant.lines)
+        counters["lines taken over"] += self._takeovers() - taken
         counters["transactions"] += len(self.latest.transactions)
         for state in self.latest.transactions.values():
             counters[f"ended {state.stage}"] += 1
@@ -207,7 +238,7 @@ def play(plan: Plan) -> Result:
         topics = {name: whole.broker.everything(name) for name in whole.broker.topics}
         history = History(whole.world.notes, whole.broker.journal, topics)
         _end(whole)
-    return Result(plan, failures, whole.world.counters, whole.world.now_us // MS, history)
+    return Result(plan, failures, whole.world.counters, whole.imp.drawn, whole.world.now_us // MS, history)
 
 
 def _end(whole: Whole) -> None:
@@ -215,16 +246,23 @@ def _end(whole: Whole) -> None:
     whole.world.end()
 
 
-class quiet:  # noqa: N801  a context like `suppress`
-    """While simulations run: no log lines, and no collection of garbage in the middle of a step."""
-
-    def __enter__(self) -> None:
-        logging.disable(logging.CRITICAL)
-        gc.disable()
-        self._standing = standins.substituted()
-        self._standing.__enter__()
-
-    def __exit__(self, *_: object) -> None:
-        self._standing.__exit__(None, None, None)
+@contextmanager
+def quiet() -> Iterator[None]:
+    """While simulations run: time and chance are theirs, no log lines, no collection of garbage within a step."""
+    logging.disable(logging.CRITICAL)
+    gc.disable()
+    try:
+        with standins.substituted():
+            yield
+    finally:
         gc.enable()
         logging.disable(logging.NOTSET)
+
+
+def many(seeds: Iterable[int]) -> Iterator[Result]:
+    """The runs of these seeds, one after the other."""
+    with quiet():
+        for number, seed in enumerate(seeds, 1):
+            yield play(plan_of(seed))
+            if number % _SWEEP == 0:
+                gc.collect()

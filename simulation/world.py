@@ -21,7 +21,7 @@ SECOND = 1_000_000
 _swap_task = getattr(asyncio.tasks, "_swap_current_task", None)  # 3.12 and later: the task of the thread, not the loop
 
 
-class Crashed(BaseException):  # noqa: N818  it tells what happened
+class Crashed(BaseException):
     """The process is no more. No code of a process may catch it and go on: everything it tries raises it again."""
 
 

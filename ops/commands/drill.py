@@ -15,14 +15,14 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from client import ClientError
 from ops.broker import BrokerError
 from ops.chaos import Chaos
 from ops.commands.consoles import open_console
 from ops.commands.demo import money_table
-from ops.drills import DRILLS, NODES, Drill, drill_named
+from ops.drills import DRILLS, NODES, WAITS, Drill, drill_named
 from ops.evidence import collect, drain
-from ops.installations import QUICK
-from ops.mixture import BAD_CLIENTS, SHARES, Mixture, Share, teach
+from ops.mixture import BAD_CENTRES, BAD_CLIENTS, SHARES, Mixture, teach
 from ops.money import Evidence, Finding, report
 from ops.ports import HOST
 from ops.processes import ProcessError
@@ -38,7 +38,8 @@ from simulator.control import ControlError
 EVERYTHING = "everything"
 _DRAIN_S = 120.0
 _STORIES = 3
-_TROUBLES = (BrokerError, ProcessError, ProxyError, LogError, ControlError, OSError)
+_SHARES = (*SHARES, *BAD_CLIENTS, *BAD_CENTRES)
+_TROUBLES = (BrokerError, ProcessError, ProxyError, LogError, wire.RecordError, ControlError, ClientError, OSError)
 
 Advance = Callable[[], object]
 Say = Callable[[str], None]
@@ -75,6 +76,7 @@ class Outcome:
     evidence: Evidence | None = None
     trouble: str | None = None
     ends: Mapping[str, int] = field(default_factory=dict)  # transactions, by how they ended
+    met: Mapping[str, int] = field(default_factory=dict)  # what the line faults met: connections, telegrams, pieces
 
     @property
     def good(self) -> bool:
@@ -91,14 +93,13 @@ class Outcome:
 def play(drill: Drill, stage: Stage, *, payments: int, seed: int, say: Say, advance: Advance) -> Outcome:
     """Play the drill on a stage that runs; gives what came of it."""
     outcome = Outcome()
-    shares = (*SHARES, *BAD_CLIENTS) if drill.bad_clients else SHARES
 
     def teach_centre(partner: str) -> None:
         with stage.control(partner) as control:
-            teach(control, shares)
+            teach(control, _SHARES)
 
     over_s = payments / drill.rate
-    mixtures = _mixtures(drill, stage, shares, payments, seed, over_s)
+    mixtures = _mixtures(drill, stage, payments, seed, over_s)
     for partner in stage.centres:
         teach_centre(partner)
     chaos = Chaos(stage, say, teach_centre)
@@ -106,10 +107,14 @@ def play(drill: Drill, stage: Stage, *, payments: int, seed: int, say: Say, adva
     load.start()
     try:
         chaos.run(drill.faults(seed), over_s, load.is_alive)
-        say("everything is healed")
-    finally:
+        say("healing everything")
         chaos.heal()
+    except BaseException:
+        chaos.thaw()
+        raise
     outcome.faults, outcome.ended = len(chaos.done), chaos.ended
+    with stage.proxy() as proxy:
+        outcome.met = proxy.counts()
     load.join()
     if load.error is not None:
         outcome.trouble = f"the load broke off: {type(load.error).__name__}: {load.error}"
@@ -133,15 +138,13 @@ def _ends(evidence: Evidence) -> dict[str, int]:
     return dict(Counter(str(state.stage) for state in states.values()).most_common())
 
 
-def _mixtures(
-    drill: Drill, stage: Stage, shares: Sequence[Share], payments: int, seed: int, over_s: float
-) -> list[Mixture]:
+def _mixtures(drill: Drill, stage: Stage, payments: int, seed: int, over_s: float) -> list[Mixture]:
     customers, doors = stage.plan.customers.values(), [(HOST, port) for port in stage.plan.ingress_ports]
     return [
         Mixture(
             doors[number % len(doors)], customer, stage.plan.tokens[customer],
             count=payments // len(customers) + (number < payments % len(customers)), at_once=drill.at_once, seed=seed,
-            shares=shares, over_s=over_s, spare=doors[(number + 1) % len(doors)],
+            shares=_SHARES, over_s=over_s, spare=doors[(number + 1) % len(doors)],
         )
         for number, customer in enumerate(customers)
     ]  # fmt: skip
@@ -193,7 +196,7 @@ def _one(console: Console, found: Drill, *, payments: int, seed: int, folder: Pa
 
         try:
             with playing(
-                place, nodes=NODES, waits=QUICK, story=False, brokers=found.brokers, detoured=True, say=say
+                place, nodes=NODES, waits=WAITS, story=False, brokers=found.brokers, detoured=True, say=say
             ) as stage:
                 outcome = play(
                     found, stage, payments=payments, seed=seed, say=say, advance=lambda: progress.advance(task)
@@ -221,6 +224,9 @@ def _tell(console: Console, outcome: Outcome, *, brief: bool, head: str, seconds
             console.print(money_table(outcome.findings))
         for each in outcome.ended:
             console.print(f"  {each}", style="dim", markup=False)
+        if outcome.met:
+            met = ", ".join(f"{fault} {count}" for fault, count in sorted(outcome.met.items()) if count)
+            console.print(f"  met on the lines: {met}", style="dim", markup=False)
         console.print(f"  {verdict}", style="dim")
     if outcome.good:
         if not brief:

@@ -7,10 +7,17 @@ from line_rig import KEY, LINE, Rig, in_loop, line, until
 
 from egress import tenure
 from egress.numbers import business_date
-from pipeline.log import Outgoing
+from egress.takeover import Places, take_over
+from pipeline.log import NewTopic, Outgoing
+from pipeline.memory import MemoryLog
+from pipeline.owned import EPOCH
 from schemas import wire
-from schemas.records import TelegramSent
+from schemas.installation import Egress
+from schemas.records import Record, TelegramSent, TelegramWithheld
 from schemas.telegrams import Role
+from schemas.topics import Topics
+
+NOON = 1_775_012_400_000
 
 
 def write_sent(rig: Rig, who: str, offset: int, route: int) -> None:
@@ -131,6 +138,40 @@ async def test_a_held_route_stays_held_for_the_next_owner_until_it_is_released(t
         await rig.die(second)
         await rig.start("n3")
         await until(lambda: rig.metric("free_routes") == 200, lambda: rig.metric("free_routes"))
+
+
+def test_what_a_former_owner_wrote_after_its_successor_had_the_line_is_not_what_became_of_it() -> None:
+    log, topics, times = MemoryLog(lambda: NOON), Topics(), Egress(metrics_port=0)
+    log.create(NewTopic(each.name, each.partitions, each.config) for each in topics.creations([LINE], 1, 1))
+    places, writer = Places.of(topics, LINE), log.writer("test")
+
+    def write(record: Record, *headers: tuple[str, bytes]) -> None:
+        value, known = wire.encode(record)
+        writer.write([Outgoing(places.sent.topic, KEY, value, (*known, *headers), 0)])
+
+    def sent(who: str) -> TelegramSent:
+        return TelegramSent(
+            transaction_id=f"AP02:{who}", transaction_key=KEY.decode(), attempt=0, role=Role.SALE_REQUEST,
+            dispatch_offset=0, trace_number=1, route_number=1, business_date=business_date(NOON), sent_ms=NOON,
+            report_by_ms=NOON, node="n1",
+        )  # fmt: skip
+
+    def withheld(who: str) -> TelegramWithheld:
+        return TelegramWithheld(
+            transaction_id=f"AP02:{who}", transaction_key=KEY.decode(), attempt=0, role=Role.SALE_REQUEST,
+            dispatch_offset=0, reason="not_sent_in_time", noticed_ms=NOON, node="n1",
+        )  # fmt: skip
+
+    write(sent("before"))  # as versions wrote it that named no owner
+    _, first = take_over(log, writer, places, times, "n1", NOON)
+    write(sent("a"), (EPOCH, b"%d" % first))
+    _, second = take_over(log, writer, places, times, "n1", NOON)
+    write(sent("b"), (EPOCH, b"%d" % second))
+    write(withheld("b"), (EPOCH, b"%d" % first))  # it was on its way for long, or its process frozen
+    found, _ = take_over(log, writer, places, times, "n2", NOON)
+    assert [(type(each).__name__, each.transaction_id) for each in found.sent] == [
+        ("TelegramSent", "AP02:before"), ("TelegramSent", "AP02:a"), ("TelegramSent", "AP02:b"),
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize("topic", ["sent", "holds"])

@@ -104,12 +104,13 @@ class Scene:
         self.write("transactions", msgspec.structs.replace(state, **changes), headers=headers)
 
     def sent(
-        self, name: str, number: int, line: str = "cafis-1", *, attempt: int = 0, node: str = "node0", day: str = DAY
-    ) -> None:
+        self, name: str, number: int, line: str = "cafis-1", *, attempt: int = 0, node: str = "node0", day: str = DAY,
+        headers: Any = (),
+    ) -> None:  # fmt: skip
         self.write(f"sent.{line}", TelegramSent(
             transaction_id=name, transaction_key=name, attempt=attempt, role="sale_request", dispatch_offset=number,
             trace_number=number, route_number=1, business_date=day, sent_ms=1, report_by_ms=2, node=node,
-        ))  # fmt: skip
+        ), headers=headers)  # fmt: skip
 
     def taken(self, node: str, line: str = "cafis-1") -> None:
         self.write(f"sent.{line}", LineTaken(line=line, node=node, taken_ms=1))

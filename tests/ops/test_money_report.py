@@ -7,7 +7,7 @@ import pytest
 from money_rig import CARD, DAY, Scene
 
 from ops.money import Evidence, Finding, report
-from pipeline.owned import MARKER_KEY
+from pipeline.owned import EPOCH, MARKER_KEY
 from schemas.records import Kind, Outcome, Stage
 from schemas.refusals import Refusal
 
@@ -458,6 +458,17 @@ def test_what_a_former_owner_of_the_line_wrote_was_not_put_on_it() -> None:
     scene.sent("AP02:a", 100, node="node0")  # it was frozen, woke up, and saw the gap
     assert scene.offenders() == []
     scene.sent("AP02:a", 101, node="node1")
+    assert scene.offenders() == [(1, "AP02:a has 2 sent records")]
+
+
+def test_what_a_former_life_of_the_same_node_wrote_was_not_put_on_the_line_either() -> None:
+    scene = Scene()
+    scene.taken("node0")
+    scene.answered("AP02:a", 100)
+    scene.taken("node0")
+    scene.sent("AP02:a", 100, headers=((EPOCH, b"0"),))  # it was on its way to the log while its process ended
+    assert scene.offenders() == []
+    scene.sent("AP02:a", 101, headers=((EPOCH, b"2"),))
     assert scene.offenders() == [(1, "AP02:a has 2 sent records")]
 
 

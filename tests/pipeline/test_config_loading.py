@@ -75,6 +75,29 @@ def test_not_text(tmp_path: Path) -> None:
     assert fault(path).startswith(f"{path}: not TOML: 'utf-8' codec can't decode")
 
 
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("x = " + "[" * 5_000, "maximum recursion depth exceeded"),
+        ("x = " + "9" * 5_000, "Exceeds the limit"),
+    ],
+    ids=["thousands of brackets", "a number of thousands of digits"],
+)
+def test_toml_that_its_reader_has_no_measure_for(tmp_path: Path, text: str, said: str) -> None:
+    path = write(tmp_path, text)
+    assert fault(path).startswith(f"{path}: not TOML: {said}")
+    raw: dict[str, object] = {}
+    override(raw, {"DENBUN_KAFKA__SERVERS": text[4:]})
+    assert raw == {"kafka": {"servers": text[4:]}}
+
+
+def test_a_name_of_more_than_one_line_is_told_on_one(tmp_path: Path) -> None:
+    path = write(tmp_path, GOOD.replace("[limits]", '"a\\nb" = 1\n[limits]'))
+    assert fault(path) == f"{path}: 'a\\nb': unknown name: remove it or correct its spelling"
+    path = write(tmp_path, GOOD)
+    assert fault(path, {"DENBUN_NAME__A\nB": "1"}).startswith("environment 'DENBUN_NAME__A\\nB': name is not a section")
+
+
 def test_an_unknown_name(tmp_path: Path) -> None:
     path = write(tmp_path, GOOD + "hihg = 3\n")
     assert fault(path) == f"{path}: limits.hihg: unknown name: remove it or correct its spelling"

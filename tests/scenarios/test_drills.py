@@ -12,12 +12,16 @@ from typer.testing import CliRunner
 from ops.__main__ import app
 from ops.chaos import Deed
 from ops.commands import drill as command
+from ops.courses import Manner
 from ops.drills import DRILLS, NODES
 from ops.evidence import collect
 from ops.installations import LINES
 from ops.line_faults import AT_ONCE, COUNTED, TIMED, LineFault
+from ops.mixture import BAD_CENTRES, BAD_CLIENTS
 from ops.money import ClientRecord, Evidence
 from ops.stage import SERVICES, Stage
+from schemas.telegrams import load_partner
+from simulator.rules import rule_from
 
 each_drill = pytest.mark.parametrize("drill", DRILLS, ids=lambda drill: drill.name)
 
@@ -93,6 +97,15 @@ def test_the_list_names_every_drill() -> None:
     ended = run("--list")
     assert ended.exit_code == 0
     assert [name for each in DRILLS if (name := each.name) not in ended.output] == []
+
+
+@pytest.mark.parametrize("partner", ["cafis", "cardnet"])
+def test_what_is_mixed_in_is_something_every_centre_can_do(partner: str) -> None:
+    spec = load_partner(partner)
+    for share in (*BAD_CLIENTS, *BAD_CENTRES):
+        for each in share.rules:
+            rule_from(each, spec, "a share")
+    assert {share.manner for share in BAD_CLIENTS} == set(Manner) - {Manner.WAITS}
 
 
 # --- the schedules

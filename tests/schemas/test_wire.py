@@ -144,6 +144,13 @@ def test_an_unknown_fingerprint() -> None:
     )
 
 
+@pytest.mark.parametrize("mark", [b"", b"4111111111111111\n", b"\xff" * 40, b"0123456789ABCDEF"])
+def test_a_header_that_is_no_fingerprint_is_not_repeated(mark: bytes) -> None:
+    assert told(replace(lying(DELIVERED), headers=(("schema", mark),))).startswith(
+        "record dev-requests/3@4711 was written with a schema unknown here (fingerprint of another form): run a version"
+    )
+
+
 def test_a_truncated_value() -> None:
     message = lying(DELIVERED)
     assert message.value is not None

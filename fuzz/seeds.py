@@ -1,0 +1,136 @@
+"""Where every corpus begins: one input of every kind there is, made from the code's own samples."""
+
+from collections.abc import Iterator
+from enum import Enum
+from pathlib import Path
+from types import NoneType, UnionType
+from typing import Any, get_args, get_origin, get_type_hints
+
+import msgspec
+
+from fuzz.door import TOKEN
+from fuzz.streams import CAFIS, CARDNET
+from schemas import wire
+from schemas.client_frames import (
+    Ack,
+    AnyGatewayFrame,
+    Bye,
+    Card,
+    Hello,
+    Inquiry,
+    Ping,
+    Rejection,
+    Reply,
+    Request,
+    Settled,
+    StatusTold,
+    frame,
+)
+from schemas.records import Status
+from schemas.telegrams import ORDINARY_REQUESTS, REPORT_OF, VOCABULARY, PartnerSpec, Role
+
+_DEVELOPMENT = Path(__file__).parents[1] / "deploy" / "environments" / "development" / "denbun.toml"
+_json = msgspec.json.Encoder().encode
+
+HELLO = Hello(version=1, customer="AP02", token=TOKEN, client="fuzz")
+ASKED = Request(
+    reference="r1", kind="sale", terminal_id="T1", amount=100, payment_method="10", wait_ms=3_000,
+    card=Card(number="4111111111111111", expiry="2812"), track2="4111111111111111=28122010000000000000",
+    security_code="123",
+)  # fmt: skip
+FOLLOWING = msgspec.structs.replace(
+    ASKED, reference="r2", kind="cancel", original_reference="r1", track2=None, security_code=None
+)
+CLIENT_FRAMES = (
+    HELLO,
+    ASKED,
+    FOLLOWING,
+    Inquiry(reference="r1"),
+    Ack(reference="r1", delivery_no=1),
+    Ping(n=1),
+    Bye(),
+)
+
+
+def seeds() -> dict[str, list[bytes]]:
+    """The seeds of each target."""
+    return {
+        "cafis": list(_streams(CAFIS)),
+        "cardnet": list(_streams(CARDNET)),
+        "telegrams": list(_telegrams()),
+        "records": [f"{name}\n".encode() + wire.encode(sample(cls)).value for name, cls in wire.RECORDS.items()],
+        "door": list(_doors()),
+        "session": list(_sessions()),
+        "client": list(_gateways()),
+        "installation": [_DEVELOPMENT.read_bytes(), b"[kafka]\n\0DENBUN_KAFKA__PARTITIONS=6\nDENBUN_KEYS__RING=a"],
+    }
+
+
+def tokens() -> list[bytes]:
+    """Words that a mutation would hardly find by itself."""
+    words = {*VOCABULARY, *wire.RECORDS, *Role, *Status, *Rejection, "cafis", "cardnet", TOKEN, "AP02", "\n", "\0"}
+    for each in (*CLIENT_FRAMES, *GATEWAY_FRAMES):
+        words |= {str(msgspec.to_builtins(each)["type"]), *msgspec.to_builtins(each)}
+    return sorted(word.encode() for word in words)
+
+
+def sample(hint: Any, name: str = "") -> Any:
+    """Some value of a type that a record or a frame may hold."""
+    origin = get_origin(hint)
+    if origin is UnionType:
+        return sample(next(each for each in get_args(hint) if each is not NoneType), name)
+    if origin is not None:  # Annotated
+        return sample(get_args(hint)[0], name)
+    if hint is str:
+        return "r1" if name == "reference" else "1"
+    if hint in (int, bool, bytes):
+        return hint(1)
+    if issubclass(hint, Enum):
+        return next(iter(hint))
+    return hint(**{name: sample(inner, name) for name, inner in get_type_hints(hint).items()})
+
+
+GATEWAY_FRAMES = [sample(each) for each in get_args(AnyGatewayFrame)]
+
+
+def _streams(partner: PartnerSpec) -> Iterator[bytes]:
+    yield b"\3" + b"".join(
+        partner.framing.wrap(partner.encode(role, partner.telegrams[role].sample(optional=False))) for role in Role
+    )
+    for role in Role:
+        yield b"\0" + partner.framing.wrap(partner.encode(role, partner.telegrams[role].sample()))
+
+
+def _telegrams() -> Iterator[bytes]:
+    for role in (*ORDINARY_REQUESTS, *(REPORT_OF[each] for each in ORDINARY_REQUESTS), Role.ERROR_REPORT):
+        yield f"cafis {role}\nterminal_id=1\n-approval_code".encode()
+        yield f"cardnet {role}\ntrace_number#1\n-amount".encode()
+
+
+def _doors() -> Iterator[bytes]:
+    for each in CLIENT_FRAMES[1:]:
+        yield b"\0" + frame(HELLO) + frame(each)
+    yield b"\7" + b"".join(map(frame, CLIENT_FRAMES))
+
+
+def _sessions() -> Iterator[bytes]:
+    hello, asked, _, inquiry, ack, ping, bye = map(_json, CLIENT_FRAMES)
+    yield b"\n".join((hello, asked, b".", ack, b".", ping, bye))
+    yield b"\n".join((hello, asked, b".", ack, b"+501", b".", bye, b"+100"))
+    yield b"\n".join((hello, asked, b".", b"+501", ack, inquiry, b":", b"^", inquiry, b"."))
+    yield b"\n".join((hello, asked, b"!", asked, b":", inquiry, b"!", b"^", asked, b"+9000"))
+    yield b"\n".join((*map(_json, CLIENT_FRAMES), b"=" + frame(FOLLOWING), b".", b"+9000"))
+
+
+def _gateways() -> Iterator[bytes]:
+    for each in GATEWAY_FRAMES:
+        yield _json(each)
+    reply = Reply(reference="p1", status=Status.APPROVED, delivery_no=1, confirm=True, approval_code="123456")
+    settled = Settled(reference="p1", delivery_no=1, confirmed=True)
+    void = msgspec.structs.replace(settled, confirmed=False)
+    yield _json(reply) + b"\n" + _json(settled)
+    yield b"\n".join(map(_json, (reply, void, StatusTold(reference="p1", status=Status.APPROVED))))
+    yield b"\n".join((b"x", _json(StatusTold(reference="p1", status=Status.UNKNOWN)), _json(reply), _json(settled)))
+    for rejection in (Rejection.STOPPING, Rejection.OUTCOME_UNKNOWN, Rejection.INVALID_REQUEST):
+        yield _json(rejection.told(reference="p1")) + b"\n" + _json(rejection.told(reference="q1"))
+    yield _json(StatusTold(reference="q1", status=Status.IN_PROCESS)) + b"\n" + b"=" + frame(Bye())

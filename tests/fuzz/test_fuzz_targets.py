@@ -1,0 +1,93 @@
+"""Whatever bytes come in: every target on its corpus and on mutations of it. `python -m fuzz` looks further."""
+
+import random
+import subprocess
+import sys
+
+import pytest
+
+from client.link import decode as gateway_frame
+from fuzz import corpus
+from fuzz.seeds import CLIENT_FRAMES, GATEWAY_FRAMES, seeds
+from fuzz.streams import CAFIS, CARDNET
+from fuzz.targets import TARGETS
+from schemas import wire
+from schemas.telegrams import DecodeError, PartnerSpec, Role
+
+MUTATIONS = {"cafis": 6_000, "cardnet": 6_000, "client": 3_000, "installation": 2_000}
+OTHERWISE = 10_000
+
+every_target = pytest.mark.parametrize("name", TARGETS)
+
+
+@every_target
+def test_no_input_of_the_corpus_is_a_finding(name: str) -> None:
+    for data in corpus.of(name):
+        TARGETS[name](data)
+
+
+@every_target
+def test_no_mutation_of_the_corpus_is_a_finding(name: str) -> None:
+    chance = random.Random(f"fuzz {name}")
+    for data in corpus.mutations(corpus.of(name), chance, MUTATIONS.get(name, OTHERWISE)):
+        try:
+            TARGETS[name](data)
+        except BaseException:
+            print(f"the input: {data!r}")
+            raise
+
+
+# --- the corpus
+
+
+@every_target
+def test_the_corpus_is_small_named_by_its_content_and_holds_nobodys_card(name: str) -> None:
+    files = sorted((corpus.CORPUS / name).iterdir())
+    assert 0 < len(files) <= corpus.FILES_MAX
+    for file in files:
+        data = file.read_bytes()
+        assert file.name == corpus.name_of(data)
+        assert len(data) <= corpus.BYTES_MAX
+        assert not corpus.holds_a_card(data), file
+
+
+def test_every_corpus_has_its_target() -> None:
+    assert sorted(path.name for path in corpus.CORPUS.iterdir()) == sorted(TARGETS) == sorted(seeds())
+
+
+@pytest.mark.parametrize("partner", [CAFIS, CARDNET], ids=lambda partner: partner.name)
+def test_every_telegram_is_in_the_corpus(partner: PartnerSpec) -> None:
+    roles = set()
+    for data in corpus.of(partner.name):
+        try:
+            (telegram,) = partner.framing.deframer().feed(data[1:])
+            roles.add(partner.decode(telegram).role)
+        except (DecodeError, ValueError):
+            continue
+    assert roles == set(Role)
+
+
+def test_every_record_is_in_the_corpus() -> None:
+    assert wire.RECORDS.keys() <= {data.partition(b"\n")[0].decode("latin-1") for data in corpus.of("records")}
+
+
+def test_every_frame_of_both_sides_is_in_the_corpus() -> None:
+    sessions = b"\n".join(corpus.of("session"))
+    for frame in CLIENT_FRAMES:
+        assert f'"type":"{frame.__struct_config__.tag}"'.encode() in sessions
+    told = {type(gateway_frame(line)) for data in corpus.of("client") for line in data.split(b"\n") if line[:2] == b'{"'}
+    assert {type(frame) for frame in GATEWAY_FRAMES} <= told
+
+
+# --- the command
+
+
+def fuzz(*arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "fuzz", *arguments]
+    return subprocess.run(command, cwd=corpus.ROOT, capture_output=True, text=True, timeout=170, check=False)
+
+
+def test_a_target_that_is_none_is_told() -> None:
+    ran = fuzz("nothing")
+    assert ran.returncode == 2
+    assert "there is no target nothing" in ran.stderr

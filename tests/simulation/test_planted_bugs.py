@@ -1,0 +1,143 @@
+"""Bugs that are planted are found: each broken rule of the money path makes some run among the first fail."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import msgspec
+import pytest
+from rich.console import Console
+from simulated import Limits, first_failure
+
+import egress.takeover
+import router.core
+from egress.core import LineCore
+from egress.jobs import Takeover
+from egress.numbers import TraceNumbers
+from egress.preparing import Preparing
+from egress.routes import Routes
+from egress.tenure import Tenure
+from faults.shell import Faults
+from ingress.acts import Send, StoreDelivered
+from ingress.core import Session
+from pipeline.log import Message
+from pipeline.owned import OwnedLoop
+from router.shell import Transactions
+from schemas import wire
+from schemas.client_frames import Settled
+from schemas.records import Stage, TelegramSent, TelegramWithheld
+from simulation.command import simulate
+
+SEEDS = range(400)
+Plant = Callable[[pytest.MonkeyPatch], None]
+
+
+def hold_no_route(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Routes, "hold", lambda *_: False)
+
+
+def send_again_after_a_takeover(patch: pytest.MonkeyPatch) -> None:
+    take = LineCore.take
+    patch.setattr(LineCore, "take", lambda self, found, now_ms: take(self, found._replace(sent=()), now_ms))
+
+
+def forget_the_deadlines_on_a_restart(patch: pytest.MonkeyPatch) -> None:
+    restore = Transactions.restore
+
+    def forgetful(self: Transactions, message: Message) -> None:
+        restore(self, message)
+        assert message.key is not None
+        self.timers.set(message.key.decode(), None)
+
+    patch.setattr(Transactions, "restore", forgetful)
+
+
+def let_a_late_report_change_the_end(patch: pytest.MonkeyPatch) -> None:
+    received = router.core._received
+
+    def flip(record: Any, state: Any, world: Any, now_ms: int) -> Any:
+        open_again = msgspec.structs.replace(state, stage=Stage.DISPATCHED)
+        return received(record, open_again, world, now_ms)
+
+    patch.setattr(router.core, "_received", flip)
+
+
+def name_another_original(patch: pytest.MonkeyPatch) -> None:
+    original = Preparing.original
+
+    def wrong(self: Preparing, order: Any) -> Any:
+        found = original(self, order)
+        return found._replace(trace_number=found.trace_number + 1) if isinstance(found, tuple) else found
+
+    patch.setattr(Preparing, "original", wrong)
+
+
+def tell_settled_before_it_is_stored(patch: pytest.MonkeyPatch) -> None:
+    ack = Session._ack
+
+    def hasty(self: Session, frame: Any, now_ms: int) -> Any:
+        acts = ack(self, frame, now_ms)
+        told = Settled(reference=frame.reference, delivery_no=frame.delivery_no, confirmed=True)
+        return [*acts, Send(told)] if any(isinstance(act, StoreDelivered) for act in acts) else acts
+
+    patch.setattr(Session, "_ack", hasty)
+
+
+def act_although_another_owns_the_states(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(OwnedLoop, "_settle", lambda *_: None)
+
+
+def send_although_another_owns_the_line(patch: pytest.MonkeyPatch) -> None:
+    def advance(self: Tenure) -> None:
+        while self._stored and not self._ended:
+            offset, at = self._stored.popleft()
+            self._last_stored = at
+            self._perform(self._core.stored(offset, self._now()))
+
+    patch.setattr(Tenure, "_advance", advance)
+
+
+def believe_a_former_owner(patch: pytest.MonkeyPatch) -> None:
+    def everything(messages: Any) -> Any:
+        records = map(wire.decode, messages)
+        return (record for record in records if isinstance(record, (TelegramSent, TelegramWithheld)))
+
+    patch.setattr(egress.takeover, "_by_owners", everything)
+
+
+def use_trace_numbers_again(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(TraceNumbers, "of", lambda self, offset, *_: self._first + offset % 4)
+
+
+def lose_the_attention_list(patch: pytest.MonkeyPatch) -> None:
+    written = Faults._written
+
+    def forgetful(self: Faults, *arguments: Any) -> Any:
+        return [each for each in written(self, *arguments) if not each.topic.endswith("attention")]
+
+    patch.setattr(Faults, "_written", forgetful)
+
+
+def keep_inherited_telegrams_to_itself(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(LineCore, "_inherit", lambda *_: None)
+
+
+PLANTED: Sequence[Plant] = (
+    hold_no_route,
+    send_again_after_a_takeover,
+    forget_the_deadlines_on_a_restart,
+    let_a_late_report_change_the_end,
+    name_another_original,
+    tell_settled_before_it_is_stored,
+    act_although_another_owns_the_states,
+    send_although_another_owns_the_line,
+    believe_a_former_owner,
+    use_trace_numbers_again,
+    lose_the_attention_list,
+    keep_inherited_telegrams_to_itself,
+)
+
+
+@pytest.mark.parametrize("plant", PLANTED, ids=lambda plant: plant.__name__)
+def test_a_planted_bug_is_found(plant: Plant, monkeypatch: pytest.MonkeyPatch) -> None:
+    plant(monkeypatch)
+    assert first_failure(SEEDS) is not None
