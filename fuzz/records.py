@@ -39,3 +39,13 @@ def records(data: bytes) -> None:
     encoded = wire.encode(record)
     assert wire.decode(Lying(encoded.value, encoded.headers)) == record, "a record that was read is written otherwise"
     assert len(encoded.value) <= len(value), "a record became longer: two readings of the same bytes"
+    for damaged in (encoded.value + b"\0", encoded.value[:-1]):
+        assert _is_refused(Lying(damaged, encoded.headers)), "a record that is too long or too short is read"
+
+
+def _is_refused(message: Lying) -> bool:
+    try:
+        wire.decode(message)
+    except wire.RecordError:
+        return True
+    return False

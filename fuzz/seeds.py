@@ -12,6 +12,7 @@ from fuzz.door import TOKEN
 from fuzz.streams import CAFIS, CARDNET
 from schemas import wire
 from schemas.client_frames import (
+    LENGTH_BYTES,
     Ack,
     AnyGatewayFrame,
     Bye,
@@ -30,6 +31,7 @@ from schemas.records import Status
 from schemas.telegrams import ORDINARY_REQUESTS, REPORT_OF, VOCABULARY, PartnerSpec, Role
 
 _DEVELOPMENT = Path(__file__).parents[1] / "deploy" / "environments" / "development" / "denbun.toml"
+_DEEP = 3_000  # more levels than a reader can follow
 _json = msgspec.json.Encoder().encode
 
 HELLO = Hello(version=1, customer="AP02", token=TOKEN, client="fuzz")
@@ -58,11 +60,11 @@ def seeds() -> dict[str, list[bytes]]:
         "cafis": list(_streams(CAFIS)),
         "cardnet": list(_streams(CARDNET)),
         "telegrams": list(_telegrams()),
-        "records": [f"{name}\n".encode() + wire.encode(sample(cls)).value for name, cls in wire.RECORDS.items()],
+        "records": list(_records()),
         "door": list(_doors()),
         "session": list(_sessions()),
         "client": list(_gateways()),
-        "installation": [_DEVELOPMENT.read_bytes(), b"[kafka]\n\0DENBUN_KAFKA__PARTITIONS=6\nDENBUN_KEYS__RING=a"],
+        "installation": list(_files()),
     }
 
 
@@ -82,7 +84,7 @@ def sample(hint: Any, name: str = "") -> Any:
     if origin is not None:  # Annotated
         return sample(get_args(hint)[0], name)
     if hint is str:
-        return "r1" if name == "reference" else "1"
+        return "p1" if name == "reference" else "1"
     if hint in (int, bool, bytes):
         return hint(1)
     if issubclass(hint, Enum):
@@ -105,11 +107,23 @@ def _telegrams() -> Iterator[bytes]:
     for role in (*ORDINARY_REQUESTS, *(REPORT_OF[each] for each in ORDINARY_REQUESTS), Role.ERROR_REPORT):
         yield f"cafis {role}\nterminal_id=1\n-approval_code".encode()
         yield f"cardnet {role}\ntrace_number#1\n-amount".encode()
+    yield b"cafis sale_request\nmerchant_name=A "
+    yield b"cafis sale_request\ntax_other#0\ninstallments#0\nreference=-\nsecurity_code=1234"
+    yield b"cardnet sale_request\ntax_other#0\nproduct_code=0000\ncompany_code=1\nexpiry=x"
+
+
+def _records() -> Iterator[bytes]:
+    for name, cls in wire.RECORDS.items():
+        yield f"{name}\n".encode() + wire.encode(sample(cls)).value
+    yield from (b"", b"\n", b"RequestAccepted", b"no\rfingerprint\n")
 
 
 def _doors() -> Iterator[bytes]:
     for each in CLIENT_FRAMES[1:]:
         yield b"\0" + frame(HELLO) + frame(each)
+    yield b"\0" + frame(ASKED)
+    yield b"\0" + frame(msgspec.structs.replace(HELLO, token=TOKEN[1:])) + frame(ASKED)
+    yield b"\0" + (2_000).to_bytes(LENGTH_BYTES) + b" " * 2_000
     yield b"\7" + b"".join(map(frame, CLIENT_FRAMES))
 
 
@@ -117,6 +131,8 @@ def _sessions() -> Iterator[bytes]:
     hello, asked, _, inquiry, ack, ping, bye = map(_json, CLIENT_FRAMES)
     yield b"\n".join((hello, asked, b".", ack, b".", ping, bye))
     yield b"\n".join((hello, asked, b".", ack, b"+501", b".", bye, b"+100"))
+    yield b"\n".join((hello, asked, b".", b"~501", ack, b".", ack))
+    yield b'{"type":"hello","later":' + b"[" * _DEEP
     yield b"\n".join((hello, asked, b".", b"+501", ack, inquiry, b":", b"^", inquiry, b"."))
     yield b"\n".join((hello, asked, b"!", asked, b":", inquiry, b"!", b"^", asked, b"+9000"))
     yield b"\n".join((*map(_json, CLIENT_FRAMES), b"=" + frame(FOLLOWING), b".", b"+9000"))
@@ -125,6 +141,7 @@ def _sessions() -> Iterator[bytes]:
 def _gateways() -> Iterator[bytes]:
     for each in GATEWAY_FRAMES:
         yield _json(each)
+    yield b'{"type":"pong","n":1,"later":' + b"[" * _DEEP
     reply = Reply(reference="p1", status=Status.APPROVED, delivery_no=1, confirm=True, approval_code="123456")
     settled = Settled(reference="p1", delivery_no=1, confirmed=True)
     void = msgspec.structs.replace(settled, confirmed=False)
@@ -134,3 +151,11 @@ def _gateways() -> Iterator[bytes]:
     for rejection in (Rejection.STOPPING, Rejection.OUTCOME_UNKNOWN, Rejection.INVALID_REQUEST):
         yield _json(rejection.told(reference="p1")) + b"\n" + _json(rejection.told(reference="q1"))
     yield _json(StatusTold(reference="q1", status=Status.IN_PROCESS)) + b"\n" + b"=" + frame(Bye())
+
+
+def _files() -> Iterator[bytes]:
+    yield _DEVELOPMENT.read_bytes()
+    yield b"[kafka]\n\0DENBUN_KAFKA__PARTITIONS=6\nDENBUN_KEYS__RING=a"
+    yield b"x = " + b"[" * _DEEP
+    yield b"x = 1\n\0DENBUN_KAFKA__PARTITIONS=" + b"[" * _DEEP
+    yield b'"a\\nb" = 1\n[kafka]\npartitions = ' + b"1" * 4_001

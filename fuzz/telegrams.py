@@ -1,4 +1,4 @@
-"""Telegrams from values: a line ``cafis sale_request``, then lines ``name=text``, ``name#number``, ``-name`` (left out).
+"""Telegrams from values: ``cafis sale_request``, then lines ``name=text``, ``name#number`` or ``-name`` (left out).
 
 What is not said is the layout's sample. What must hold: only `EncodeError` comes out, its text shows no value; what
 encodes decodes to the same values and is hidden from people like any other.

@@ -24,8 +24,7 @@ _TRANSACTION = re.compile(r"[A-Z]{2}\d{2}:[A-Za-z0-9._/-]+[A-Za-z0-9]")
 _GROUPS = (
     ("何が起きたか  what befell the runs", (
         *(kind.value for kind in Mischief),
-        "writes slow", "writes failed and stored", "writes failed and lost", "sessions run out",
-        "services that gave up", "rebalances", "lines taken over", "rivals of a line noticed",
+        "sessions run out", "services that gave up", "rebalances", "lines taken over", "rivals of a line noticed",
     )),
     ("取引の終わり  how transactions ended", ("transactions", "ended ", "cancels", "cancel telegrams")),
     ("顧客への回答  what clients were told", ("told ",)),

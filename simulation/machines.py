@@ -23,7 +23,8 @@ from schemas.sealing import PURPOSES, KeyRing
 from schemas.telegrams import PartnerSpec
 from schemas.topics import Topics
 from simulation import standins
-from simulation.broker import SESSION_US, Broker, SimLog
+from simulation.broker import SESSION_US, Broker
+from simulation.log import SimLog
 from simulation.loop import SimLoop
 from simulation.network import Network
 from simulation.standins import SILENT

@@ -47,9 +47,9 @@ class Mischief(Enum):
     REFUSE = "centre refuses to open"
     CLOSE = "centre closes its stations"
     KEEPALIVE = "centre sends a keep-alive"
-    SLOW = "slow writes"
-    UNACKNOWLEDGED = "writes that fail and are stored"
-    REFUSED = "writes that fail and are lost"
+    SLOW = "writes slow"
+    UNACKNOWLEDGED = "writes failed and stored"
+    REFUSED = "writes failed and lost"
     LAG = "records seen late"
 
 

@@ -150,11 +150,18 @@ class _Awaited:
         self._done = Event()
         self._value: Any = None
         self._error: BaseException | None = None
-        self._work = work
+        self._work: Coroutine[Any, Any, Any] | None = work
+        world().here().at_end.append(self._drop)
         loop.call_soon(self._begin, loop)
 
     def _begin(self, loop: Any) -> None:
+        assert self._work is not None
         loop.create_task(self._work).add_done_callback(self._ended)
+        self._work = None
+
+    def _drop(self) -> None:
+        if self._work is not None:
+            self._work.close()
 
     def _ended(self, task: "asyncio.Task[Any]") -> None:
         self._error = task.exception()
@@ -230,6 +237,18 @@ class Silent:
 
     def __getattr__(self, name: str) -> Any:
         return Rivals() if name == "rivals" else self
+
+    def labels(self, *_: object) -> "Silent":
+        return self
+
+    def set(self, _: float) -> None:
+        """Count nothing."""
+
+    def observe(self, _: float) -> None:
+        """Count nothing."""
+
+    def inc(self, _: float = 1) -> None:
+        """Count nothing."""
 
     def __getitem__(self, _: object) -> "Silent":
         return self

@@ -1,17 +1,16 @@
 """Bugs that are planted are found: each broken rule of the money path makes some run among the first fail."""
 
+import io
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
 import pytest
 from rich.console import Console
-from simulated import Limits, first_failure
+from simulated import first_failure
 
-import egress.takeover
 import router.core
 from egress.core import LineCore
-from egress.jobs import Takeover
 from egress.numbers import TraceNumbers
 from egress.preparing import Preparing
 from egress.routes import Routes
@@ -22,10 +21,12 @@ from ingress.core import Session
 from pipeline.log import Message
 from pipeline.owned import OwnedLoop
 from router.shell import Transactions
-from schemas import wire
 from schemas.client_frames import Settled
-from schemas.records import Stage, TelegramSent, TelegramWithheld
+from schemas.records import Stage
 from simulation.command import simulate
+from simulation.plan import plan_of
+from simulation.run import play, quiet
+from simulation.shrink import alike, shrunk
 
 SEEDS = range(400)
 Plant = Callable[[pytest.MonkeyPatch], None]
@@ -96,14 +97,6 @@ def send_although_another_owns_the_line(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Tenure, "_advance", advance)
 
 
-def believe_a_former_owner(patch: pytest.MonkeyPatch) -> None:
-    def everything(messages: Any) -> Any:
-        records = map(wire.decode, messages)
-        return (record for record in records if isinstance(record, (TelegramSent, TelegramWithheld)))
-
-    patch.setattr(egress.takeover, "_by_owners", everything)
-
-
 def use_trace_numbers_again(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(TraceNumbers, "of", lambda self, offset, *_: self._first + offset % 4)
 
@@ -130,11 +123,28 @@ PLANTED: Sequence[Plant] = (
     tell_settled_before_it_is_stored,
     act_although_another_owns_the_states,
     send_although_another_owns_the_line,
-    believe_a_former_owner,
     use_trace_numbers_again,
     lose_the_attention_list,
     keep_inherited_telegrams_to_itself,
 )
+
+
+def test_a_run_that_fails_is_made_smaller_and_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    hold_no_route(monkeypatch)
+    found = first_failure(SEEDS)
+    assert found is not None
+    seed, _ = found
+    with quiet():
+        whole = play(plan_of(seed))
+        smallest = shrunk(whole, lambda: None)
+    assert alike(smallest.failures[0]) == alike(whole.failures[0])
+    fewer = smallest.plan.limits
+    assert fewer.without_payments
+    console = Console(record=True, width=200, file=io.StringIO())
+    assert simulate(runs=1, seed=seed, jobs=1, limits=fewer, trace=True, keep_going=False, console=console) == 1
+    text = console.export_text()
+    assert smallest.failures[0] in text
+    assert "the faults are over" in text or smallest.simulated_ms * 1_000 < whole.plan.safety_us
 
 
 @pytest.mark.parametrize("plant", PLANTED, ids=lambda plant: plant.__name__)

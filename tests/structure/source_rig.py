@@ -9,7 +9,7 @@ from typing import Any
 
 ROOT = Path(__file__).parents[2]
 PYPROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
-NOT_SHIPPED = ("bench", "docs", "tests")
+NOT_SHIPPED = ("bench", "docs", "fuzz", "tests")
 
 
 def tracked() -> list[Path]:
