@@ -31,8 +31,8 @@ WAITS: Mapping[str, Any] = {  # so long that nothing ends by a time-out: a lost 
     "router": {"report_grace_ms": 10_000, "confirm_ms": 20_000, "confirm_grace_ms": 10_000},
     "partner": {"send_window_ms": 20_000, "report_timeout_ms": 20_000},
 }
-_WARM_AT_ONCE = 32
-_WARM_S = 3.0
+_WARM_AT_ONCE = 256
+_WARM_S = 15.0  # the broker compiles itself meanwhile
 _LEDGER_S = 120.0
 
 Say = Callable[[str], None]
@@ -96,7 +96,8 @@ class _Measurement:
         self._meter = Meter(pids)
 
     def run(self, rates: Sequence[int], seconds: float) -> GatewayFigures:
-        warm = self._load.run(AtOnce(_WARM_AT_ONCE, min(_WARM_S, seconds)))
+        self._say(f"gateway: warming up for {min(_WARM_S, 2 * seconds):g} s")
+        warm = self._load.run(AtOnce(_WARM_AT_ONCE, min(_WARM_S, 2 * seconds)))
         at_rate = {}
         for rate in rates:
             self._say(f"gateway: {rate} payments a second for {seconds:g} s")

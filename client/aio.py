@@ -51,7 +51,7 @@ def _check(message: Request | Inquiry) -> None:
 def _pause_s(setbacks: int) -> float:
     """How long a transaction that was set back so often in a row waits: twice as long each time, to a limit."""
     first, most = _PAUSE_S
-    return min(most, first * 2 ** min(setbacks - 1, 16))  # after hours of setbacks no float could hold the power
+    return min(most, first * 2.0 ** min(setbacks - 1, 16))  # after hours of setbacks no float could hold the power
 
 
 class Client:

@@ -87,9 +87,8 @@ def _run(name: str, seconds: int) -> Ran:
         command, cwd=corpus.ROOT, capture_output=True, text=True, errors="replace", check=False,
         timeout=seconds + _ENDING_S,
     )  # fmt: skip
-    said = ran.stdout + ran.stderr
-    executed = _EXECUTED.search(said)
-    finding = None if ran.returncode == 0 else said[-4_000:]
+    executed = _EXECUTED.search(ran.stderr)
+    finding = None if ran.returncode == 0 else f"{ran.stderr[-1_500:]}\n{ran.stdout[-3_000:]}"  # the traceback last
     print(f"{name:{_WIDTH}} {time.monotonic() - began:6.1f} s", file=sys.stderr)
     return Ran(int(executed[1]) if executed else 0, finding)
 

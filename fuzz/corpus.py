@@ -3,17 +3,20 @@
 An input earns its place by a pair of lines that no earlier one runs one after the other.
 """
 
+import contextlib
 import hashlib
 import random
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from types import CodeType, FrameType
 from typing import Any
 
 from fuzz.seeds import seeds, tokens
+from fuzz.streams import CAFIS, CARDNET
 from fuzz.targets import TARGETS
 from pipeline.logs import blacken
+from schemas.telegrams import DecodeError, FramingError
 
 ROOT = Path(__file__).parents[1]
 CORPUS = Path(__file__).parent / "corpus"
@@ -43,10 +46,22 @@ def of(target: str) -> list[bytes]:
 
 def holds_a_card(data: bytes) -> bool:
     """Whether somewhere in it stands what could be a card number and is not one of the test numbers."""
-    text = data.decode("latin-1")
+    texts = [data.decode("latin-1"), data.decode("cp037"), *_card_numbers(data)]
     for number in _TEST_CARDS:
-        text = text.replace(number, "")
-    return blacken(text) != text
+        texts = [text.replace(number, "") for text in texts]
+    return any(blacken(text) != text for text in texts)
+
+
+def _card_numbers(data: bytes) -> Iterator[str]:
+    """Those of telegrams that pack two digits into a byte."""
+    for partner in (CAFIS, CARDNET):
+        try:
+            telegrams = partner.framing.deframer().feed(data[1:])
+        except FramingError as fault:
+            telegrams = fault.telegrams
+        for telegram in telegrams:
+            with contextlib.suppress(DecodeError):
+                yield str(partner.decode(telegram).values.get("pan", ""))
 
 
 def keep(target: str, found: Iterable[bytes]) -> int:

@@ -19,6 +19,7 @@ from simulation.shrink import shrunk
 from simulation.telling import told
 
 _CHUNK = 25
+_TOLD_EVERY = 1_000  # runs, where no progress bar can be shown
 _OFFENDERS = 3
 _TRANSACTION = re.compile(r"[A-Z]{2}\d{2}:[A-Za-z0-9._/-]+[A-Za-z0-9]")
 _GROUPS = (
@@ -57,6 +58,10 @@ def simulate(
             counters += done.counters
             failed += done.failed
             _show(progress, task, done.runs, count / (time.monotonic() - began), len(failed))
+            if not console.is_terminal and count % _TOLD_EVERY < done.runs:
+                console.print(
+                    f"{count:,} runs, {len(failed)} failed, {count / (time.monotonic() - began):.1f} a second"
+                )
             if failed and not keep_going:
                 break
     seconds = time.monotonic() - began

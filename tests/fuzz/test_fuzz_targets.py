@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 import tomllib
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -119,12 +120,24 @@ def test_every_frame_of_both_sides_is_in_the_corpus() -> None:
 # --- the command
 
 
-def fuzz(*arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "fuzz", *arguments]
+def python(*arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, *arguments]
     return subprocess.run(command, cwd=corpus.ROOT, capture_output=True, text=True, timeout=170, check=False)
 
 
 def test_a_target_that_is_none_is_told() -> None:
-    ran = fuzz("nothing")
+    ran = python("-m", "fuzz", "nothing")
     assert ran.returncode == 2
     assert "there is no target nothing" in ran.stderr
+
+
+def test_where_atheris_is_missing_that_is_said() -> None:
+    ran = python("-c", "import sys; sys.modules['atheris'] = None; from fuzz.__main__ import app; app()")
+    assert ran.returncode == 2
+    assert "atheris is not installed" in ran.stderr
+
+
+def test_an_input_that_was_found_can_be_run_again(tmp_path: Path) -> None:
+    found = tmp_path / "input"
+    found.write_bytes(b"RequestAccepted")
+    assert python("-m", "fuzz", "--input", str(found)).returncode == 0
