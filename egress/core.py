@@ -124,8 +124,14 @@ class LineCore:
         self._offsets = Offsets(found.position)
         self._known.since_ms = found.known_since_ms
         self._preparing.trace_numbers.day_began(business_date(now_ms), found.day_began_at)
+        carried = {each.route_number: each.transaction_id for each in found.sent if isinstance(each, TelegramSent)}
         for each in found.holds:
+            key = self._hold_key(each.route_number)
+            if carried.get(each.route_number, each.transaction_id) != each.transaction_id:
+                self._tell("holds", key, None, None)  # the route was free again, for it has carried another
+                continue
             self.routes.hold(each.route_number, each.transaction_id)
+            self._tell("holds", key, each, None)  # in this owner's name, so that no former one has the last word
             self._acts.append(asking_about(each, now_ms))
             if each.reason == IN_DOUBT:
                 first = Numbers(each.trace_number, each.route_number, each.business_date)
@@ -136,12 +142,15 @@ class LineCore:
                 numbers = Numbers(record.trace_number, record.route_number, record.business_date)
             self._known.put(record.transaction_id, record.attempt, numbers, now_ms)
             if record.dispatch_offset >= found.position:
-                self._inherit(record, numbers, now_ms)
+                holds = numbers is not None and carried[numbers.route_number] == record.transaction_id
+                self._inherit(record, numbers, now_ms, holds=holds)
         self._acts += self.station.dialling(now_ms)
         return self._flush()
 
-    def _inherit(self, record: TelegramSent | TelegramWithheld, numbers: Numbers | None, now_ms: int) -> None:
-        """The last owner may not have told what came of it."""
+    def _inherit(
+        self, record: TelegramSent | TelegramWithheld, numbers: Numbers | None, now_ms: int, *, holds: bool
+    ) -> None:
+        """The last owner may not have told what came of it. `holds`: its route has carried nothing else since."""
         job = Job(
             offset=record.dispatch_offset,
             key=record.transaction_key.encode(),
@@ -164,7 +173,7 @@ class LineCore:
             "trace_number": record.trace_number, "route_number": record.route_number,
         })  # fmt: skip
         self._flights.add(job)
-        self._in_doubt(job, Doubt.LINE_BROKE, now_ms)
+        self._in_doubt(job, Doubt.LINE_BROKE, now_ms, holds=holds)
 
     # --- orders
 
@@ -382,14 +391,14 @@ class LineCore:
         self._in_flight -= 1
         self._in_doubt(job, doubt, now_ms)
 
-    def _in_doubt(self, job: Job, doubt: Doubt, now_ms: int) -> None:
+    def _in_doubt(self, job: Job, doubt: Doubt, now_ms: int, *, holds: bool = True) -> None:
         """Nobody knows what became of what was on the line: its route is held, its cancel begins or goes on."""
         assert job.numbers is not None
         job.stage = Stage.LATE
         self._timers.set(str(job.offset), now_ms + self.times.look_back_ms)
         self.routes.give_back(job.numbers.route_number)
         about = job.numbers if job.command in CANCELS else self._known.request(job.transaction_id) or job.numbers
-        if self.routes.hold(about.route_number, job.transaction_id):
+        if holds and self.routes.hold(about.route_number, job.transaction_id):
             self._tell_hold(job, about, now_ms, job.offset)
         topic = "reports" if job.command is None else "cancel-reports"
         self._tell(topic, job.key, unanswered(job, self.line.name, doubt, now_ms), job.offset)

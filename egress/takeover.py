@@ -69,10 +69,15 @@ def _by_owners(messages: Iterable[Message]) -> Iterator[TelegramSent | TelegramW
         if isinstance(record, LineTaken):
             newest = message.offset
         elif isinstance(record, (TelegramSent, TelegramWithheld)):
-            epoch = next((int(value) for name, value in message.headers if name == EPOCH), newest)
+            epoch = _epoch(message, newest)
             if epoch >= newest:
                 newest = epoch
                 yield record
+
+
+def _epoch(message: Message, newest: int) -> int:
+    """The `LineTaken` of the owner that wrote this; the newest that is known, where it names none."""
+    return next((int(value) for name, value in message.headers if name == EPOCH), newest)
 
 
 def _oldest_open_ms(log: Log, places: Places, position: int, end: int, now_ms: int) -> int:
@@ -83,13 +88,15 @@ def _oldest_open_ms(log: Log, places: Places, position: int, end: int, now_ms: i
 
 
 def _holds(log: Log, places: Places) -> Iterable[RouteHeld]:
-    """The holds of the line."""
+    """The holds of the line; what a former owner wrote after a later one is none of them."""
     held: dict[bytes, RouteHeld] = {}
+    newest = -1
     prefix = f"{places.line}/".encode()
     for message in read_span(log, "takeover", places.holds, *log.span(places.holds)):
         assert message.key is not None
-        if not message.key.startswith(prefix):
+        if not message.key.startswith(prefix) or (epoch := _epoch(message, newest)) < newest:
             continue
+        newest = epoch
         if message.value is None:
             held.pop(message.key, None)
         else:

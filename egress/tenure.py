@@ -60,7 +60,9 @@ class Tenure:
         self._counts = Counts(around.metrics, line.name)
         self._core = LineCore(line, partner, around.times, around.node, around.open_card)
         self._connector = Connector(line, partner.framing, around.times, self)
-        self._epoch = ((EPOCH, str(taken).encode()),)  # so that a reader of `sent` knows what was written in this time
+        self._epoch = (
+            (EPOCH, str(taken).encode()),
+        )  # tells a reader of `sent` and `holds` in whose time it was written
         self._last_stored = taken
         self._stored: deque[tuple[int, int]] = deque()  # (dispatch, offset in `sent`): acknowledged, in order
         self._checking: asyncio.Task[None] | None = None
@@ -155,10 +157,11 @@ class Tenure:
         topic = self._around.topics(act.topic)
         name = "released" if act.record is None else type(act.record).__name__
         self._counts.told(name).inc()
+        named = self._epoch if act.topic == "holds" else ()
         if act.record is None:
-            return Outgoing(topic, act.key, None)
+            return Outgoing(topic, act.key, None, named)
         value, headers = wire.encode(act.record)
-        return Outgoing(topic, act.key, value, headers)
+        return Outgoing(topic, act.key, value, (*headers, *named))
 
     def _told(self, act: Tell, written: asyncio.Future[int]) -> None:
         if (error := written.exception()) is not None:

@@ -245,7 +245,8 @@ class World:
         """Let everything happen that happens until then; sooner back when something went wrong."""
         heap = self._heap
         while heap and heap[0][0] <= until_us and not self.troubles:
-            self.now_us, _, process, act, arguments = heapq.heappop(heap)
+            at_us, _, process, act, arguments = heapq.heappop(heap)
+            self.now_us = max(self.now_us, at_us)  # what was due while its strand was frozen is due now
             if process is None:
                 act(*arguments)
             elif process.dead:

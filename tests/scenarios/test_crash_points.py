@@ -168,13 +168,16 @@ def test_whoever_dies_right_after_a_step_leaves_the_payment_to_the_end_that_is_p
     owner = stage.services[f"{place.service}-0"]
     assert owner.stop() == 0
     owner.start({AT: place.point})
-    owner.wait_ready()
-    wait_for_lines(stage)
     number = 1 + PLACES.index(place)
     reference, amount, since = f"crash-{number}", 5_000 + number, shop.told()
-    told = shop.asks(reference, amount, promise)
-    assert owner.wait(60) == -signal.SIGKILL
-    owner.start()
+    try:
+        owner.wait_ready()
+        wait_for_lines(stage)
+        told = shop.asks(reference, amount, promise)
+        assert owner.wait(60) == -signal.SIGKILL
+    finally:
+        owner.stop()  # whatever happened: the next one must not find it armed
+        owner.start()
     at_once = told()
     assert at_once == promise.told
     assert shop.end(reference) == promise.ends

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import hashlib
 import threading
+import time
 from collections.abc import Callable, Coroutine, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
@@ -177,12 +178,10 @@ class WholeGateway:
 
 def wait_until(reached: Callable[[], bool], limit_s: float = 20.0) -> None:
     """Until a condition holds that something else brings about; fails when it never does."""
-    until = threading.Event()
-    for _ in range(int(limit_s / 0.01)):
-        if reached():
-            return
-        until.wait(0.01)
-    raise AssertionError(f"never reached within {limit_s} s")
+    until = time.monotonic() + limit_s
+    while not reached():
+        assert time.monotonic() < until, f"never reached within {limit_s} s"
+        time.sleep(0.01)
 
 
 @contextlib.contextmanager
