@@ -120,11 +120,17 @@ class CentreServer:
             raise
 
     async def stop(self) -> None:
-        """End every connection."""
+        """End every connection; they have ended when this returns."""
         await self._retreat()
+        dropped, controlled = list(self.connections.values()), list(self._controlled)
         self._drop(None)
-        for writer in list(self._controlled):
+        for writer in controlled:
             writer.close()
+        await asyncio.gather(
+            *(connection.closed.wait() for connection in dropped),
+            *(writer.wait_closed() for writer in controlled),
+            return_exceptions=True,
+        )
         if self._control is not None:
             self._control.close()
 

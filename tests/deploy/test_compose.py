@@ -30,7 +30,7 @@ from compose_rig import (
     seconds,
 )
 
-from ops.broker import KAFKA_VERSION, Broker
+from ops.broker import KAFKA_VERSION, Broker, Seat
 from pipeline.config import load
 from schemas.installation import Installation
 
@@ -243,7 +243,7 @@ def test_a_container_is_given_the_time_to_stop_in_order() -> None:
 
 
 def test_kafka_is_set_as_the_embedded_one_is_but_for_its_place(tmp_path: Path) -> None:
-    text = Broker(tmp_path)._write_properties(9092, 9093).read_text("utf-8")
+    text = Broker(tmp_path)._write_properties(9092, Seat(1, "here", [9093])).read_text("utf-8")
     embedded = dict(line.split("=", 1) for line in text.splitlines())
     here = {
         name.removeprefix("KAFKA_").lower().replace("_", "."): value
