@@ -83,6 +83,8 @@ class LineCore:
     _writable: bool = True
     _draining: bool = False
     _untold: dict[int, int] = field(default_factory=dict)  # of each dispatch, how much is not stored yet
+    _told_holds: set[int] = field(default_factory=set)
+    _ending: dict[int, tuple[str, int | None]] = field(default_factory=dict)  # cancels whose end is not stored yet
     _acts: list[Act] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -131,11 +133,15 @@ class LineCore:
                 self._tell("holds", key, None, None)  # the route was free again, for it has carried another
                 continue
             self.routes.hold(each.route_number, each.transaction_id)
+            self._told_holds.add(each.route_number)
             self._tell("holds", key, each, None)  # in this owner's name, so that no former one has the last word
-            self._acts.append(asking_about(each, now_ms))
+            self._acts += asking_about(each, now_ms)
             if each.reason == IN_DOUBT:
                 first = Numbers(each.trace_number, each.route_number, each.business_date)
                 self._known.put(each.transaction_id, 0, first, now_ms)
+        for route in found.last_words:
+            if route not in self._told_holds:
+                self._tell("holds", self._hold_key(route), None, None)
         for record in found.sent:
             numbers = None
             if isinstance(record, TelegramSent):
@@ -229,8 +235,8 @@ class LineCore:
         if isinstance(order, SendCancel):
             first = job.numbers if order.command in CANCELS else self._preparing.original(order)
             assert isinstance(first, Numbers)
-            if self.routes.hold(first.route_number, job.transaction_id):
-                job.holds = first
+            self.routes.hold(first.route_number, job.transaction_id)
+            job.holds = first
         job.stage = Stage.STORING
         self._known.put(job.transaction_id, job.attempt, job.numbers, now_ms)
         self._acts.append(Store(job.offset, job.key, sent(job, self.node, now_ms)))
@@ -254,8 +260,8 @@ class LineCore:
             self._not_transmitted(job, too_late(job), now_ms)
         else:
             job.stage, job.order = Stage.SENT, None
-            if job.holds is not None:
-                self._tell_hold(job, job.holds, now_ms)
+            if job.holds is not None and job.holds.route_number not in self._told_holds:
+                self._tell_hold(job, job.holds, now_ms, job.offset)
             self._in_flight += 1
             self._flights.add(job)
             self._timers.set(str(offset), now_ms + job.report_timeout_ms)
@@ -338,9 +344,9 @@ class LineCore:
             self._tell("reports", job.key, report, offset)
             return
         answer = cancel_reported(self.partner, job.transaction_id, line, job.attempt, command, message, now_ms)
-        self._tell("cancel-reports", job.key, answer, offset)
-        if answer.error_code is None and not answer.in_error:
-            self._let_go(job.transaction_id, offset)
+        self._tell("cancel-reports", job.key, answer, job.offset)
+        if answer.error_code is None and not answer.in_error:  # over, once the log holds it: a re-command may follow
+            self._ending[job.offset] = job.transaction_id, offset
 
     def stray(self, message: Message | None, why: str, now_ms: int) -> list[Act]:
         """Something from the partner that is for nobody: kept for people, masked."""
@@ -403,16 +409,21 @@ class LineCore:
         topic = "reports" if job.command is None else "cancel-reports"
         self._tell(topic, job.key, unanswered(job, self.line.name, doubt, now_ms), job.offset)
 
-    def told(self, offset: int) -> None:
+    def told(self, offset: int, now_ms: int) -> list[Act]:
         """The log holds something that followed from this dispatch; with the last of it, the dispatch is done with."""
         self._untold[offset] -= 1
         if self._untold[offset]:
-            return
+            return []
         del self._untold[offset]
-        self._offsets.close(offset)
-        job = self._jobs.get(offset)
-        if job is not None and job.stage is Stage.DONE:
-            del self._jobs[offset]
+        ended = self._ending.pop(offset, None)
+        if ended is not None:
+            self._let_go(*ended)
+        if offset not in self._untold:
+            self._offsets.close(offset)
+            job = self._jobs.get(offset)
+            if job is not None and job.stage is Stage.DONE:
+                del self._jobs[offset]
+        return [] if ended is None else self._pump(now_ms)
 
     # --- giving up
 
@@ -437,6 +448,7 @@ class LineCore:
 
     def _tell_hold(self, job: Job, about: Numbers, now_ms: int, offset: int | None = None) -> None:
         """The route in `about` is held for the cancel of the job's transaction."""
+        self._told_holds.add(about.route_number)
         record = held(job, about, self.line.name, now_ms)
         self._tell("holds", self._hold_key(about.route_number), record, offset)
 
@@ -446,6 +458,7 @@ class LineCore:
         if not routes and first is not None and not self.routes.taken(first.route_number, transaction_id):
             routes = [first.route_number]  # a former owner, frozen since, may have told a hold that nobody ends
         for route in routes:
+            self._told_holds.discard(route)
             if offset is not None and offset not in self._offsets:
                 self._offsets.open(offset)
             self._tell("holds", self._hold_key(route), None, offset)

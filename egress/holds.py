@@ -1,10 +1,12 @@
 """What is written about held routes 経路保留, and what a new owner of the line asks about those it finds. Pure."""
 
+from collections.abc import Iterator
+
 from egress.acts import Tell
 from egress.jobs import CANCELS, Job
 from egress.numbers import Numbers
 from schemas.identity import key_of
-from schemas.records import CancelSilent, Command, Doubt, RouteHeld
+from schemas.records import CancelSilent, Command, Doubt, ReportMissing, RouteHeld
 
 IN_DOUBT = "in_doubt"
 _CANCEL = "cancel"
@@ -24,18 +26,30 @@ def held(job: Job, about: Numbers, line: str, now_ms: int) -> RouteHeld:
     )
 
 
-def asking_about(found: RouteHeld, now_ms: int) -> Tell:
-    """What faults is told of a hold that was found on taking the line over.
+def asking_about(found: RouteHeld, now_ms: int) -> Iterator[Tell]:
+    """What router and faults are told of a hold that was found on taking the line over.
 
-    A former owner that was frozen may have written it after the cancel had ended. Faults, which knows, then releases
-    the route; otherwise it finds nothing new, for attempt 0 is none of any cancel.
+    A former owner that was frozen may have written it after everything had ended. Whoever knows that releases the
+    route; whoever still has to do with it finds nothing new: attempt 0 is none of any cancel.
     """
+    key = key_of(found.transaction_id).encode()
+    if found.reason == IN_DOUBT:
+        missing = ReportMissing(
+            transaction_id=found.transaction_id,
+            line=found.line,
+            trace_number=found.trace_number,
+            route_number=found.route_number,
+            business_date=found.business_date,
+            doubt=Doubt.NOBODY_SAID,
+            noticed_ms=now_ms,
+        )
+        yield Tell("reports", key, missing)
     silent = CancelSilent(
         transaction_id=found.transaction_id,
         line=found.line,
         attempt=0,
         command=Command.CONFIRM if found.reason == IN_DOUBT else Command.CANCEL,
-        doubt=Doubt.LINE_BROKE,
+        doubt=Doubt.NOBODY_SAID,
         noticed_ms=now_ms,
     )
-    return Tell("cancel-reports", key_of(found.transaction_id).encode(), silent)
+    yield Tell("cancel-reports", key, silent)

@@ -1,6 +1,6 @@
 """One order on its way through a line, and what a new owner of the line finds of it. Pure."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
 from typing import NamedTuple
@@ -75,6 +75,7 @@ class Takeover(NamedTuple):
     position: int  # of the dispatches, where reading goes on
     holds: Iterable[RouteHeld]
     day_began_at: int  # no dispatch before this one went out in this business day
+    last_words: Collection[int] = ()  # routes about which a former owner wrote last
 
 
 def job_of(offset: int, key: bytes, order: Order, attempt: int) -> Job:

@@ -1,6 +1,6 @@
 """Taking a line over: say so in `sent`, then read what its last owner left. Waits for the broker: not for the loop."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 
 from egress.jobs import Takeover
@@ -47,11 +47,13 @@ def take_over(
     position = first if committed is None else max(first, committed)
     since_ms = min(now_ms, _oldest_open_ms(log, places, position, end, now_ms)) - times.look_back_ms
     written = read_span(log, "takeover", places.sent, log.offset_at(places.sent, since_ms), taken)
+    holds, last_words = _holds(log, places)
     found = Takeover(
         sent=list(_by_owners(written)),
         known_since_ms=since_ms,
         position=position,
-        holds=_holds(log, places),
+        holds=holds,
+        last_words=last_words,
         day_began_at=log.offset_at(places.dispatch, midnight_ms(now_ms) - times.look_back_ms),
     )
     return found, taken
@@ -87,18 +89,25 @@ def _oldest_open_ms(log: Log, places: Places, position: int, end: int, now_ms: i
     return now_ms
 
 
-def _holds(log: Log, places: Places) -> Iterable[RouteHeld]:
-    """The holds of the line; what a former owner wrote after a later one is none of them."""
+def _holds(log: Log, places: Places) -> tuple[Iterable[RouteHeld], Collection[int]]:
+    """The holds of the line, and the routes about which a former owner wrote after a later one, which is no hold."""
     held: dict[bytes, RouteHeld] = {}
+    last_words: dict[int, None] = {}
     newest = -1
     prefix = f"{places.line}/".encode()
     for message in read_span(log, "takeover", places.holds, *log.span(places.holds)):
         assert message.key is not None
-        if not message.key.startswith(prefix) or (epoch := _epoch(message, newest)) < newest:
+        if not message.key.startswith(prefix):
+            continue
+        route = int(message.key.removeprefix(prefix))
+        epoch = _epoch(message, newest)
+        if epoch < newest:
+            last_words[route] = None
             continue
         newest = epoch
+        last_words.pop(route, None)
         if message.value is None:
             held.pop(message.key, None)
         else:
             held[message.key] = wire.decode_as(RouteHeld, message)
-    return list(held.values())
+    return list(held.values()), list(last_words)

@@ -18,7 +18,7 @@ from egress.takeover import Places
 from egress.telegrams import OpenCard
 from pipeline import crash
 from pipeline.bridge import LoopWriter
-from pipeline.log import Log, Message, Outgoing
+from pipeline.log import Log, LogError, Message, Outgoing
 from pipeline.owned import EPOCH
 from pipeline.spans import read_span
 from schemas import wire
@@ -48,6 +48,10 @@ class Surroundings:
     metrics: Metrics
     now_ms: Callable[[], int]
     fail: Callable[[BaseException], None]
+
+
+class LineLost(LogError):  # noqa: N818  it tells what happened
+    """Another process has taken the line: nothing more was sent."""
 
 
 class Tenure:
@@ -169,7 +173,7 @@ class Tenure:
             return
         crashes.told(act.record)
         if act.offset is not None and not self._ended:
-            self._core.told(act.offset)
+            self._perform(self._core.told(act.offset, self._now()))
             self.position = self._core.position
 
     def _acknowledged(self, offset: int, written: asyncio.Future[int]) -> None:
@@ -207,6 +211,9 @@ class Tenure:
             _log.error("the line has a new owner", extra={"line": self._line.name, "node": taken.node})
             self._end()
             await self._connector.stop()
+            # Its group may say otherwise: the marker of one that was frozen, or is no more, may have come late. So that
+            # the line is not without an owner, whoever runs the process joins the group anew.
+            self._around.fail(LineLost(f"line {self._line.name} was taken by {taken.node}: join its group anew"))
             return
         _log.warning("a former owner wrote to sent", extra={"line": self._line.name, "records": len(strangers)})
         self._around.metrics.rivals.labels(self._line.name).inc(len(strangers))

@@ -186,7 +186,7 @@ class Whole:
         topics = {name: self.broker.everything(name) for name in self.broker.topics}
         told = "\n".join(f"{at} {who} {what}" for at, who, what in self.world.notes)
         evidence = Evidence(
-            clients=[*self.merchants.paper.records, *self._inquiries()],
+            clients=self._clients(),
             ledgers={centre.name: centre.rows() for centre in self.centres},
             violations={centre.name: centre.violations() for centre in self.centres},
             stations={line.name: line.station_id for line in self.plant.installation.line},
@@ -203,12 +203,23 @@ class Whole:
             for message in self.broker.everything(f"sent.{line}")
         )
 
-    def _inquiries(self) -> list[ClientRecord]:
-        """What inquiries were told; of a reference that was used for two contents, about the one that was taken."""
-        taken = self.latest.transactions
+    def _clients(self) -> list[ClientRecord]:
+        """What the clients wrote down.
+
+        Inquiries do not say what was asked for, and the client library inquires when its session has broken. So of
+        a reference that was used for two contents, they are told about the one that was taken.
+        """
+        paper, taken = self.merchants.paper, self.latest.transactions
+        amounts: dict[str, set[int]] = {}
+        for each in paper.records:
+            amounts.setdefault(each.transaction_id, set()).add(each.amount)
+        twice = {name for name, asked in amounts.items() if len(asked) > 1}
         return [
-            replace(each, amount=taken[each.transaction_id].amount) if each.transaction_id in taken else each
-            for each in self.merchants.paper.inquiries
+            replace(each, amount=taken[each.transaction_id].amount)
+            if each.transaction_id in taken and (inquired or each.transaction_id in twice)
+            else each
+            for inquired, records in ((False, paper.records), (True, paper.inquiries))
+            for each in records
         ]
 
     def count(self) -> None:

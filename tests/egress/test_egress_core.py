@@ -73,7 +73,8 @@ SCENARIOS = {
          1002 due              -> hold r1 a, missing a silence
          1010 8930 a 1         -> sent a#1 t2 r1
          1011 stored           -> transmit fault_confirm t2 r1
-         1050 done a           -> cancel a#1 done, free r1
+         1050 done a           -> cancel a#1 done
+         1051 told 1           -> free r1
     """,
     "silence again: 8940 on the same route": """
             0 ask a            -> sent a#0 t1 r1
@@ -84,7 +85,8 @@ SCENARIOS = {
          2012 due              -> silent a#1 silence
          2020 8940 a 2         -> sent a#2 t3 r1
          2021 stored           -> transmit fault_confirm_again t3 r1
-         2050 done a           -> cancel a#2 done, free r1
+         2050 done a           -> cancel a#2 done
+         2051 told 2           -> free r1
     """,
     "a held route carries nothing else": """
             0 ask a            -> sent a#0 t1 r1
@@ -106,7 +108,8 @@ SCENARIOS = {
          1902 due              -> silent a#1 silence
          2000 8920 a 2         -> sent a#2 t3 r1
          2001 stored           -> transmit fault_cancel_again t3 r1
-         2050 done a           -> cancel a#2 done, free r1
+         2050 done a           -> cancel a#2 done
+         2051 told 2           -> free r1
     """,
     "undeliverable, and its original's route carries another by now: 8910 on a free one": """
             0 ask a            -> sent a#0 t1 r1
@@ -251,9 +254,11 @@ SCENARIOS = {
          1103 stored           -> transmit fault_confirm t4 r2, transmit sale_request t5 r3
          1104 8930 a 1         -> sent a#1 t6 r1
          1105 stored           -> transmit fault_confirm t6 r1
-         1150 done b           -> cancel b#1 done, free r2
-         1160 done a           -> cancel a#1 done, free r1, sent z#7 t3 r1
-         1161 stored           -> hold r1 z, transmit fault_confirm_again t3 r1
+         1150 done b           -> cancel b#1 done
+         1151 told 3           -> free r2
+         1160 done a           -> cancel a#1 done
+         1161 told 5           -> free r1, sent z#7 t3 r1
+         1162 stored           -> hold r1 z, transmit fault_confirm_again t3 r1
     """,
     "a command in error, and one without an answer, delay no other cancel": """
             0 ask a            -> sent a#0 t1 r1
@@ -271,7 +276,8 @@ SCENARIOS = {
          2016 due              -> hold r3 c, missing c silence
          2017 8930 c 1 unknown -> sent c#1 t6 r3
          2018 stored           -> transmit fault_confirm t6 r3
-         2050 done c           -> cancel c#1 done, free r3
+         2050 done c           -> cancel c#1 done
+         2051 told 5           -> free r3
     """,
     "the partner does not take what is transmitted": """
             0 blocked          ->
@@ -291,6 +297,17 @@ SCENARIOS = {
          5001 due              -> line open
          9999 due              ->
         10001 due              -> line open
+    """,
+    "8910 could not go out on the route it was to hold: the next one tells that it is held": """
+            0 ask a            -> sent a#0 t1 r1
+            1 stored           -> transmit sale_request t1 r1
+           50 approved a       -> report a approved
+          900 8910 a 1         -> sent a#1 t2 r1
+          901 broken           -> line connecting
+          902 stored           -> unsent a#1 line_not_open
+          903 opened           -> line opening, transmit opening_request, line open
+          910 8910 a 2         -> sent a#2 t3 r1
+          911 stored           -> hold r1 a, transmit fault_cancel t3 r1
     """,
     "a hold that the line knows nothing of, told by a former owner, ends too": """
             0 ask a            -> sent a#0 t1 r1
@@ -400,6 +417,13 @@ class Rig:
         acts = []
         for _ in range(min(int(count), len(self.stores))):
             acts += self.core.stored(self.stores.pop(0), now + MIDNIGHT)
+        return acts
+
+    def do_told(self, now: int, offset: str) -> list[Act]:
+        """Everything of this dispatch is stored."""
+        acts: list[Act] = []
+        while int(offset) in self.core._untold:
+            acts += self.core.told(int(offset), now + MIDNIGHT)
         return acts
 
     def do_due(self, now: int) -> list[Act]:
@@ -555,16 +579,16 @@ def test_only_what_is_told_is_done_with() -> None:
     rig.play("stored", 1)
     assert rig.core.position == 0
     rig.play("approved b", 2)
-    rig.core.told(1)
+    rig.core.told(1, MIDNIGHT)
     assert rig.core.position == 0, "the first one has no outcome yet"
     rig.play("approved a", 3)
     assert rig.core.position == 0, "its outcome is not stored yet"
-    rig.core.told(0)
+    rig.core.told(0, MIDNIGHT)
     assert rig.core.position == 2
     rig.play("due", 1_002)  # c is in doubt: its hold and its report must both be stored
-    rig.core.told(2)
+    rig.core.told(2, MIDNIGHT)
     assert rig.core.position == 2
-    rig.core.told(2)
+    rig.core.told(2, MIDNIGHT)
     assert rig.core.position == 3
     assert rig.core.idle
 
@@ -595,8 +619,8 @@ def test_a_new_owner_doubts_what_was_on_the_line_and_sends_what_was_not() -> Non
     assert rig.play("ask fresh", 102) == ""
     assert rig.play("ask done", 103) == "", "a copy of what is below the position"
     assert rig.core.position == 5, "the inherited one's outcome is not stored yet"
-    rig.core.told(5)
-    rig.core.told(5)
+    rig.core.told(5, MIDNIGHT)
+    rig.core.told(5, MIDNIGHT)
     assert rig.core.position == 6
     opened = rig.play("opened", 110)
     assert opened == "line opening, transmit opening_request, line open, sent fresh#0 t7 r1"
@@ -616,6 +640,21 @@ def test_a_new_owner_says_again_what_was_withheld() -> None:
     assert Rig(found).taken == "never a no_free_route, unsent b#3 line_not_open, line connecting"
 
 
+def test_a_route_that_has_carried_another_since_is_held_for_the_last_one_alone() -> None:
+    held = RouteHeld(
+        line="cafis-1", route_number=3, transaction_id="AP02:old", trace_number=39,
+        business_date=business_date(MIDNIGHT), reason="in_doubt", since_ms=MIDNIGHT, expires_ms=None,
+    )  # fmt: skip
+    sent = [sent_record("old", 4, 39, 3), sent_record("a", 5, 40, 2), sent_record("b", 6, 41, 2),
+            sent_record("c", 7, 42, 3)]  # fmt: skip
+    rig = Rig(Takeover(sent=sent, known_since_ms=MIDNIGHT, position=5, holds=[held], day_began_at=0))
+    assert rig.taken == (
+        "free r3, missing a line_broke, hold r2 b, missing b line_broke, "
+        "hold r3 c, missing c line_broke, line connecting"
+    )
+    assert (rig.core.routes.held_for("AP02:a"), rig.core.routes.held_for("AP02:b")) == (None, 2)
+
+
 def test_a_cancel_in_doubt_holds_its_route_in_the_name_of_the_request() -> None:
     flying, confirm = sent_record("a", 0, 40, 2), sent_record("a", 1, 41, 2, attempt=1, role=Role.FAULT_CONFIRM)
     found = Takeover(sent=[flying, confirm], known_since_ms=MIDNIGHT, position=1, holds=(), day_began_at=0)
@@ -632,7 +671,10 @@ def test_a_new_owner_keeps_the_holds_asks_about_them_and_knows_a_report_that_com
     flying = sent_record("flying", 50, 51, 3)
     found = Takeover(sent=[flying], known_since_ms=MIDNIGHT, position=50, holds=[held], day_began_at=0)
     rig = Rig(found)
-    assert rig.taken == "silent held#0 line_broke, hold r3 flying, missing flying line_broke, line connecting"
+    assert rig.taken == (
+        "hold r2 held, missing held nobody_said, silent held#0 nobody_said, "
+        "hold r3 flying, missing flying line_broke, line connecting"
+    )
     rig.offset = 51
     rig.play("opened", 1)
     assert rig.play("ask a", 2) == "sent a#0 t52 r1"

@@ -3,21 +3,31 @@
 from pathlib import Path
 
 import pytest
-from line_rig import KEY, LINE, Rig, in_loop, line, until
+from line_rig import KEY, LINE, PAN, Rig, in_loop, line, until
 
 from egress import tenure
+from egress.acts import Tell
+from egress.core import LineCore
 from egress.numbers import business_date
 from egress.takeover import Places, take_over
+from egress.telegrams import CardData
 from pipeline.log import NewTopic, Outgoing
 from pipeline.memory import MemoryLog
 from pipeline.owned import EPOCH
 from schemas import wire
-from schemas.installation import Egress
-from schemas.records import Record, TelegramSent, TelegramWithheld
-from schemas.telegrams import Role
+from schemas.installation import Egress, Line
+from schemas.records import Record, RouteHeld, TelegramSent, TelegramWithheld
+from schemas.telegrams import Role, load_partner
 from schemas.topics import Topics
 
 NOON = 1_775_012_400_000
+
+
+def line_of() -> Line:
+    return Line.model_validate({
+        "name": LINE, "partner": "cafis", "mode": "dial", "host": "127.0.0.1", "port": 1, "station_id": "DNB00001",
+        "company_code": "100001", "routes": [1, 200],
+    })  # fmt: skip
 
 
 def write_sent(rig: Rig, who: str, offset: int, route: int) -> None:
@@ -98,8 +108,10 @@ async def test_a_third_owner_does_not_tell_again_what_the_second_told(tmp_path: 
         await rig.start("n3")
         call = await rig.partner.opened()
         await call.nothing_came()
-        assert rig.said("reports") == ["sent line_broke"]
-        assert rig.said("holds") == ["r7 for sent"]
+        assert rig.said("reports") == ["sent line_broke", "sent nobody_said"], (
+            "the third asks whether the hold is needed"
+        )
+        assert rig.said("holds") == ["r7 for sent", "r7 for sent"], "and holds it in its own name"
 
 
 @in_loop
@@ -133,7 +145,7 @@ async def test_a_held_route_stays_held_for_the_next_owner_until_it_is_released(t
         await until(lambda: rig.metric("held_routes") == 1, lambda: rig.metric("held_routes"))
         assert rig.metric("free_routes") == 199
         rig.release("a")
-        await rig.hears("holds", "r1 for a", "free")
+        await rig.hears("holds", "r1 for a", "r1 for a", "free")
         await until(lambda: rig.metric("free_routes") == 200, lambda: rig.metric("free_routes"))
         await rig.die(second)
         await rig.start("n3")
@@ -172,6 +184,34 @@ def test_what_a_former_owner_wrote_after_its_successor_had_the_line_is_not_what_
     assert [(type(each).__name__, each.transaction_id) for each in found.sent] == [
         ("TelegramSent", "AP02:before"), ("TelegramSent", "AP02:a"), ("TelegramSent", "AP02:b"),
     ]  # fmt: skip
+
+
+def test_a_hold_that_a_former_owner_wrote_after_a_later_one_is_none_and_its_last_word_is_known() -> None:
+    log, topics, times = MemoryLog(lambda: NOON), Topics(), Egress(metrics_port=0)
+    log.create(NewTopic(each.name, each.partitions, each.config) for each in topics.creations([LINE], 1, 1))
+    places, writer = Places.of(topics, LINE), log.writer("test")
+
+    def write(route: int, who: str | None, epoch: int) -> None:
+        record = None if who is None else RouteHeld(
+            line=LINE, route_number=route, transaction_id=f"AP02:{who}", trace_number=1,
+            business_date=business_date(NOON), reason="in_doubt", since_ms=NOON, expires_ms=None,
+        )  # fmt: skip
+        value, known = (None, ()) if record is None else wire.encode(record)
+        name = f"{LINE}/{route}".encode()
+        writer.write([Outgoing(places.holds.topic, name, value, (*known, (EPOCH, b"%d" % epoch)), 0)])
+
+    write(1, "a", 4)
+    write(2, "b", 4)
+    write(1, "a", 9)  # the next owner, in its own name
+    write(2, None, 9)
+    write(1, "z", 4)  # the one before, who was frozen
+    write(2, "b", 4)
+    found, _ = take_over(log, writer, places, times, "n2", NOON)
+    assert [(each.route_number, each.transaction_id) for each in found.holds] == [(1, "AP02:a")]
+    assert found.last_words == [1, 2]
+    rig = LineCore(line_of(), load_partner("cafis"), times, "n2", lambda _: CardData(PAN, "2812", None, None))
+    told = [act for act in rig.take(found, NOON) if isinstance(act, Tell) and act.topic == "holds"]
+    assert [(act.key, act.record is None) for act in told] == [(b"cafis-1/1", False), (b"cafis-1/2", True)]
 
 
 @pytest.mark.parametrize("topic", ["sent", "holds"])
