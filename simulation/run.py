@@ -19,6 +19,7 @@ from schemas.records import (
     LineStage,
     LineState,
     LineTaken,
+    RequestAccepted,
     RouteHeld,
     Stage,
     TransactionState,
@@ -38,6 +39,7 @@ _LOOK_US = 250 * MS
 _SWEEP = 50  # runs between collections of garbage
 _AGAIN_US = 1_600 * MS  # by then everything has been asked again that was to be
 _AFTERWARDS_US = 1_250 * MS  # what comes late must change nothing
+_LOOKED_AT = ("requests", "transactions", "cancels", "lines", "holds")
 _ENDED = (*ENDS, CancelStage.ATTENTION)
 _SECRETS = (
     CARD.number.encode(),
@@ -73,6 +75,7 @@ class Latest:
     def __init__(self, broker: Broker) -> None:
         self._broker = broker
         self._read = 0
+        self.accepted: dict[str, None] = {}
         self.transactions: dict[str, TransactionState] = {}
         self.cancels: dict[str, CancelState] = {}
         self.lines: dict[str, LineState] = {}
@@ -81,7 +84,7 @@ class Latest:
     def look(self) -> None:
         """Read on."""
         for _, _, message in self._broker.journal[self._read :]:
-            if message.topic in ("transactions", "cancels", "lines", "holds") and message.key != MARKER_KEY:
+            if message.topic in _LOOKED_AT and message.key != MARKER_KEY:
                 self._take(message)
         self._read = len(self._broker.journal)
 
@@ -91,6 +94,8 @@ class Latest:
             self.holds.pop(message.key, None)
             return
         match wire.decode(message):
+            case RequestAccepted() as request:
+                self.accepted[request.transaction_id] = None
             case TransactionState() as state:
                 self.transactions[state.transaction_id] = state
             case CancelState() as state:
@@ -162,6 +167,7 @@ class Whole:
         self.latest.look()
         latest, paper = self.latest, self.merchants.paper
         why = [f"nobody is told of {each}" for each in paper.asked if each not in paper.at_last]
+        why += [f"{each} is not read yet" for each in latest.accepted if each not in latest.transactions]
         why += ["a till waits"] if self.merchants.busy else []
         why += [f"{each} is frozen" for each in self.machines.running.values() if each.frozen]
         why += [f"{each} is {state.stage}" for each, state in latest.transactions.items() if not state.stage.ended]

@@ -46,6 +46,8 @@ class LineConnection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast("asyncio.Transport", transport)  # uvloop's are none by inheritance
         self._server.connections[self.station.number] = self
+        if self._server.stopped:
+            self.transport.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002  the protocol's signature
         self._server.connections.pop(self.station.number, None)
@@ -89,6 +91,7 @@ class CentreServer:
     def __init__(self, centre: Centre, addresses: Addresses) -> None:
         self.centre = centre
         self.connections: dict[int, LineConnection] = {}
+        self.stopped = False
         self.control_port = 0
         self.listen_ports: list[int] = []
         self._addresses = addresses
@@ -121,6 +124,7 @@ class CentreServer:
 
     async def stop(self) -> None:
         """End every connection; they have ended when this returns."""
+        self.stopped = True  # for what the system has accepted and the loop has not seen yet
         await self._retreat()
         dropped, controlled = list(self.connections.values()), list(self._controlled)
         self._drop(None)
@@ -186,7 +190,7 @@ class CentreServer:
     async def _serve_control(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._controlled.add(writer)
         with contextlib.suppress(ConnectionError):
-            while line := await self._read(reader):
+            while not self.stopped and (line := await self._read(reader)):
                 writer.write(msgspec.json.encode(await self._answer(line)) + b"\n")
                 await writer.drain()
         writer.close()

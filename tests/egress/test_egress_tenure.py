@@ -127,6 +127,8 @@ async def test_a_former_owner_transmits_nothing_any_more(tmp_path: Path, caplog:
         (error,) = [each for each in caplog.records if each.levelno == logging.ERROR]
         assert (error.getMessage(), error.__dict__["node"]) == ("the line has a new owner", "n2")
         assert rig.metric("line_owned") == 0
+        lost = await rig.failure(rig.servers[0])
+        assert str(lost) == f"line {LINE} was taken by n2: join its group anew"
         rig.order("c")
         assert rig.said("reports") == []
         assert rig.position in (None, 0), "whoever owns the line reads the orders again"
