@@ -84,7 +84,7 @@ class LineCore:
     _draining: bool = False
     _untold: dict[int, int] = field(default_factory=dict)  # of each dispatch, how much is not stored yet
     _told_holds: set[int] = field(default_factory=set)
-    _ending: dict[int, tuple[str, int | None]] = field(default_factory=dict)  # cancels whose end is not stored yet
+    _inherited: dict[str, int] = field(default_factory=dict)  # transactions, and the last dispatch known of each
     _acts: list[Act] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -126,6 +126,7 @@ class LineCore:
         self._offsets = Offsets(found.position)
         self._known.since_ms = found.known_since_ms
         self._preparing.trace_numbers.day_began(business_date(now_ms), found.day_began_at)
+        self._inherited = {each.transaction_id: each.dispatch_offset for each in found.sent}
         carried = {each.route_number: each.transaction_id for each in found.sent if isinstance(each, TelegramSent)}
         for each in found.holds:
             key = self._hold_key(each.route_number)
@@ -187,7 +188,8 @@ class LineCore:
         """An order for this line."""
         self._offsets.read(offset)
         if isinstance(record, ReleaseRoute):
-            self._let_go(record.transaction_id, offset)
+            if self._inherited.get(record.transaction_id, -1) < offset:  # or it is read again, and meant an older hold
+                self._let_go(record.transaction_id, offset)
             return self._pump(now_ms)
         attempt = record.attempt if isinstance(record, SendCancel) else 0
         if offset in self._offsets or (record.transaction_id, attempt) in self._known:
@@ -344,9 +346,7 @@ class LineCore:
             self._tell("reports", job.key, report, offset)
             return
         answer = cancel_reported(self.partner, job.transaction_id, line, job.attempt, command, message, now_ms)
-        self._tell("cancel-reports", job.key, answer, job.offset)
-        if answer.error_code is None and not answer.in_error:  # over, once the log holds it: a re-command may follow
-            self._ending[job.offset] = job.transaction_id, offset
+        self._tell("cancel-reports", job.key, answer, offset)
 
     def stray(self, message: Message | None, why: str, now_ms: int) -> list[Act]:
         """Something from the partner that is for nobody: kept for people, masked."""
@@ -409,21 +409,16 @@ class LineCore:
         topic = "reports" if job.command is None else "cancel-reports"
         self._tell(topic, job.key, unanswered(job, self.line.name, doubt, now_ms), job.offset)
 
-    def told(self, offset: int, now_ms: int) -> list[Act]:
+    def told(self, offset: int) -> None:
         """The log holds something that followed from this dispatch; with the last of it, the dispatch is done with."""
         self._untold[offset] -= 1
         if self._untold[offset]:
-            return []
+            return
         del self._untold[offset]
-        ended = self._ending.pop(offset, None)
-        if ended is not None:
-            self._let_go(*ended)
-        if offset not in self._untold:
-            self._offsets.close(offset)
-            job = self._jobs.get(offset)
-            if job is not None and job.stage is Stage.DONE:
-                del self._jobs[offset]
-        return [] if ended is None else self._pump(now_ms)
+        self._offsets.close(offset)
+        job = self._jobs.get(offset)
+        if job is not None and job.stage is Stage.DONE:
+            del self._jobs[offset]
 
     # --- giving up
 

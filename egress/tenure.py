@@ -173,7 +173,7 @@ class Tenure:
             return
         crashes.told(act.record)
         if act.offset is not None and not self._ended:
-            self._perform(self._core.told(act.offset, self._now()))
+            self._core.told(act.offset)
             self.position = self._core.position
 
     def _acknowledged(self, offset: int, written: asyncio.Future[int]) -> None:

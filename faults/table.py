@@ -82,19 +82,15 @@ ENTRY: Mapping[CancelStage, tuple[Act, ...]] = {
     S.RECANCELLING: (Act.SEND_CANCEL_AGAIN,),
     S.ATTENTION: (Act.RAISE_ATTENTION, Act.SETTLE, Act.RELEASE_ROUTE),
     S.ORDERED: (Act.SEND_AS_ORDERED,),
-    S.CANCELLED: (Act.SETTLE,),
+    S.CANCELLED: (Act.SETTLE, Act.RELEASE_ROUTE),
     S.NOTHING_SENT: (Act.SETTLE, Act.RELEASE_ROUTE),
     # Told to the router as ATTENTION is: a crash may have come before it heard of that.
     S.CLEARED: (Act.CLOSE_CASE, Act.SETTLE, Act.RELEASE_ROUTE),
 }
-"""What is done on entering a state."""
+"""What is done on entering a state, and done again when something stale is read in it.
 
-AGAIN: Mapping[CancelStage, tuple[Act, ...]] = {
-    **ENTRY,
-    # The line lets go of the route by itself, but one who takes it over inherits the telegram, and holds it once more.
-    S.CANCELLED: (Act.SETTLE, Act.RELEASE_ROUTE),
-}
-"""What is done when something stale is read: what was done on entering, for a crash may have come before."""
+Every end releases the route: whoever owns the line by now may hold it, and cannot know of the end.
+"""
 
 UNDER_WAY = (S.CONFIRMING, S.RECONFIRMING, S.CANCELLING, S.RECANCELLING, S.ORDERED)
 WAITING = (S.CONFIRM_UNSENT, S.CONFIRM_PAUSED, S.CANCEL_UNSENT, S.CANCEL_PAUSED)
@@ -207,7 +203,7 @@ def _row(state: CancelStage | None, event: Event) -> Row:
         return Row(None, event, None, (Act.COUNT_STRANGER,))
     if event is Event.FORGET:
         return Row(state, event, None, (Act.FORGET,))
-    return Row(state, event, state, AGAIN[state])  # nothing new: as for STALE
+    return Row(state, event, state, ENTRY[state])  # nothing new: as for STALE
 
 
 def _rows() -> Iterable[Row]:

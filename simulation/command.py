@@ -57,6 +57,8 @@ def simulate(
             count += done.runs
             counters += done.counters
             failed += done.failed
+            for each, failures in done.failed:
+                console.print(f"[bold red]seed {each}[/]: {escape('; '.join(failures[:3]))}", soft_wrap=True)
             _show(progress, task, done.runs, count / (time.monotonic() - began), len(failed))
             if not console.is_terminal and count % _TOLD_EVERY < done.runs:
                 console.print(
@@ -72,8 +74,6 @@ def simulate(
             f"[bold green]すべて正常  {count:,} runs, seeds {seed} to {seed + count - 1}, all clean[/] ({rate})"
         )
         return 0
-    for each, failures in failed:
-        console.print(f"[bold red]seed {each}[/]: {escape('; '.join(failures[:3]))}")
     console.print(f"[bold red]異常あり  {len(failed)} of {count:,} runs failed[/] ({rate})")
     _explain(console, failed[0][0])
     return 1

@@ -96,7 +96,7 @@ class Process:
 
     def bury(self) -> None:
         """Let go of everything it held; from the hub only."""
-        for strand in self.strands:
+        for strand in list(self.strands):  # each takes itself out
             strand.throw()
         self.strands.clear()
         self._put_off.clear()

@@ -74,7 +74,7 @@ SCENARIOS = {
          1010 8930 a 1         -> sent a#1 t2 r1
          1011 stored           -> transmit fault_confirm t2 r1
          1050 done a           -> cancel a#1 done
-         1051 told 1           -> free r1
+         1051 release a        -> free r1
     """,
     "silence again: 8940 on the same route": """
             0 ask a            -> sent a#0 t1 r1
@@ -86,7 +86,7 @@ SCENARIOS = {
          2020 8940 a 2         -> sent a#2 t3 r1
          2021 stored           -> transmit fault_confirm_again t3 r1
          2050 done a           -> cancel a#2 done
-         2051 told 2           -> free r1
+         2051 release a        -> free r1
     """,
     "a held route carries nothing else": """
             0 ask a            -> sent a#0 t1 r1
@@ -109,7 +109,7 @@ SCENARIOS = {
          2000 8920 a 2         -> sent a#2 t3 r1
          2001 stored           -> transmit fault_cancel_again t3 r1
          2050 done a           -> cancel a#2 done
-         2051 told 2           -> free r1
+         2051 release a        -> free r1
     """,
     "undeliverable, and its original's route carries another by now: 8910 on a free one": """
             0 ask a            -> sent a#0 t1 r1
@@ -255,9 +255,9 @@ SCENARIOS = {
          1104 8930 a 1         -> sent a#1 t6 r1
          1105 stored           -> transmit fault_confirm t6 r1
          1150 done b           -> cancel b#1 done
-         1151 told 3           -> free r2
+         1151 release b        -> free r2
          1160 done a           -> cancel a#1 done
-         1161 told 5           -> free r1, sent z#7 t3 r1
+         1161 release a        -> free r1, sent z#7 t3 r1
          1162 stored           -> hold r1 z, transmit fault_confirm_again t3 r1
     """,
     "a command in error, and one without an answer, delay no other cancel": """
@@ -277,7 +277,7 @@ SCENARIOS = {
          2017 8930 c 1 unknown -> sent c#1 t6 r3
          2018 stored           -> transmit fault_confirm t6 r3
          2050 done c           -> cancel c#1 done
-         2051 told 5           -> free r3
+         2051 release c        -> free r3
     """,
     "the partner does not take what is transmitted": """
             0 blocked          ->
@@ -417,13 +417,6 @@ class Rig:
         acts = []
         for _ in range(min(int(count), len(self.stores))):
             acts += self.core.stored(self.stores.pop(0), now + MIDNIGHT)
-        return acts
-
-    def do_told(self, now: int, offset: str) -> list[Act]:
-        """Everything of this dispatch is stored."""
-        acts: list[Act] = []
-        while int(offset) in self.core._untold:
-            acts += self.core.told(int(offset), now + MIDNIGHT)
         return acts
 
     def do_due(self, now: int) -> list[Act]:
@@ -579,16 +572,16 @@ def test_only_what_is_told_is_done_with() -> None:
     rig.play("stored", 1)
     assert rig.core.position == 0
     rig.play("approved b", 2)
-    rig.core.told(1, MIDNIGHT)
+    rig.core.told(1)
     assert rig.core.position == 0, "the first one has no outcome yet"
     rig.play("approved a", 3)
     assert rig.core.position == 0, "its outcome is not stored yet"
-    rig.core.told(0, MIDNIGHT)
+    rig.core.told(0)
     assert rig.core.position == 2
     rig.play("due", 1_002)  # c is in doubt: its hold and its report must both be stored
-    rig.core.told(2, MIDNIGHT)
+    rig.core.told(2)
     assert rig.core.position == 2
-    rig.core.told(2, MIDNIGHT)
+    rig.core.told(2)
     assert rig.core.position == 3
     assert rig.core.idle
 
@@ -619,8 +612,8 @@ def test_a_new_owner_doubts_what_was_on_the_line_and_sends_what_was_not() -> Non
     assert rig.play("ask fresh", 102) == ""
     assert rig.play("ask done", 103) == "", "a copy of what is below the position"
     assert rig.core.position == 5, "the inherited one's outcome is not stored yet"
-    rig.core.told(5, MIDNIGHT)
-    rig.core.told(5, MIDNIGHT)
+    rig.core.told(5)
+    rig.core.told(5)
     assert rig.core.position == 6
     opened = rig.play("opened", 110)
     assert opened == "line opening, transmit opening_request, line open, sent fresh#0 t7 r1"
@@ -638,6 +631,19 @@ def test_a_new_owner_says_again_what_was_withheld() -> None:
     )  # fmt: skip
     found = Takeover(sent=[withheld, cancel], known_since_ms=MIDNIGHT, position=2, holds=(), day_began_at=0)
     assert Rig(found).taken == "never a no_free_route, unsent b#3 line_not_open, line connecting"
+
+
+def test_a_release_that_is_read_again_ends_no_hold_that_came_after_it() -> None:
+    held = RouteHeld(
+        line="cafis-1", route_number=2, transaction_id="AP02:a", trace_number=42,
+        business_date=business_date(MIDNIGHT), reason="cancel", since_ms=MIDNIGHT, expires_ms=None,
+    )  # fmt: skip
+    sent = [sent_record("a", 5, 40, 3), sent_record("a", 7, 42, 2, attempt=1, role=Role.FAULT_CANCEL)]
+    rig = Rig(Takeover(sent=sent, known_since_ms=MIDNIGHT, position=6, holds=[held], day_began_at=0))
+    rig.offset = 6
+    assert rig.play("release a", 1) == "", "of the request, which had been answered after all"
+    rig.offset = 8
+    assert rig.play("release a", 2) == "free r2"
 
 
 def test_a_route_that_has_carried_another_since_is_held_for_the_last_one_alone() -> None:

@@ -307,6 +307,8 @@ async def test_a_line_that_breaks_leaves_what_was_on_it_in_doubt_and_holds_its_r
         assert confirm.values["original_trace_number"] == asked.values["trace_number"]
         call.answer(confirm)
         await rig.hears("cancel-reports", "a#1 done")
+        assert rig.said("holds") == ["r1 for a"], "until who ended the cancel says so"
+        rig.release("a")
         await rig.hears("holds", "r1 for a", "free")
 
 

@@ -55,19 +55,19 @@ TYPE = {Command.CANCEL: "8910", Command.CANCEL_AGAIN: "8920", Command.CONFIRM: "
 SCENARIOS = {
     "8930 is answered": """
             0  in doubt           -> confirming +3100 | 8930/1
-          400  done 1             -> cancelled +60000 | settled cancelled
+          400  done 1             -> cancelled +60000 | release, settled cancelled
         60400  due                -> - | forgotten
     """,
     "silence, then 8940": """
             0  in doubt           -> confirming +3100 | 8930/1
          2000  silent 1           -> confirm_paused +500 |
          2500  due                -> reconfirming +3100 | 8940/2
-         2600  done 2             -> cancelled +60000 | settled cancelled
+         2600  done 2             -> cancelled +60000 | release, settled cancelled
     """,
     "a late 8960 to the first command ends it too": """
             0  in doubt           -> confirming +3100 | 8930/1
          2000  silent 1           -> confirm_paused +500 |
-         2400  done 1             -> cancelled +60000 | settled cancelled
+         2400  done 1             -> cancelled +60000 | release, settled cancelled
          2500  due of confirm_paused -> cancelled | release, settled cancelled
     """,
     "patience ends with a person": """
@@ -87,7 +87,7 @@ SCENARIOS = {
             0  in doubt           -> confirming +3100 | 8930/1
           100  error C13 1        -> confirm_paused +5000 |
          5100  due                -> reconfirming +3100 | 8940/2
-         5200  done 2             -> cancelled +60000 | settled cancelled
+         5200  done 2             -> cancelled +60000 | release, settled cancelled
     """,
     "C50 more often than the policy allows": """
             0  in doubt           -> confirming +3100 | 8930/1
@@ -107,7 +107,7 @@ SCENARIOS = {
             0  lost               -> cancelling +3100 | 8910/1
          2000  silent 1           -> cancel_paused +500 |
          2500  due                -> recancelling +3100 | 8920/2
-         2600  done 2             -> cancelled +60000 | settled cancelled
+         2600  done 2             -> cancelled +60000 | release, settled cancelled
     """,
     "the line is closed: the command itself is tried again, not the re-command": """
             0  in doubt           -> confirming +3100 | 8930/1
@@ -143,7 +143,7 @@ SCENARIOS = {
          2500  due                -> reconfirming +3100 | 8940/2
          2501  due of confirm_paused -> reconfirming | 8940/2
          2600  silent 1           -> reconfirming | 8940/2
-         2700  done 2             -> cancelled +60000 | settled cancelled
+         2700  done 2             -> cancelled +60000 | release, settled cancelled
          2701  done 2             -> cancelled | release, settled cancelled
          2702  in doubt           -> cancelled | release, settled cancelled
          2703  silent 0           -> cancelled | release, settled cancelled
@@ -210,7 +210,7 @@ SCENARIOS = {
           100  error C13 1        -> confirm_paused +5000 |
           200  repeat             -> reconfirming +3100 | 8940/2, accepted reconfirming 8940/2
          5100  due of confirm_paused -> reconfirming | 8940/2
-         5200  done 2             -> cancelled +60000 | settled cancelled
+         5200  done 2             -> cancelled +60000 | release, settled cancelled
     """,
     "an unsent command is tried at once": """
             0  lost               -> cancelling +3100 | 8910/1
@@ -227,7 +227,7 @@ SCENARIOS = {
            11  settle             -> confirming | 8930/1, settle command_under_way
          2000  silent 1           -> confirm_paused +500 |
          2010  settle             -> confirm_paused | settle not_with_a_person
-         2400  done 1             -> cancelled +60000 | settled cancelled
+         2400  done 1             -> cancelled +60000 | release, settled cancelled
          2410  repeat             -> cancelled | release, settled cancelled, repeat already_ended
     """,
     "an order holds for what was seen, not for what came of it": """

@@ -67,7 +67,7 @@ def test_the_next_owner_goes_on_in_the_middle_of_every_cancel(rig: Rig) -> None:
     second = rig.start("n2")
     rig.hears("settlements", "flying cancelled")
     rig.clock.pass_ms(POLICY.silence_pause_ms)
-    rig.hears("dispatch", "8930 flying#1", "8930 paused#1", "8910 lost#1", "8940 paused#2")
+    rig.hears("dispatch", "8930 flying#1", "8930 paused#1", "8910 lost#1", "flying released", "8940 paused#2")
     assert second.registry.get_sample_value("denbun_faults_restored_total") == 4, "every state ever stored"
     second.stop()
     rig.start("n3")
@@ -139,7 +139,7 @@ def test_a_report_that_stands_in_the_log_wins_over_a_deadline_that_passed_while_
     rig.clock.pass_ms(COMMAND_DUE_MS)
     rig.start("n2")
     rig.hears("settlements", "r1 cancelled")
-    assert rig.said("dispatch") == ["8930 r1#1"]
+    assert rig.said("dispatch") == ["8930 r1#1", "r1 released"]
     assert rig.said("cancel-reports") == ["r1#1 done"]
 
 
@@ -193,7 +193,7 @@ def test_with_the_schema_deployed_it_resumes_at_the_record_it_could_not_read(
     monkeypatch.setitem(wire._BY_HEADER, MARK, wire._BY_HEADER[known])
     rig.start("n4")
     rig.hears("settlements", "r1 cancelled")
-    assert rig.said("dispatch") == ["8930 r1#1"]
+    assert rig.said("dispatch") == ["8930 r1#1", "r1 released"]
 
 
 @pytest.mark.parametrize("topic", INPUTS)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from faults.table import AGAIN, ENDS, ENTRY, IMPOSSIBLE, TABLE, UNDER_WAY, WAITING, Act, Event, markdown, mermaid
+from faults.table import ENDS, ENTRY, IMPOSSIBLE, TABLE, UNDER_WAY, WAITING, Act, Event, markdown, mermaid
 from schemas.records import CancelStage
 
 ARCHITECTURE = Path(__file__).parents[2] / "docs" / "ARCHITECTURE.md"
@@ -40,8 +40,7 @@ def test_no_end_is_left_except_to_be_forgotten() -> None:
 def test_stale_repeats_the_order_of_its_state_and_nothing_else() -> None:
     for state in CancelStage:
         assert TABLE[state, Event.STALE].next is state
-        assert TABLE[state, Event.STALE].acts == AGAIN[state]
-    assert {state for state in CancelStage if AGAIN[state] != ENTRY[state]} == {CancelStage.CANCELLED}
+        assert TABLE[state, Event.STALE].acts == ENTRY[state]
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """Whole histories by seed: each the same every time, and in every one the money is right."""
 
+import gc
 import io
 import os
 import subprocess
@@ -13,6 +14,7 @@ from simulated import Limits, history_of
 from simulation.command import simulate
 from simulation.plan import Mischief, plan_of
 from simulation.run import many, play, quiet
+from simulation.world import Strand, World
 
 SEEDS = range(300)
 
@@ -64,6 +66,14 @@ def test_what_the_limits_leave_out_does_not_happen() -> None:
     assert [who for _, who, _ in fewer.history.notes].count("fault") == 2
     assert sum(none.counters[kind.value] for kind in Mischief) == 0
     assert not any("p0: " in what or "p1: " in what for _, _, what in poorer.history.notes)
+
+
+def test_a_run_leaves_nothing_behind() -> None:
+    for result in many(range(5)):
+        assert result.simulated_ms
+    del result
+    gc.collect()
+    assert [each for each in gc.get_objects() if isinstance(each, World | Strand)] == []
 
 
 def test_the_command_tells_what_happened_and_that_all_is_well() -> None:
