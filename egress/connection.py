@@ -38,6 +38,7 @@ class Connection(asyncio.Protocol):
         self._owner = owner
         self._deframer = owner.framing.deframer()
         self._transport: asyncio.Transport | None = None
+        self._out: list[bytes] = []
         self.reason: str | None = None
         self.closed = asyncio.Event()
 
@@ -72,13 +73,21 @@ class Connection(asyncio.Protocol):
         self._owner.ears.writable(True)
 
     def transmit(self, data: bytes) -> None:
-        """Hand the bytes to the network."""
-        assert self._transport is not None
-        self._transport.write(data)
+        """Hand the bytes to the network, together with all others of this turn of the loop."""
+        if not self._out:
+            asyncio.get_running_loop().call_soon(self._flush)
+        self._out.append(data)
+
+    def _flush(self) -> None:
+        if self._out:
+            assert self._transport is not None
+            data, self._out = b"".join(self._out), []
+            self._transport.write(data)
 
     def hang(self, reason: str) -> None:
         """Break the connection; what is buffered goes out if the partner still takes it at once."""
         assert self._transport is not None
+        self._flush()
         self.reason = reason
         if self._transport.get_write_buffer_size():
             self._transport.abort()

@@ -146,11 +146,10 @@ class Tenure:
                     value, headers = wire.encode(act.record)
                     place = self._places.sent
                     sent = Outgoing(place.topic, act.key, value, (*headers, *self._epoch), place.partition)
-                    written = self._around.writer.write(sent)
-                    written.add_done_callback(partial(self._acknowledged, act.offset))
+                    self._around.writer.write(sent, partial(self._acknowledged, act.offset))
                 case Tell():
                     crashes.telling(act.record)
-                    self._around.writer.write(self._outgoing(act)).add_done_callback(partial(self._told, act))
+                    self._around.writer.write(self._outgoing(act), partial(self._told, act))
                 case Hang():
                     if self._connector.connection is not None:
                         self._connector.connection.hang(act.reason)
@@ -167,8 +166,8 @@ class Tenure:
         value, headers = wire.encode(act.record)
         return Outgoing(topic, act.key, value, (*headers, *named))
 
-    def _told(self, act: Tell, written: asyncio.Future[int]) -> None:
-        if (error := written.exception()) is not None:
+    def _told(self, act: Tell, _: int | None, error: Exception | None) -> None:
+        if error is not None:
             self._around.fail(error)
             return
         crashes.told(act.record)
@@ -176,11 +175,12 @@ class Tenure:
             self._core.told(act.offset)
             self.position = self._core.position
 
-    def _acknowledged(self, offset: int, written: asyncio.Future[int]) -> None:
-        if (error := written.exception()) is not None:
+    def _acknowledged(self, dispatch: int, at: int | None, error: Exception | None) -> None:
+        if at is None:
+            assert error is not None
             self._around.fail(error)
             return
-        self._stored.append((offset, written.result()))
+        self._stored.append((dispatch, at))
         if self._checking is None:
             self._advance()
 

@@ -17,7 +17,7 @@ class DeliveryStage(Enum):
     VOID = "void"
 
 
-class Delivery(msgspec.Struct):
+class Delivery(msgspec.Struct, gc=False):
     """One delivery of one reply, which the client must confirm."""
 
     transaction_id: str
@@ -36,7 +36,7 @@ class Delivery(msgspec.Struct):
         )
 
 
-class Send(msgspec.Struct, frozen=True):
+class Send(msgspec.Struct, frozen=True, gc=False):
     """Send this frame to the client."""
 
     frame: GatewayFrame
@@ -49,7 +49,7 @@ class Opened(msgspec.Struct, frozen=True):
     client: str
 
 
-class StoreRequest(msgspec.Struct, frozen=True):
+class StoreRequest(msgspec.Struct, frozen=True, gc=False):
     """Seal and store the request; tell `Session.not_stored` if that fails."""
 
     session: str
@@ -59,7 +59,7 @@ class StoreRequest(msgspec.Struct, frozen=True):
     expires_ms: int
 
 
-class StoreInquiry(msgspec.Struct, frozen=True):
+class StoreInquiry(msgspec.Struct, frozen=True, gc=False):
     """Store the inquiry; tell `Session.not_stored` if that fails."""
 
     session: str
@@ -68,14 +68,14 @@ class StoreInquiry(msgspec.Struct, frozen=True):
     asked_ms: int
 
 
-class StoreDelivered(msgspec.Struct, frozen=True):
+class StoreDelivered(msgspec.Struct, frozen=True, gc=False):
     """Store that the client confirmed; tell `Session.stored` what came of it and when."""
 
     delivery: Delivery
     confirmed_ms: int
 
 
-class StoreUndeliverable(msgspec.Struct, frozen=True):
+class StoreUndeliverable(msgspec.Struct, frozen=True, gc=False):
     """Store that the reply could not be handed over. If that fails, the router's deadline says the same."""
 
     delivery: Delivery

@@ -78,7 +78,7 @@ class SessionStage(Enum):
     CLOSED = "closed"
 
 
-class Asked(msgspec.Struct, frozen=True):
+class Asked(msgspec.Struct, frozen=True, gc=False):
     """A request or inquiry without an answer."""
 
     asked_ms: int

@@ -33,7 +33,7 @@ from ingress.metrics import Metrics
 from ingress.replies import Gone
 from ingress.tls import server_context
 from pipeline.bridge import LoopReader, LoopWriter
-from pipeline.log import Log, Message, Outgoing, TopicPartition
+from pipeline.log import Done, Log, Message, Outgoing, TopicPartition
 from schemas import wire
 from schemas.client_frames import GatewayFrame, Refused, Reply, Settled, StatusTold, frame
 from schemas.identity import transaction_key
@@ -334,20 +334,18 @@ class IngressServer:
         record = request_accepted(act, self._ring, _new_id(), self._slot)
         key = transaction_key(act.customer, act.request.reference, act.request.original_reference)
         self._metrics.requests_of(act.customer).inc()
-        self._write(self._requests, key, record).add_done_callback(
-            partial(self._asked, connection, act.request.reference, False)
-        )
+        self._write(self._requests, key, record, partial(self._asked, connection, act.request.reference, False))
 
     def _store_inquiry(self, connection: Connection, act: StoreInquiry) -> None:
         record = inquiry_asked(act, _new_id(), self._slot)
         key = transaction_key(act.customer, act.inquiry.reference, act.inquiry.original_reference)
         self._metrics.inquiries.inc()
-        self._write(self._requests, key, record).add_done_callback(
-            partial(self._asked, connection, act.inquiry.reference, True)
-        )
+        self._write(self._requests, key, record, partial(self._asked, connection, act.inquiry.reference, True))
 
-    def _asked(self, connection: Connection, reference: str, inquiry: bool, future: asyncio.Future[int]) -> None:
-        if self._is_stored("InquiryAsked" if inquiry else "RequestAccepted", future):
+    def _asked(
+        self, connection: Connection, reference: str, inquiry: bool, _: int | None, error: Exception | None
+    ) -> None:
+        if self._is_stored("InquiryAsked" if inquiry else "RequestAccepted", error):
             return
         self.perform(connection, connection.session.not_stored(reference, inquiry=inquiry))
 
@@ -358,12 +356,10 @@ class IngressServer:
             delivery_no=delivery.delivery_no,
             confirmed_ms=act.confirmed_ms,
         )
-        self._write(self._deliveries, delivery.transaction_key, record).add_done_callback(
-            partial(self._delivered, connection, act)
-        )
+        self._write(self._deliveries, delivery.transaction_key, record, partial(self._delivered, connection, act))
 
-    def _delivered(self, connection: Connection, act: StoreDelivered, future: asyncio.Future[int]) -> None:
-        stored = self._is_stored("ReplyDelivered", future)
+    def _delivered(self, connection: Connection, act: StoreDelivered, _: int | None, error: Exception | None) -> None:
+        stored = self._is_stored("ReplyDelivered", error)
         self.perform(connection, connection.session.stored(act.delivery, self._now_ms(), stored=stored))
 
     def _store_undeliverable(self, act: StoreUndeliverable) -> None:
@@ -377,16 +373,16 @@ class IngressServer:
             reason=act.reason,
             noticed_ms=act.noticed_ms,
         )
-        self._write(self._deliveries, delivery.transaction_key, record).add_done_callback(
-            partial(self._is_stored, "ReplyUndeliverable")
-        )
+        self._write(self._deliveries, delivery.transaction_key, record, self._told_undeliverable)
 
-    def _write(self, topic: str, key: str, record: Record) -> asyncio.Future[int]:
+    def _told_undeliverable(self, _: int | None, error: Exception | None) -> None:
+        self._is_stored("ReplyUndeliverable", error)
+
+    def _write(self, topic: str, key: str, record: Record, done: Done) -> None:
         encoded = wire.encode(record)
-        return self._writer.write(Outgoing(topic, key.encode(), encoded.value, encoded.headers))
+        self._writer.write(Outgoing(topic, key.encode(), encoded.value, encoded.headers), done)
 
-    def _is_stored(self, name: str, future: asyncio.Future[int]) -> bool:
-        error = future.exception()
+    def _is_stored(self, name: str, error: Exception | None) -> bool:
         if error is None:
             crashes.stored(name)
             return True

@@ -5,49 +5,52 @@ For services with sockets (ingress, egress).
 
 import asyncio
 import threading
-from collections import deque
 from collections.abc import Callable, Sequence
 
-from pipeline.log import Message, Outgoing, Reader, Sender
+from pipeline.log import Done, Message, Outgoing, Reader, Sender
 
 
 class LoopWriter:
-    """Writes from a coroutine: ``await writer.write(message)`` gives the offset, or raises `WriteFailed`."""
+    """Writes from the loop, without waiting; the acknowledgements come on the loop too."""
 
     def __init__(self, sender: Sender) -> None:
         self._sender = sender
         self._loop = asyncio.get_running_loop()
-        self._acknowledged: deque[tuple[asyncio.Future[int], int | None, Exception | None]] = deque()
-        self._woken = False
+        self._gathered: list[tuple[Outgoing, Done]] = []
+        self._serving = False
 
-    def write(self, message: Outgoing) -> asyncio.Future[int]:
-        """Hand the message to the log at once; messages to one partition keep the order of the calls."""
-        future: asyncio.Future[int] = self._loop.create_future()
+    def write(self, message: Outgoing, done: Done) -> None:
+        """Hand the message to the log with all others of this turn of the loop, in the order of the calls.
 
-        def done(offset: int | None, error: Exception | None) -> None:
-            self._acknowledged.append((future, offset, error))
-            if not self._woken:
-                self._woken = True
-                self._loop.call_soon_threadsafe(self._tell)
+        In a later turn comes ``done(offset, None)``, or ``done(None, WriteFailed)``.
+        """
+        if not self._gathered:
+            self._loop.call_soon(self._send)
+        self._gathered.append((message, done))
 
-        self._sender.send(message, done)
-        return future
+    def _send(self) -> None:
+        gathered, self._gathered = self._gathered, []
+        for message, done in gathered:
+            self._sender.send(message, done)
+        if gathered and not self._serving:
+            self._serving = True
+            self._loop.call_soon(self._serve)
 
-    def _tell(self) -> None:
-        self._woken = False  # first: what is appended from here on wakes the loop again
-        while self._acknowledged:
-            future, offset, error = self._acknowledged.popleft()
-            if future.done():  # its waiter gave up
-                continue
-            if error is not None:
-                future.set_exception(error)
-            else:
-                assert offset is not None
-                future.set_result(offset)
+    def _serve(self) -> None:
+        again_s: float | None = 0.0
+        try:
+            again_s = self._sender.serve()
+        finally:
+            self._serving = again_s is not None
+            if again_s is not None:
+                self._loop.call_later(again_s, self._serve)
 
     async def close(self) -> None:
         """Wait until everything handed over is acknowledged or has failed."""
-        await asyncio.to_thread(self._sender.close)
+        self._send()
+        while (again_s := self._sender.serve()) is not None:  # noqa: ASYNC110  the broker wakes nobody
+            await asyncio.sleep(again_s)
+        self._sender.close()
 
 
 class LoopReader:

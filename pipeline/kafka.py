@@ -5,7 +5,6 @@ The settings differ from the client's defaults where those would cost money or t
 
 import logging
 import re
-import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
@@ -40,6 +39,8 @@ T = TypeVar("T")
 
 _ADMIN_S = 15.0
 _POLL_S = 0.1
+_GATHER_MS = 0.2  # long enough for what is sent in one go to leave in one request
+_SERVE_S = 0.001  # how long an acknowledgement may lie here unheard; the broker takes about as long to give it
 _FILL_MS = 20
 _AGAIN_S = 10.0
 
@@ -97,7 +98,7 @@ class KafkaLog:
         self._replication = replication
         self._extra = dict(extra or {})
 
-    def _producer(self, name: str, linger_ms: int) -> Producer:
+    def _producer(self, name: str, linger_ms: float) -> Producer:
         return Producer(
             {
                 **_common(self._servers, name, self._extra),
@@ -125,7 +126,7 @@ class KafkaLog:
         return KafkaWriter(self._producer(name, _FILL_MS))
 
     def sender(self, name: str) -> "KafkaSender":
-        return KafkaSender(self._producer(name, 0))  # 5 by default, on every hop of a payment
+        return KafkaSender(self._producer(name, _GATHER_MS))  # 5 by default, on every hop of a payment
 
     def reader(self, name: str, starts: Mapping[TopicPartition, int]) -> "KafkaReader":
         consumer = self._consumer(
@@ -307,17 +308,15 @@ class KafkaWriter:
 
 
 class KafkaSender:
-    """`pipeline.log.Sender`: a thread of its own serves the acknowledgements."""
+    """`pipeline.log.Sender`.
+
+    No thread waits for the acknowledgements: it would ask for the interpreter's lock once for each, and the thread that
+    decides and sends would have to yield it.
+    """
 
     def __init__(self, producer: Producer) -> None:
         self._producer = producer
-        self._stopping = False
-        self._thread = threading.Thread(target=self._serve, name="kafka-sender", daemon=True)
-        self._thread.start()
-
-    def _serve(self) -> None:
-        while not self._stopping or len(self._producer):
-            self._producer.poll(_POLL_S)
+        self._refused: list[tuple[Done, WriteFailed]] = []
 
     def send(self, message: Outgoing, done: Done) -> None:
         def acknowledged(error: KafkaError | None, stored: KafkaMessage) -> None:
@@ -329,11 +328,18 @@ class KafkaSender:
         try:
             _produce(self._producer, message, acknowledged)
         except WriteFailed as error:
+            self._refused.append((done, error))
+
+    def serve(self) -> float | None:
+        while self._refused:
+            done, error = self._refused.pop(0)
             done(None, error)
+        self._producer.poll(0)
+        return _SERVE_S if len(self._producer) or self._refused else None
 
     def close(self) -> None:
-        self._stopping = True
-        self._thread.join()
+        while self.serve() is not None:
+            self._producer.flush(_POLL_S)
 
 
 def _produce(producer: Producer, item: Outgoing, done: Callable[[KafkaError | None, KafkaMessage], None]) -> None:

@@ -32,7 +32,7 @@ class TopicPartition(NamedTuple):
     partition: int
 
 
-class Message(msgspec.Struct, frozen=True):
+class Message(msgspec.Struct, frozen=True, gc=False):
     """A message as it lies in the log. `timestamp_ms` is the writer's clock."""
 
     topic: str
@@ -44,7 +44,7 @@ class Message(msgspec.Struct, frozen=True):
     timestamp_ms: int
 
 
-class Outgoing(msgspec.Struct, frozen=True):
+class Outgoing(msgspec.Struct, frozen=True, gc=False):
     """A message to write. Without a partition the key decides (murmur2, as Kafka's own clients do)."""
 
     topic: str
@@ -77,13 +77,23 @@ class Writer(Protocol):
 
 
 class Sender(Protocol):
-    """Writes single messages without waiting. For one thread; `done` is called on another, in order per partition."""
+    """Writes single messages without waiting. For one thread, which hears in `serve` what became of them."""
 
     def send(self, message: Outgoing, done: Done) -> None:
-        """Store the message and call ``done(offset, None)``, or ``done(None, WriteFailed)``. Raises nothing."""
+        """Store the message; then call ``done(offset, None)``, or ``done(None, WriteFailed)``. Raises nothing."""
         ...
 
-    def close(self) -> None: ...
+    def serve(self) -> float | None:
+        """Call each `done` that is due, in order per partition.
+
+        Gives in how many seconds to ask again, or None when nothing is awaited. Raises what a `done` raises; the others
+        are due at the next call.
+        """
+        ...
+
+    def close(self) -> None:
+        """Serve until nothing is awaited."""
+        ...
 
 
 class Reader(Protocol):

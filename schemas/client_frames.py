@@ -85,11 +85,11 @@ def reference_fault(reference: str, field: str = "reference") -> str | None:
 # --- client → gateway -----------------------------------------------------------------------------------------------
 
 
-class ClientFrame(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+class ClientFrame(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True, gc=False):
     """The base of what a client sends."""
 
 
-class Card(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Card(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, gc=False):
     """A card: its number (13–19 digits) and expiry (YYMM). Its repr shows neither."""
 
     number: str
@@ -166,7 +166,7 @@ class Greeting(msgspec.Struct):
 # --- gateway → client -----------------------------------------------------------------------------------------------
 
 
-class GatewayFrame(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class GatewayFrame(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """The base of what the gateway sends. A client ignores fields it does not know."""
 
 

@@ -17,11 +17,11 @@ import msgspec
 from schemas.refusals import Refusal
 
 
-class Record(msgspec.Struct, frozen=True, kw_only=True):
+class Record(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The base of everything that is written to a topic."""
 
 
-class Sealed(msgspec.Struct, frozen=True, kw_only=True):
+class Sealed(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """AES-GCM ciphertext (tag included), its 96-bit nonce and the id of its key. See `schemas.sealing`."""
 
     key_id: str
@@ -84,7 +84,7 @@ class InquiryAsked(Record, frozen=True, kw_only=True):
 # --- what is put on a line ------------------------------------------------------------------------------------------
 
 
-class Original(msgspec.Struct, frozen=True, kw_only=True):
+class Original(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The earlier telegram that a cancel or a follow-up names, as the partner knows it."""
 
     kind: Kind
@@ -306,7 +306,7 @@ class CancelNotSent(Record, frozen=True, kw_only=True):
 # --- between router and ingress -------------------------------------------------------------------------------------
 
 
-class Answer(msgspec.Struct, frozen=True, kw_only=True):
+class Answer(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What the partner answered, as it is told to the client and kept for follow-ups."""
 
     outcome: Outcome

@@ -8,11 +8,12 @@ heartbeats leaves its group when its session has run out, and does not know it b
 
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
+from heapq import heappop, heappush
 from typing import NamedTuple
 
 from pipeline.log import Done, Listener, LogError, Message, NewTopic, Outgoing, TopicPartition, WriteFailed
 from simulation.broker import WAY_US, Broker, Group, Partition
-from simulation.world import MS, Process, Strand
+from simulation.world import MS, SECOND, Process, Strand
 
 _IDLE_US = 800 * MS  # an empty poll takes longer than asked for: so do fewer of them
 _IDLE_MEMBER_US = 250 * MS  # of a member, whose service looks at its deadlines between polls
@@ -156,8 +157,9 @@ class SimSender:
         self._process = log.process
         self._log = log
         self._free_us: dict[TopicPartition, int] = {}  # when what was sent before is stored, by partition
+        self._awaited_us: list[int] = []  # a heap: when the broker's answers arrive, if nothing delays this process
         self._pending = 0
-        self._closing: deque[tuple[Strand, int]] = deque()
+        self._due: deque[tuple[Done, int | None]] = deque()
 
     def send(self, message: Outgoing, done: Done) -> None:
         process, world = self._process, self._broker.world
@@ -173,12 +175,14 @@ class SimSender:
             world.note(process, f"a write to {message.topic} fails, {'not ' if stored_us is None else ''}stored")
             if stored_us is not None:
                 world.at(stored_us, None, self._broker.append, message, place, process)
+            heappush(self._awaited_us, world.now_us + fate.told_us)
             world.after(fate.told_us, process, self._told, done, None)
             return
         assert stored_us is not None
         # What has left the process is stored even when it ends or freezes meanwhile; the rest is not.
         left = world.happens(0.5)
         back_us = fate.told_us - (fate.stored_us or 0)
+        heappush(self._awaited_us, stored_us + back_us)
         world.at(stored_us, None if left else process, self._store, message, place, done, back_us)
 
     def _store(self, message: Outgoing, place: TopicPartition, done: Done, back_us: int) -> None:
@@ -186,21 +190,26 @@ class SimSender:
         self._broker.world.after(back_us, self._process, self._told, done, offset)
 
     def _told(self, done: Done, offset: int | None) -> None:
-        self._pending -= 1
-        if offset is None:
-            done(None, WriteFailed("not acknowledged: the broker did not answer in time"))
-        else:
-            done(offset, None)
-        if self._pending == 0:
-            while self._closing:
-                strand, parking = self._closing.popleft()
-                self._broker.world.after(0, self._process, strand.wake, parking)
+        self._due.append((done, offset))
+
+    def serve(self) -> float | None:
+        while self._due:
+            done, offset = self._due.popleft()
+            self._pending -= 1
+            if offset is None:
+                done(None, WriteFailed("not acknowledged: the broker did not answer in time"))
+            else:
+                done(offset, None)
+        if not self._pending:
+            return None
+        now_us, awaited_us = self._broker.world.now_us, self._awaited_us
+        while awaited_us and awaited_us[0] < now_us:
+            heappop(awaited_us)
+        return max(MS, awaited_us[0] - now_us if awaited_us else 0) / SECOND
 
     def close(self) -> None:
-        strand = self._log.strand()
-        while self._pending:
-            self._closing.append((strand, strand.parking()))
-            strand.park()
+        while (again_s := self.serve()) is not None:
+            self._log.strand().sleep(int(again_s * SECOND))
 
 
 class SimReader:

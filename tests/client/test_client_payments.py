@@ -22,6 +22,7 @@ from client import (
     Status,
     SyncClient,
 )
+from pipeline.log import Done, WriteFailed
 from schemas.records import InquiryAsked, ReplyDelivered, ReplyReady, ReplyUndeliverable, RequestAccepted
 from schemas.refusals import Refusal
 
@@ -166,12 +167,11 @@ async def test_an_acknowledgement_that_is_not_confirmed_makes_the_client_inquire
         rig.router.answer = answer
         store = rig.server._write
 
-        def refuse_delivered(topic: str, key: str, record: Any) -> asyncio.Future[int]:
-            rig.log.break_writes(isinstance(record, ReplyDelivered))
-            try:
-                return store(topic, key, record)
-            finally:
-                rig.log.break_writes(False)
+        def refuse_delivered(topic: str, key: str, record: Any, done: Done) -> None:
+            if isinstance(record, ReplyDelivered):
+                asyncio.get_running_loop().call_soon(done, None, WriteFailed("deliveries: not acknowledged: gone"))
+            else:
+                store(topic, key, record, done)
 
         rig.server._write = refuse_delivered  # type: ignore[method-assign]
         result = await client.pay(**payment("r-1"))

@@ -166,6 +166,7 @@ class HeldLog(MemoryLog):
         waiting, self._waiting = self._waiting, []
         for sender, message, done in waiting:
             sender.send(message, done)
+            sender.serve()
 
     def sender(self, name: str) -> MemorySender:  # noqa: ARG002  the contract's
         log = self

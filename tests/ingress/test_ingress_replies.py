@@ -46,10 +46,11 @@ def words_about_deliveries(rig: Gateway) -> list[tuple[str, int, str]]:
     return found
 
 
-def pass_time(rig: Gateway, clock: Clock, ms: int) -> None:
+async def pass_time(rig: Gateway, clock: Clock, ms: int) -> None:
     """Let time pass and everything happen that it brings."""
     clock.pass_ms(ms)
     rig.server._pass_time(clock())
+    await asyncio.sleep(0)  # what is written leaves with the turn of the loop
 
 
 # --- to the client --------------------------------------------------------------------------------------------------
@@ -133,7 +134,7 @@ async def test_a_confirmation_that_is_stored_too_late_is_void_for_the_client(tmp
         rig.log.hold(rig.topics("deliveries"))
         client.ack(reply)
         await client.pong()
-        pass_time(rig, clock, 5_001)
+        await pass_time(rig, clock, 5_001)
         await client.pong()
         rig.log.let_go()
         assert await client.receive() == settled(reply, confirmed=False)
@@ -147,7 +148,7 @@ async def test_an_acknowledgement_that_comes_too_late_is_void_and_the_router_hea
     async with gateway(tmp_path, now_ms=clock) as rig:
         client = await RawClient.greeted(rig.server.port)
         reply = await client.answered("r-1")
-        pass_time(rig, clock, 5_001)
+        await pass_time(rig, clock, 5_001)
         client.ack(reply)
         assert await client.receive_many(2) == [settled(reply, confirmed=False)] * 2  # unasked, and asked
         assert words_about_deliveries(rig) == [("AP02:r-1", 1, "not_confirmed")]
@@ -180,9 +181,9 @@ async def test_a_reply_nobody_comes_back_for_is_undeliverable(tmp_path: Path) ->
         await client.answered("r-1")
         await client.close()
         await until(lambda: rig.metric("denbun_ingress_closed_total", reason="left") == 1, "the end of the session")
-        pass_time(rig, clock, HOUR_MS - 60_000)
+        await pass_time(rig, clock, HOUR_MS - 60_000)
         assert words_about_deliveries(rig) == []
-        pass_time(rig, clock, 60_000)
+        await pass_time(rig, clock, 60_000)
         assert words_about_deliveries(rig) == [("AP02:r-1", 1, "session_gone")]
         assert rig.keys("deliveries") == [b"AP02:r-1"]
 
@@ -201,7 +202,7 @@ async def test_a_reply_that_comes_after_its_session_has_gone_waits_as_long(tmp_p
         assert isinstance(asked, RequestAccepted)
         rig.router.tell(0, reply_to(asked))
         await until(lambda: rig.metric("denbun_ingress_replies_for_gone_total") == 1, "the reply")
-        pass_time(rig, clock, HOUR_MS)
+        await pass_time(rig, clock, HOUR_MS)
         assert words_about_deliveries(rig) == [("AP02:r-1", 1, "session_gone")]
 
 
@@ -216,7 +217,7 @@ async def test_the_session_of_another_process_is_left_to_the_routers_deadline(tm
         stranger = RequestAccepted(**{**_fields(asked), "session": "0123456789abcdef-1", "transaction_id": "AP02:r-2"})
         rig.router.tell(0, reply_to(stranger))
         await until(lambda: rig.metric("denbun_ingress_replies_for_gone_total") == 1, "the reply")
-        pass_time(rig, clock, HOUR_MS)
+        await pass_time(rig, clock, HOUR_MS)
         assert "AP02:r-2" not in [transaction_id for transaction_id, _, _ in words_about_deliveries(rig)]
         await client.close()
 
@@ -243,7 +244,7 @@ async def test_a_client_that_comes_back_takes_the_reply_it_is_owed(tmp_path: Pat
         assert {**owed, "delivery_no": 1} == first
         again.ack(owed)
         assert await again.receive() == settled(owed, confirmed=True)
-        pass_time(rig, clock, 2 * HOUR_MS)
+        await pass_time(rig, clock, 2 * HOUR_MS)
         assert words_about_deliveries(rig) == [("AP02:r-1", 2, "delivered")]
         await again.close()
 
@@ -263,7 +264,7 @@ async def test_a_client_may_come_back_to_another_gateway(tmp_path: Path) -> None
         assert await again.receive() == settled(owed, confirmed=True)
         assert [record.slot for record in rig.records("requests")] == [0, 1]  # type: ignore[union-attr]
         await until(lambda: rig.metric("denbun_ingress_closed_total", reason="left") == 1, "the end of the session")
-        pass_time(rig, clock, HOUR_MS)  # the first one does not know; its word about delivery 1 is not the last
+        await pass_time(rig, clock, HOUR_MS)  # the first one does not know; its word about delivery 1 is not the last
         assert words_about_deliveries(rig) == [("AP02:r-1", 2, "delivered"), ("AP02:r-1", 1, "session_gone")]
         await again.close()
 

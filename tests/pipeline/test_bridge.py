@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+from collections import deque
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
@@ -18,29 +19,50 @@ def in_loop(work: Callable[[], Coroutine[Any, Any, None]]) -> None:
 
 
 class Held:
-    """A sender that acknowledges when it is told to, from a thread of its own, as Kafka's does."""
+    """A sender that acknowledges when it is told to, and knows how often it was asked."""
 
     def __init__(self) -> None:
         self.sent: list[tuple[Outgoing, Done]] = []
+        self.results: deque[int | Exception] = deque()
+        self.turns = 0
         self.closed = False
 
     def send(self, message: Outgoing, done: Done) -> None:
         self.sent.append((message, done))
 
+    def serve(self) -> float | None:
+        self.turns += 1
+        while self.results:
+            result = self.results.popleft()
+            _, done = self.sent.pop(0)
+            if isinstance(result, Exception):
+                done(None, result)
+            else:
+                done(result, None)
+        return 0.001 if self.sent else None
+
     def close(self) -> None:
         self.closed = True
 
-    def acknowledge(self, *results: int | Exception) -> None:
-        def tell() -> None:
-            for (_, done), result in zip(self.sent, results, strict=True):
-                if isinstance(result, Exception):
-                    done(None, result)
-                else:
-                    done(result, None)
 
-        thread = threading.Thread(target=tell)
-        thread.start()
-        thread.join(GO)
+class Told:
+    """What a writer was told of each message, in order."""
+
+    def __init__(self, count: int) -> None:
+        self._count = count
+        self.all: list[int | Exception] = []
+        self._complete = asyncio.Event()
+
+    def __call__(self, offset: int | None, error: Exception | None) -> None:
+        told = offset if error is None else error
+        assert told is not None
+        self.all.append(told)
+        if len(self.all) == self._count:
+            self._complete.set()
+
+    async def complete(self) -> list[int | Exception]:
+        await self._complete.wait()
+        return self.all
 
 
 MESSAGE = Outgoing("t", b"k", b"v")
@@ -53,54 +75,87 @@ def test_a_write_gives_its_offset(broker: Broker) -> None:
     topic = broker.topic("t")
 
     async def work() -> None:
-        writer = LoopWriter(broker.log.sender("s"))
-        messages = [Outgoing(topic, b"k", b"%d" % number) for number in range(200)]
-        assert await asyncio.gather(*map(writer.write, messages)) == list(range(200))
+        writer, told = LoopWriter(broker.log.sender("s")), Told(200)
+        for number in range(200):
+            writer.write(Outgoing(topic, b"k", b"%d" % number), told)
+        assert told.all == [], "not within the call"
+        assert await told.complete() == list(range(200))
         await writer.close()
 
     in_loop(work)
     assert values(broker.everything("t")) == [b"%d" % number for number in range(200)]
 
 
-def test_the_loop_is_woken_once_for_many_acknowledgements() -> None:
+def test_what_is_written_in_one_turn_of_the_loop_is_sent_in_one_go() -> None:
     async def work() -> None:
         sender = Held()
-        writer = LoopWriter(sender)
-        futures = [writer.write(MESSAGE) for _ in range(50)]
-        loop = asyncio.get_running_loop()
-        woken: list[object] = []
-        ask = loop.call_soon_threadsafe
-        loop.call_soon_threadsafe = lambda *what: (woken.append(what), ask(*what))[1]  # type: ignore[method-assign]
-        sender.acknowledge(*range(50))
-        assert len(woken) == 1
-        assert await asyncio.gather(*futures) == list(range(50))
+        writer, told = LoopWriter(sender), Told(3)
+        for _ in range(3):
+            writer.write(MESSAGE, told)
+        assert sender.sent == []
+        await asyncio.sleep(0)
+        assert [message for message, _ in sender.sent] == [MESSAGE] * 3
+        sender.results.extend(range(3))
+        assert await told.complete() == [0, 1, 2]
 
     in_loop(work)
 
 
-def test_a_write_that_fails_raises_for_its_own_waiter_only() -> None:
+def test_nobody_is_asked_when_nothing_is_awaited() -> None:
     async def work() -> None:
         sender = Held()
-        writer = LoopWriter(sender)
-        futures = [writer.write(MESSAGE) for _ in range(3)]
-        sender.acknowledge(0, WriteFailed("t: not acknowledged: gone"), 1)
-        told = await asyncio.gather(*futures, return_exceptions=True)
-        assert (told[0], told[2]) == (0, 1)
-        assert isinstance(told[1], WriteFailed)
+        writer, told = LoopWriter(sender), Told(1)
+        sender.results.append(7)
+        writer.write(MESSAGE, told)
+        assert await told.complete() == [7]
+        turns = sender.turns
+        await asyncio.sleep(0.02)  # twenty times as long as it would take to be asked again
+        assert sender.turns == turns
+
+    in_loop(work)
+
+
+def test_a_write_that_fails_is_told_to_its_own_waiter_only() -> None:
+    async def work() -> None:
+        sender = Held()
+        writer, told = LoopWriter(sender), Told(3)
+        for _ in range(3):
+            writer.write(MESSAGE, told)
+        gone = WriteFailed("t: not acknowledged: gone")
+        sender.results.extend([0, gone, 1])
         await writer.close()
+        assert told.all == [0, gone, 1]
         assert sender.closed
 
     in_loop(work)
 
 
-def test_an_acknowledgement_for_a_waiter_that_gave_up_harms_nobody() -> None:
+def test_what_is_written_just_before_the_end_is_sent_and_awaited() -> None:
     async def work() -> None:
         sender = Held()
-        writer = LoopWriter(sender)
-        given_up, waiting = writer.write(MESSAGE), writer.write(MESSAGE)
-        given_up.cancel()
-        sender.acknowledge(0, 1)
-        assert await waiting == 1
+        writer, told = LoopWriter(sender), Told(1)
+        writer.write(MESSAGE, told)
+        asyncio.get_running_loop().call_later(0.01, sender.results.append, 3)
+        await writer.close()
+        assert told.all == [3]
+
+    in_loop(work)
+
+
+def test_a_waiter_that_raises_harms_no_other() -> None:
+    async def work() -> None:
+        sender, troubles = Held(), []
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: troubles.append(context["exception"]))
+        writer, told = LoopWriter(sender), Told(1)
+
+        def raising(offset: int | None, error: Exception | None) -> None:
+            raise ArithmeticError(offset, error)
+
+        writer.write(MESSAGE, raising)
+        writer.write(MESSAGE, told)
+        sender.results.extend([0, 1])
+        assert await told.complete() == [1]
+        assert [type(each) for each in troubles] == [ArithmeticError]
 
     in_loop(work)
 
