@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from egress.tls import context_of
 from pipeline.config import ConfigError
 from schemas.installation import Egress, Installation, Line
 from schemas.telegrams import EncodeError, LayoutError, PartnerSpec, Role, load_partner
@@ -35,7 +36,8 @@ class Settings:
 
 
 def _check(line: Line, partner: PartnerSpec) -> None:
-    """Whether the line's numbers fit the partner's telegrams."""
+    """Whether the line's numbers fit the partner's telegrams, and its certificates are some."""
+    context_of(line)
     first, last = partner.route_range
     if not first <= line.routes[0] <= line.routes[1] <= last:
         raise ConfigError(f"line {line.name}: routes: {partner.name} has {first} to {last}: choose within them")

@@ -1,10 +1,23 @@
-"""The connection of a line to its partner: dialled, or waited for. Bytes in and out, no decisions."""
+"""The connection of a line to its partner: dialled, or waited for. Bytes in and out, no decisions about telegrams.
+
+Who may call a line that listens: `Line.peers` by address, `Line.tls` by certificate; whoever else calls is refused at
+once, and nobody but the log and the metrics hears of it. When to dial: `egress.dialling`. One connection at a time: the
+rule for a second call is `Line.second_call`.
+"""
 
 import asyncio
 import contextlib
 import logging
-from typing import Protocol, cast
+import random
+import socket
+from ipaddress import IPv6Address, ip_address
+from typing import Any, Protocol, cast
 
+from egress.dialling import Dialling
+from egress.metrics import Counts
+from egress.tls import Address, Listener, bound, context_of, is_named, limits
+from pipeline.config import ConfigError
+from pipeline.tls import trouble
 from schemas.installation import Egress, Line
 from schemas.telegrams import Framing, FramingError
 
@@ -39,11 +52,16 @@ class Connection(asyncio.Protocol):
         self._deframer = owner.framing.deframer()
         self._transport: asyncio.Transport | None = None
         self._out: list[bytes] = []
+        self.address: Address = ()
+        self.certificate: dict[str, Any] | None = None
         self.reason: str | None = None
         self.closed = asyncio.Event()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)  # uvloop's are none by inheritance
+        self.address = transport.get_extra_info("peername") or ()
+        self.certificate = transport.get_extra_info("peercert")
+        _watch(transport, self._owner.times)
         if not self._owner.opened(self):
             self._transport.abort()
 
@@ -62,15 +80,17 @@ class Connection(asyncio.Protocol):
             self.hang(problem)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self.reason = self.reason or str(exc or "the partner closed the connection")
+        self.reason = self.reason or ("the partner closed the connection" if exc is None else trouble(exc))
         self.closed.set()
         self._owner.lost(self)
 
     def pause_writing(self) -> None:
-        self._owner.ears.writable(False)
+        if self._owner.connection is self:
+            self._owner.ears.writable(False)
 
     def resume_writing(self) -> None:
-        self._owner.ears.writable(True)
+        if self._owner.connection is self:
+            self._owner.ears.writable(True)
 
     def transmit(self, data: bytes) -> None:
         """Hand the bytes to the network, together with all others of this turn of the loop."""
@@ -95,27 +115,50 @@ class Connection(asyncio.Protocol):
             self._transport.close()
 
 
+def _watch(transport: asyncio.BaseTransport, times: Egress) -> None:
+    """Let the system find out about a partner that is gone, too, where it can.
+
+    A second net under the station's own probes 疎通確認: while a station is not open, nobody else looks.
+    """
+    found = transport.get_extra_info("socket")
+    if found is None:
+        return
+    idle_s, every_s = max(1, times.probe_idle_ms // 1_000), max(1, times.probe_timeout_ms // 3_000)
+    for level, name, value in (
+        (socket.SOL_SOCKET, "SO_KEEPALIVE", 1),
+        (socket.IPPROTO_TCP, "TCP_KEEPIDLE", min(idle_s, 32_767)),  # Linux takes no more
+        (socket.IPPROTO_TCP, "TCP_KEEPINTVL", min(every_s, 32_767)),
+        (socket.IPPROTO_TCP, "TCP_KEEPCNT", 3),
+        (socket.IPPROTO_TCP, "TCP_USER_TIMEOUT", times.probe_idle_ms + times.probe_timeout_ms),
+    ):
+        if hasattr(socket, name):
+            with contextlib.suppress(OSError):  # a connection that has just been broken
+                found.setsockopt(level, getattr(socket, name), value)
+
+
 class Connector:
     """Seeks one connection at a time, by dialling or by listening, until it is stopped."""
 
-    def __init__(self, line: Line, framing: Framing, times: Egress, ears: Hears) -> None:
+    def __init__(self, line: Line, framing: Framing, times: Egress, ears: Hears, counts: Counts | None = None) -> None:
         self._line = line
         self.framing = framing
-        self._times = times
+        self.times = times
         self.ears = ears
         self.connection: Connection | None = None
-        self._server: asyncio.Server | None = None
+        self._counts = counts
+        self._server: asyncio.Server | Listener | None = None
         self._dialling: asyncio.Task[None] | None = None
         self._stopped = False
 
     async def start(self) -> None:
-        """Begin to seek. Raises `OSError` where it cannot listen."""
+        """Begin to seek. Raises `OSError` where it cannot listen, `ConfigError` for certificates that are none."""
         if self._line.mode == "dial":
+            self._secured()
             self._dialling = asyncio.create_task(self._dial())
             return
         host, port = self._line.host, self._line.port
         try:
-            self._server = await asyncio.get_running_loop().create_server(lambda: Connection(self), host, port)
+            self._server = await self._listen(host, port)
         except OSError as error:
             text = (
                 f"line {self._line.name}: cannot listen on {host}:{port}: {error.strerror}: correct its host and port"
@@ -136,16 +179,21 @@ class Connector:
             connection.hang("closed")
             await connection.closed.wait()
 
+    # --- connections
+
     def opened(self, connection: Connection) -> bool:
-        """Whether a new connection is taken: one at a time, so that a stranger cannot push the partner out.
+        """Whether a new connection is taken: one at a time, and of those who may call.
 
         None after `stop`, which one that was accepted just before may outrun: nobody would ever open its station.
         """
-        if self._stopped:
+        if self._stopped or not self._is_known(connection.address) or not self._is_partner(connection):
             return False
-        if self.connection is not None:
-            _log.warning("a second connection was refused", extra={"line": self._line.name})
-            return False
+        first = self.connection
+        if first is not None:
+            if self._line.second_call == "refuse":
+                self._refuse("second", "a second connection was refused", connection.address)
+                return False
+            self._replace(first, connection.address)
         self.connection = connection
         self.ears.connected()
         return True
@@ -156,15 +204,101 @@ class Connector:
             self.connection = None
             self.ears.disconnected(connection.reason or "closed")
 
+    def _replace(self, first: Connection, address: Address) -> None:
+        """The partner calls again, so it has given the first connection up, and that counts."""
+        _log.warning("a second connection takes the first one's place", extra=self._about(address))
+        self.connection = None
+        first.hang("the partner called a second time")
+        self.ears.disconnected("the partner called a second time")
+
+    # --- listening
+
+    async def _listen(self, host: str, port: int) -> asyncio.Server | Listener:
+        context = context_of(self._line)
+        if context is None:
+            return await asyncio.get_running_loop().create_server(lambda: Connection(self), host, port)
+        return Listener(
+            await bound(host, port),
+            context,
+            self.times,
+            known=self._is_known,
+            make=lambda: Connection(self),
+            failed=self._not_shown,
+        )
+
+    def _is_known(self, address: Address) -> bool:
+        """Whether calls from this address are taken; one that is not is told."""
+        if not self._line.peers:
+            return True
+        if address:  # of a caller that has hung up already nobody knows it
+            caller = ip_address(address[0])
+            if isinstance(caller, IPv6Address) and caller.ipv4_mapped is not None:
+                caller = caller.ipv4_mapped
+            if any(caller in peer for peer in self._line.peers):
+                return True
+        self._refuse("stranger", "a call from a stranger was refused", address)
+        return False
+
+    def _is_partner(self, connection: Connection) -> bool:
+        """Whether a certificate has the partner's name; when dialling, the handshake has seen to that."""
+        tls = self._line.tls
+        if tls is None or self._line.mode == "dial" or is_named(tls, connection.certificate):
+            return True
+        self._refuse("certificate", f"a call was refused: its certificate is not {tls.name}'s", connection.address)
+        return False
+
+    def _not_shown(self, address: Address, error: OSError) -> None:
+        self._refuse("certificate", f"a call was refused: {trouble(error)}", address)
+
+    def _refuse(self, reason: str, told: str, address: Address) -> None:
+        _log.warning(told, extra=self._about(address))
+        if self._counts is not None:
+            self._counts.refused(reason).inc()
+
+    def _about(self, address: Address) -> dict[str, str]:
+        return {"line": self._line.name, "peer": ":".join(map(str, address[:2])) or "unknown"}
+
+    # --- dialling
+
     async def _dial(self) -> None:
         loop = asyncio.get_running_loop()
-        host, port = self._line.host, self._line.port
+        dialling = Dialling(self.times)
         while True:
-            try:
-                async with asyncio.timeout(self._times.connect_timeout_ms / 1000):
-                    _, connection = await loop.create_connection(lambda: Connection(self), host, port)
-            except OSError as error:  # TimeoutError is one
-                self.ears.sought(f"{host}:{port}: {error.strerror or 'no answer in time'}")
-            else:
-                await connection.closed.wait()
-            await asyncio.sleep(self._times.reconnect_ms / 1000)
+            dialling.began(_ms(loop))
+            lived_ms, reason = await self._attempt(loop)
+            pause = dialling.ended(lived_ms or 0, random.uniform(0, 1), _ms(loop))  # noqa: S311  no secret
+            if pause.attempts is not None:
+                told = f"the next attempt in {-(-pause.ms // 1_000)} s: {pause.attempts} attempts in the last minute"
+                self.ears.sought(f"{reason}; {told}")
+            elif lived_ms is None:
+                self.ears.sought(reason)
+            await asyncio.sleep(pause.ms / 1000)
+
+    async def _attempt(self, loop: asyncio.AbstractEventLoop) -> tuple[int | None, str]:
+        """Call the partner: how long the connection lived, if there was one, and why there is none any more."""
+        host, port = self._line.host, self._line.port
+        try:
+            async with asyncio.timeout(self.times.connect_timeout_ms / 1000):
+                _, connection = await loop.create_connection(lambda: Connection(self), host, port, **self._secured())
+        except (OSError, ConfigError) as error:  # TimeoutError is one
+            self._attempted("failed")
+            return None, f"{host}:{port}: {trouble(error)}"
+        self._attempted("connected")
+        since_ms = _ms(loop)
+        await connection.closed.wait()
+        return _ms(loop) - since_ms, connection.reason or "closed"
+
+    def _secured(self) -> dict[str, Any]:
+        """What TLS adds to a call of ours, with the certificates as they lie there now. Raises `ConfigError`."""
+        context, tls = context_of(self._line), self._line.tls
+        if context is None or tls is None:
+            return {}
+        return {"ssl": context, "server_hostname": tls.name or self._line.host, **limits(self.times)}
+
+    def _attempted(self, outcome: str) -> None:
+        if self._counts is not None:
+            self._counts.attempted(outcome).inc()
+
+
+def _ms(loop: asyncio.AbstractEventLoop) -> int:
+    return int(loop.time() * 1000)

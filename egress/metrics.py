@@ -21,6 +21,15 @@ class Metrics:
         self.rivals = Counter(
             "denbun_egress_rivals", "Records a former owner wrote to sent", ["line"], registry=registry
         )
+        self.attempts = Counter(
+            "denbun_egress_attempts", "Calls of the partner, by outcome", ["line", "outcome"], registry=registry
+        )
+        self.refused = Counter(
+            "denbun_egress_calls_refused",
+            "Calls from outside not taken, by reason",
+            ["line", "reason"],
+            registry=registry,
+        )
         self.takeover = Histogram(
             "denbun_egress_takeover_seconds",
             "From being given a line to dialling it",
@@ -37,6 +46,7 @@ class Counts:
         self.transmitted = metrics.transmitted.labels(line)
         self.received = metrics.received.labels(line)
         self._told = metrics.told
+        self._metrics = metrics
         self._line = line
         self._by_record: dict[str, Counter] = {}
 
@@ -45,3 +55,11 @@ class Counts:
         if (found := self._by_record.get(record)) is None:
             found = self._by_record[record] = self._told.labels(self._line, record)
         return found
+
+    def attempted(self, outcome: str) -> Counter:
+        """Of calls of the partner that ended so: connected, failed."""
+        return self._metrics.attempts.labels(self._line, outcome)
+
+    def refused(self, reason: str) -> Counter:
+        """Of calls from outside that were refused for this reason: stranger, certificate, second."""
+        return self._metrics.refused.labels(self._line, reason)

@@ -95,15 +95,16 @@ class Telegrams:
     def _fitting(
         self, role: Role, values: Mapping[str, Value | None], numbers: Numbers, now_ms: int
     ) -> dict[str, Value]:
-        """With the header, and without what the partner's telegram has no field for."""
+        """With what every telegram may carry, and without what the partner's telegram has no field for."""
+        every: Mapping[str, Value] = {
+            "company_code": self._company_code,
+            "business_date": numbers.business_date,
+            "sent_time": sent_time(now_ms),
+            "trace_number": numbers.trace_number,
+            "route_number": numbers.route_number,
+        }
         names = self._names[role]
-        fitting = {name: value for name, value in values.items() if value is not None and name in names}
-        fitting["company_code"] = self._company_code
-        fitting["business_date"] = numbers.business_date
-        fitting["sent_time"] = sent_time(now_ms)
-        fitting["trace_number"] = numbers.trace_number
-        fitting["route_number"] = numbers.route_number
-        return fitting
+        return {name: value for name, value in {**values, **every}.items() if value is not None and name in names}
 
 
 def reported(

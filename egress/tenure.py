@@ -63,7 +63,7 @@ class Tenure:
         self._places = places
         self._counts = Counts(around.metrics, line.name)
         self._core = LineCore(line, partner, around.times, around.node, around.open_card)
-        self._connector = Connector(line, partner.framing, around.times, self)
+        self._connector = Connector(line, partner.framing, around.times, self, self._counts)
         self._epoch = (
             (EPOCH, str(taken).encode()),
         )  # tells a reader of `sent` and `holds` in whose time it was written

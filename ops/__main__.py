@@ -201,6 +201,19 @@ def settle_case(
     raise typer.Exit(give(config, Ordering(OperatorOrder.SETTLE, transaction, reason, operator, outcome)))
 
 
+@app.command()
+def topology(
+    nodes: Annotated[int | None, typer.Option(min=1, max=10, help="also the plan for so many nodes")] = None,
+    svg: Annotated[Path | None, typer.Option(metavar="FILE", help="draw it there")] = None,
+    as_json: AsJson = False,
+    config: Config = HERE,
+) -> None:
+    """配置 which node has which partitions and lines; with --nodes, what moves and what must be ordered 発注."""
+    from ops.commands.topology import topology as work  # noqa: PLC0415
+
+    raise typer.Exit(work(config, nodes=nodes, svg=svg, as_json=as_json))
+
+
 @keys.command("create")
 def create_keys(
     ring: Annotated[Path, typer.Argument(help="where the ring is to lie; an existing one is kept")],

@@ -20,7 +20,13 @@ DEVELOPMENT = Path(__file__).parents[1] / "deploy" / "environments" / "developme
 QUICK: Mapping[str, Any] = {
     "ingress": {"gone_after_ms": 300, "drain_ms": 3_000},
     "router": {"report_grace_ms": 2_000, "confirm_ms": 2_000, "confirm_grace_ms": 1_000},
-    "egress": {"reconnect_ms": 100, "closing_timeout_ms": 1_000, "drain_ms": 3_000},
+    "egress": {
+        "reconnect_ms": 100,
+        "reconnect_max_ms": 200,
+        "dials_per_minute": 1_200,
+        "closing_timeout_ms": 1_000,
+        "drain_ms": 3_000,
+    },
     "faults": {"grace_ms": 2_000},
     "partner": {
         "send_window_ms": 2_000,

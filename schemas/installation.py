@@ -11,8 +11,18 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationInfo, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    IPvAnyNetwork,
+    StringConstraints,
+    ValidationInfo,
+    model_validator,
+)
 
+from schemas.line_rules import faults_of_lines
 from schemas.records import Kind
 from schemas.time_rules import contradictions
 
@@ -94,7 +104,9 @@ class Egress(Section):
 
     metrics_port: Port
     look_back_ms: Ms = 600_000  # how far a new owner of a line reads back; more than any telegram is valid
-    reconnect_ms: Ms = 500
+    reconnect_ms: Ms = 500  # before a partner is called again; twice as much each time, up to
+    reconnect_max_ms: Ms = 15_000  # and a connection that lived this long begins it anew
+    dials_per_minute: Count = 20  # of one line, whatever happens
     connect_timeout_ms: Ms = 5_000
     opening_timeout_ms: Ms = 5_000
     closing_timeout_ms: Ms = 5_000
@@ -134,8 +146,22 @@ class Partner(Section):
     cancel: CancelPolicy = CancelPolicy()
 
 
+class LineTls(Tls):
+    """TLS of a line, where each end shows the other a certificate: ours, and who issued the partner's."""
+
+    authority: FilePath  # PEM; what it issued is the partner's
+    name: Annotated[str, StringConstraints(min_length=1)] | None = (
+        None  # in the partner's certificate; dialling: `host`
+    )
+
+
 class Line(Section):
-    """A contracted line 回線: it dials the partner or waits for the partner's call."""
+    """A contracted line 回線: it dials the partner or waits for the partner's call.
+
+    `second_call`: while a line that listens has a connection, another call is refused, for nobody can tell whether the
+    first one is dead before its keep-alive is not answered; or, where the caller is known by `peers` or `tls`, it takes
+    the first one's place. What is on the line then is in doubt, and two who call the same line push one another out.
+    """
 
     name: Name
     partner: Name
@@ -145,6 +171,9 @@ class Line(Section):
     station_id: Annotated[str, StringConstraints(pattern=r"^[A-Z0-9]{1,8}$")]
     company_code: Annotated[str, StringConstraints(pattern=r"^[0-9]{1,11}$")]
     routes: tuple[Annotated[int, Field(ge=0, le=999)], Annotated[int, Field(ge=0, le=999)]]  # 経路番号, from and to
+    peers: tuple[IPvAnyNetwork, ...] = ()  # who may call a line that listens: addresses, networks; none: anyone
+    second_call: Literal["refuse", "replace"] = "refuse"
+    tls: LineTls | None = None
 
     @model_validator(mode="after")
     def _routes_in_order(self) -> Self:
@@ -186,7 +215,7 @@ class Installation(Section):
         for partner in self.partner:
             if not any(line.partner == partner.name for line in self.line):
                 faults.append(f"partner {partner.name} has no line: add a [[line]] with partner = {partner.name!r}")
-        faults += contradictions(self)
+        faults += [*faults_of_lines(self), *contradictions(self)]
         if faults:
             raise ValueError("; ".join(faults))
         return self

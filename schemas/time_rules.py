@@ -68,3 +68,8 @@ def _of_services(installation: "Installation") -> Iterable[str]:
             f"egress.probe_idle_ms is {egress.probe_idle_ms}, not more than egress.probe_timeout_ms "
             f"{egress.probe_timeout_ms}: a line would be probed again before the first probe is given up; raise it"
         )
+    if egress.reconnect_max_ms < egress.reconnect_ms:
+        yield (
+            f"egress.reconnect_max_ms is {egress.reconnect_max_ms}, less than egress.reconnect_ms "
+            f"{egress.reconnect_ms}: the wait before a call begins with the one and ends with the other; raise it"
+        )

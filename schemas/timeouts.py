@@ -87,7 +87,18 @@ TABLE: tuple[Wait, ...] = (
     Wait("faults.remember_ms", "faults", "an ended cancel is forgotten; what a person has is not", "faults/core.py"),
     # --- the line
     Wait("egress.connect_timeout_ms", "egress", "the attempt is given up; see `reconnect_ms`", "egress/connection.py"),
-    Wait("egress.reconnect_ms", "egress", "the partner is called again", "egress/connection.py"),
+    Wait(
+        "egress.reconnect_ms",
+        "egress",
+        "the partner is called again; each further time it is twice as long, less a random share of up to half",
+        "egress/dialling.py",
+    ),
+    Wait(
+        "egress.reconnect_max_ms",
+        "egress",
+        "the longest of these waits; a connection that lived this long lets them begin with `reconnect_ms` anew",
+        "egress/dialling.py",
+    ),
     Wait("egress.opening_timeout_ms", "egress", "no answer to 開局: hung up, called again", "egress/station.py"),
     Wait("egress.probe_idle_ms", "egress", "nothing came: the line is probed 疎通確認", "egress/station.py"),
     Wait(
@@ -150,7 +161,12 @@ RETRIES: tuple[Retry, ...] = (
         "`kafka.client`: `reconnect.backoff.ms`, `reconnect.backoff.max.ms`",
         "pipeline/kafka.py",
     ),
-    Retry("the connection to a partner", "without end", "`egress.reconnect_ms`", "egress/connection.py"),
+    Retry(
+        "the connection to a partner",
+        "without end, `reconnect_ms` to `reconnect_max_ms` apart, at most `dials_per_minute` times a minute",
+        "`egress.reconnect_ms`, `egress.reconnect_max_ms`, `egress.dials_per_minute`",
+        "egress/dialling.py",
+    ),
     Retry(
         "the session with a gateway",
         "by the client, over all addresses, 20 ms to 2 s apart; then an inquiry, never the request itself",

@@ -26,7 +26,7 @@ from simulation import standins
 from simulation.broker import SESSION_US, Broker
 from simulation.log import SimLog
 from simulation.loop import SimLoop
-from simulation.network import Network
+from simulation.network import CALLER, Network
 from simulation.standins import SILENT
 from simulation.world import MS, Node, Process, Strand, World
 
@@ -46,7 +46,8 @@ _WAITS: Mapping[str, Any] = {
     "ingress": {"gone_after_ms": 300, "drain_ms": 2_000, "wait_max_ms": 10_000, "idle_timeout_ms": 20_000},
     "router": {"report_grace_ms": 1_500, "confirm_ms": 1_500, "confirm_grace_ms": 1_000},
     "egress": {
-        "look_back_ms": 60_000, "reconnect_ms": 200, "connect_timeout_ms": 1_000, "opening_timeout_ms": 1_000,
+        "look_back_ms": 60_000, "reconnect_ms": 200, "reconnect_max_ms": 400, "dials_per_minute": 1_000,
+        "connect_timeout_ms": 1_000, "opening_timeout_ms": 1_000,
         "closing_timeout_ms": 800, "drain_ms": 1_500, "probe_idle_ms": 2_000, "probe_timeout_ms": 1_000,
     },
     "faults": {"grace_ms": 1_500},
@@ -118,7 +119,7 @@ def plant(lines: int, routes: int) -> Plant:
             {
                 "name": name, "partner": partner, "mode": mode, "host": node if mode == "listen" else CENTRE,
                 "port": 7_210 + number, "station_id": f"DNB{number + 1:05}", "company_code": f"{100_001 + number}",
-                "routes": [1, routes],
+                "routes": [1, routes], "peers": [CALLER] if mode == "listen" else [],
             }
             for number, (name, partner, mode) in enumerate(_LINES[lines])
         ]  # fmt: skip

@@ -13,6 +13,7 @@ from typing import Any
 from simulation.world import MS, Process, World
 
 Address = tuple[Any, Any]
+CALLER = "192.0.2.1"  # the address of whoever calls; only who is called has a name here
 _LATENCY_US = (200, 3 * MS)
 _GIVES_UP_US = 6_000 * MS  # then the system of a machine tells that the other end does not answer
 
@@ -37,7 +38,7 @@ class End:
     # --- asyncio.Transport
 
     def get_extra_info(self, name: str, default: Any = None) -> Any:
-        return self.wire.address if name == "peername" else default
+        return (CALLER, self.wire.address[1]) if name == "peername" else default
 
     def is_closing(self) -> bool:
         return self._closing

@@ -53,14 +53,13 @@ def main(argv: Sequence[str]) -> int:
     """Run a centre with these arguments; gives the exit status."""
     arguments = _arguments(argv)
     try:
-        name = arguments.partner
-        partner = load_partner(Path(name) if Path(name).is_dir() else name)
+        partner = load_partner(arguments.partner)
         rules = Rules() if arguments.rules is None else load_rules(arguments.rules, partner)
     except (LayoutError, RuleError) as error:
         print(error, file=sys.stderr)  # noqa: T201
         return _WRONG
     if arguments.check:
-        print(f"{name}: ok for simulator")  # noqa: T201
+        print(f"{arguments.partner}: ok for simulator")  # noqa: T201
         return _OK
     logging.basicConfig(level=logging.INFO)
     centre = Centre(partner, rules, story=not arguments.no_story)

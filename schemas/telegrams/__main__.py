@@ -56,7 +56,7 @@ def check(path: _PathArgument = None) -> None:
 @app.command()
 def show(partner: _PartnerArgument, role: Role) -> None:
     """表示 Print a telegram's fields: offset, length, type, name, sample, meaning; and the sample's bytes."""
-    spec = _load(partner if partner in packaged() or not Path(partner).is_dir() else Path(partner))
+    spec = _load(partner)
     telegram = spec.telegrams[role]
     data = spec.encode(role, telegram.sample())
     console = Console(width=max(Console().width, 120))  # a narrower table cannot be read, in a file or a pipe

@@ -9,13 +9,12 @@ from schemas.telegrams.coding import compile_element, compile_positional
 from schemas.telegrams.errors import Problem
 from schemas.telegrams.fields import TYPES, Blank, Encoding, FieldSpec, Pad
 from schemas.telegrams.files import FIELD_KEYS, FIELDS, Faults, Table, add_missing, check_value, tables_in
-from schemas.telegrams.roles import REPORT_OF, Role
-from schemas.telegrams.vocabulary import FORBIDDEN, VOCABULARY, Value
+from schemas.telegrams.roles import Role
+from schemas.telegrams.vocabulary import FILLED, FORBIDDEN, VOCABULARY, Value
 
 _ALWAYS_IN_TELEGRAM = frozenset({"required", "offset"})
 # The keys concerned, the problem, the remedy.
 _Complaint = tuple[tuple[str, ...], str, str]
-_SENT_BY_US = frozenset(REPORT_OF) | {Role.KEEPALIVE_ANSWER}
 
 
 class Dictionary:
@@ -299,10 +298,13 @@ def check_role(faults: Faults, file: str, role: Role, fields: Sequence[FieldSpec
         if field.name in FORBIDDEN.get(role, frozenset()):
             remedy = "take it away; the original is named by its trace number"
             faults.add(file, field.name, f"a telegram of role {role.value} must not carry card data", remedy)
-        filled = field.name in VOCABULARY or field.const is not None or field.default is not None
-        if role in _SENT_BY_US and field.required and not filled:
-            remedy = "give it a const or a default, or a name of schemas/telegrams/vocabulary.py"
-            faults.add(file, field.name, "nothing in the gateway can fill this required field", remedy)
+            continue
+        filled = field.const is not None or field.default is not None or field.name in FILLED.get(role, {field.name})
+        if field.required and not filled:
+            remedy = (
+                "say `required = false`, give it a const or a default, or use one of the names in vocabulary.FILLED"
+            )
+            faults.add(file, field.name, f"the gateway does not always have a value for it in {role.value}", remedy)
 
 
 def same_form(one: FieldSpec, other: FieldSpec) -> bool:

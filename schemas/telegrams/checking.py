@@ -14,7 +14,7 @@ from schemas.telegrams.plans import Walk
 from schemas.telegrams.roles import FAMILY_OF, FAULT_COMMANDS, ORDINARY_REQUESTS, REPORT_OF, Family, Role
 from schemas.telegrams.settings import Settings
 from schemas.telegrams.spec import Candidates, Telegram
-from schemas.telegrams.vocabulary import Value
+from schemas.telegrams.vocabulary import FOUND_AGAIN_BY, Value
 
 # The telegrams that say what became of a request.
 WITH_RESULT = frozenset(
@@ -49,6 +49,7 @@ class PartnerChecks:
             roles = [role for role in Role if FAMILY_OF[role] is family]
             if family is Family.ERROR:
                 roles += [*REPORT_OF]
+                roles += dict.fromkeys(REPORT_OF[request] for request in (*ORDINARY_REQUESTS, *FAULT_COMMANDS))
             for role in roles:
                 usable = self._telegrams[role].required
                 for name in names:
@@ -56,6 +57,10 @@ class PartnerChecks:
                         problem = f"{family} matches by {name}, which {role.value} does not always carry"
                         remedy = "match by fields that are required in the request and in its report"
                         self._faults.add(PARTNER, "match", problem, remedy)
+        for name in self._settings.match_fields[Family.ERROR]:
+            if name not in FOUND_AGAIN_BY:
+                problem = f"error matches by {name}, which the next owner of a line does not know of what it inherits"
+                self._faults.add(PARTNER, "match", problem, f"use some of: {', '.join(sorted(FOUND_AGAIN_BY))}")
 
     def _sizes(self) -> None:
         most = self._settings.framing.max_length

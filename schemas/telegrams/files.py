@@ -177,7 +177,10 @@ def packaged() -> list[str]:
 
 
 def place_of(partner: str | Path) -> Traversable:
-    """The folder of a packaged partner by name, or of any by path. Raises `LayoutError` when there is none."""
+    """The folder of a packaged partner by name, or of any by path. Raises `LayoutError` when there is none.
+
+    A text is a name first: no folder that happens to lie here stands in for a packaged partner.
+    """
     if isinstance(partner, Path):
         if partner.is_dir():
             return partner
@@ -185,6 +188,8 @@ def place_of(partner: str | Path) -> Traversable:
         raise LayoutError(str(partner), [Fault(str(partner), None, problem, remedy)])
     if partner in packaged():
         return resources.files("schemas.telegrams") / partner
+    if Path(partner).is_dir():
+        return Path(partner)
     remedy = f"use one of: {', '.join(packaged())}; or give the path of a directory"
     raise LayoutError(partner, [Fault(partner, None, "no partner of this name comes with the package", remedy)])
 

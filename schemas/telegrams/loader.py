@@ -32,6 +32,8 @@ from schemas.telegrams.vocabulary import NEEDED
 def load_partner(partner: str | Path) -> PartnerSpec:
     """The telegrams of a partner: one that comes with the package by name, or any by the path of its directory.
 
+    So a configuration can say either in one text; a `Path` is always a directory.
+
     Raises `LayoutError`, which lists all faults of all files, each with its remedy.
     """
     place = place_of(partner)

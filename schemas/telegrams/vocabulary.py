@@ -9,7 +9,7 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import NamedTuple
 
-from schemas.telegrams.roles import FAULT_COMMANDS, ORDINARY_REQUESTS, REPORT_OF, Role
+from schemas.telegrams.roles import FAULT_COMMANDS, ORDINARY_REQUESTS, REPORT_OF, STATION_REQUESTS, Role
 
 Value = str | int
 
@@ -77,6 +77,24 @@ NEEDED: Mapping[Role, frozenset[str]] = MappingProxyType(
     | {Role.ERROR_REPORT: _ALL | {"error_code"}}
     | dict.fromkeys((Role.OPENING_ANSWER, Role.CLOSING_ANSWER), _ALL | {"result_code"})
 )
+
+# What the gateway always has a value for in a telegram it sends (egress/telegrams.py). Anything else may be absent, so
+# a field that is required must be one of these, or have a const or a default.
+_EVERY = frozenset({"company_code", "business_date", "sent_time", "trace_number", "route_number"})
+_ASKED = _EVERY | {"terminal_id", "pan", "expiry", "amount", "payment_method", "reference"}
+_TAKING_BACK = _ASKED | _ORIGINAL | {"original_amount"}
+_COMMANDED = _EVERY | _ORIGINAL | {"terminal_id", "amount", "original_type_code", "original_route_number"}
+_STATION = _EVERY | {"station_id"}
+FILLED: Mapping[Role, frozenset[str]] = MappingProxyType(
+    {Role.AUTHORISATION_REQUEST: _ASKED, Role.SALE_REQUEST: _ASKED}
+    | {Role.CANCEL_REQUEST: _TAKING_BACK, Role.REFUND_REQUEST: _TAKING_BACK}
+    | dict.fromkeys(FAULT_COMMANDS, _COMMANDED)
+    | dict.fromkeys((*STATION_REQUESTS, Role.KEEPALIVE_ANSWER), _STATION)
+    | dict.fromkeys((Role.OPENING_ANSWER, Role.CLOSING_ANSWER), _STATION | {"result_code"})
+)
+
+# By what an error report finds its telegram after the line was taken over: `sent` tells the next owner no more.
+FOUND_AGAIN_BY = frozenset({"company_code", "business_date", "trace_number", "route_number"})
 
 # A fault cancel names its original by trace number; card data has no business in it (PCI DSS 3.2).
 FORBIDDEN: Mapping[Role, frozenset[str]] = MappingProxyType(

@@ -133,7 +133,7 @@ def test_its_environment_is_the_developments_but_for_where_things_are() -> None:
     places = {"metrics_host": "-", "kafka": INSTALLATION.kafka, "keys": INSTALLATION.keys}
 
     def placeless(installation: Installation) -> Installation:
-        lines = tuple(line.model_copy(update={"host": "-"}) for line in installation.line)
+        lines = tuple(line.model_copy(update={"host": "-", "peers": ()}) for line in installation.line)
         door = installation.ingress.model_copy(update={"host": "-"})
         return installation.model_copy(update=places | {"line": lines, "ingress": door})
 

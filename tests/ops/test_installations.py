@@ -69,7 +69,8 @@ def test_what_is_quick_is_a_wait_and_nothing_else(tmp_path: Path) -> None:
         return {place: raw}
 
     for name in flat(QUICK):
-        assert name.endswith("_ms") or name.rpartition(".")[2] in ("commands_max", "troubles_max", "unsent_max"), name
+        counts = ("commands_max", "troubles_max", "unsent_max", "dials_per_minute")
+        assert name.endswith("_ms") or name.rpartition(".")[2] in counts, name
     made = load(Installation, write(tmp_path, "127.0.0.1:9092", waits=QUICK).file)
     assert {partner.report_timeout_ms for partner in made.partner} == {800}
 

@@ -154,6 +154,14 @@ RULES: dict[str, tuple[dict[str, int], dict[str, int], str]] = {
             "before the first probe is given up; raise it"
         ),
     ),
+    "a wait that ends before it begins": (
+        {"egress.reconnect_max_ms": 500},
+        {"egress.reconnect_max_ms": 499},
+        (
+            "egress.reconnect_max_ms is 499, less than egress.reconnect_ms 500: the wait before a call begins with the "
+            "one and ends with the other; raise it"
+        ),
+    ),
 }  # fmt: skip
 
 

@@ -74,6 +74,18 @@ def test_layouts_outside_the_package_are_as_good(name: str, tmp_path: Path) -> N
     assert own.encode(Role.SALE_REQUEST, values) == packaged_one.encode(Role.SALE_REQUEST, values)
 
 
+def test_a_text_is_a_packaged_partner_or_else_the_path_of_a_directory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = copy_of("cafis", tmp_path)
+    apply({"file": "partner.toml", "take": 'english = "CAFIS', "put": 'english = "Not CAFIS'}, place)
+    monkeypatch.chdir(tmp_path)
+    assert load_partner(str(place)).english.startswith("Not CAFIS")
+    assert load_partner("cafis").english.startswith("CAFIS"), "whatever lies in the working directory"
+    place.rename(tmp_path / "third")
+    assert load_partner("third").english.startswith("Not CAFIS")
+
+
 def test_a_further_partner_is_a_further_directory(tmp_path: Path) -> None:
     place = copy_of("cafis", tmp_path).rename(tmp_path / "third")
     apply({"file": "partner.toml", "take": 'name = "cafis"', "put": 'name = "third"'}, place)

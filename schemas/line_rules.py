@@ -1,0 +1,40 @@
+"""Who may call a line, and which of a line's settings contradict one another. Pure."""
+
+from collections.abc import Iterable
+from ipaddress import ip_address
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from schemas.installation import Installation, Line
+
+
+def faults_of_lines(installation: "Installation") -> Iterable[str]:
+    """One sentence each: the line, why it cannot be so, and the remedy."""
+    for line in installation.line:
+        yield from _when_it_dials(line) if line.mode == "dial" else _when_it_listens(line)
+
+
+def _when_it_listens(line: "Line") -> Iterable[str]:
+    if not line.peers and not _loopback(line.host):
+        yield (
+            f"line {line.name} listens on {line.host}, where anyone could call it: name the partner's addresses in its "
+            'peers, such as peers = ["192.0.2.1"]'
+        )
+    if line.second_call == "replace" and not line.peers and line.tls is None:
+        yield (
+            f"line {line.name}: with second_call = 'replace' anyone could push the partner out: name the partner's "
+            "addresses in its peers, or give it tls"
+        )
+
+
+def _when_it_dials(line: "Line") -> Iterable[str]:
+    if line.peers or line.second_call != "refuse":
+        yield f"line {line.name} dials, and nobody calls it: remove its peers and its second_call"
+
+
+def _loopback(host: str) -> bool:
+    """Whether only this machine reaches it."""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

@@ -1,0 +1,221 @@
+"""Who calls whom, and who is taken: dialling with its cap, callers by address, and the second call."""
+
+import asyncio
+import logging
+import re
+import socket
+
+import pytest
+from connecting_rig import FRAMING, HOST, Ears, a_line, called, seeking
+from line_rig import LINE, in_loop, until
+
+from egress.connection import Connection, Connector
+from schemas.installation import Egress
+
+# --- dialling -------------------------------------------------------------------------------------------------------
+
+
+@in_loop
+async def test_a_line_that_breaks_is_dialled_anew() -> None:
+    async with called() as partner, seeking(a_line(mode="dial", port=partner.port)) as rig:
+        await until(lambda: len(partner.calls) == 1, lambda: rig.ears.heard)
+        partner.calls[0].writer.close()
+        await until(lambda: len(partner.calls) == 2, lambda: rig.ears.heard)
+        await rig.hears("connected", "disconnected: the partner closed the connection", "connected")
+        assert (rig.attempts("connected"), rig.attempts("failed")) == (2, 0)
+
+
+@in_loop
+async def test_a_partner_that_takes_every_call_and_hangs_up_is_not_called_beyond_the_cap_and_that_is_told() -> None:
+    async with (
+        called(hangs_up=True) as partner,
+        seeking(a_line(mode="dial", port=partner.port), dials_per_minute=3) as rig,
+    ):
+        await until(lambda: len(rig.ears.heard) == 7, lambda: rig.ears.heard)
+        hung_up = ["connected", "disconnected: the partner closed the connection"]
+        assert rig.ears.heard[:-1] == hung_up * 3
+        told = re.fullmatch(
+            r"sought: the partner closed the connection; the next attempt in (\d+) s: 3 attempts in the last minute",
+            rig.ears.heard[-1],
+        )
+        assert told is not None
+        assert 1 <= int(told[1]) <= 60
+        assert len(partner.calls) == rig.attempts("connected") == 3
+
+
+@in_loop
+async def test_a_partner_that_is_not_there_is_told_with_its_address_and_the_cap() -> None:
+    with socket.create_server((HOST, 0)) as placeholder:
+        port = placeholder.getsockname()[1]
+    async with seeking(a_line(mode="dial", port=port), dials_per_minute=2) as rig:
+        await until(lambda: len(rig.ears.heard) == 2, lambda: rig.ears.heard)
+        first, second = rig.ears.heard
+        assert first.startswith(f"sought: {HOST}:{port}: ")
+        assert re.fullmatch(re.escape(first) + r"; the next attempt in \d+ s: 2 attempts in the last minute", second)
+        assert rig.attempts("failed") == 2
+
+
+# --- who may call ---------------------------------------------------------------------------------------------------
+
+
+@in_loop
+async def test_a_call_from_elsewhere_is_refused_at_once_counted_and_told_with_its_address(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async with seeking(a_line(peers=["192.0.2.0/24", "::1"])) as rig:
+        stranger = await rig.call()
+        stranger.send("0500")
+        name = stranger.name
+        assert await stranger.ended() == b""
+        assert rig.refused("stranger") == 1
+        assert rig.ears.heard == []
+        (told,) = [each for each in caplog.records if each.levelno == logging.WARNING]
+        assert told.getMessage() == "a call from a stranger was refused"
+        assert (told.__dict__["line"], told.__dict__["peer"]) == (LINE, name)
+
+
+@in_loop
+async def test_a_stranger_does_not_touch_the_partners_connection_whatever_the_rule_for_a_second_call() -> None:
+    line = a_line(peers=["127.0.0.2"], second_call="replace")
+    async with seeking(line) as rig:
+        reader, writer = await asyncio.open_connection(HOST, rig.port, local_addr=("127.0.0.2", 0))
+        await rig.hears("connected")
+        assert await (await rig.call()).ended() == b""
+        writer.write(FRAMING.wrap(b"0500"))
+        await rig.hears("connected", "received 0500")
+        assert rig.refused("stranger") == 1
+        writer.close()
+        assert await reader.read() == b""
+
+
+PEERS = ["192.0.2.1", "198.51.100.0/24", "2001:db8::/32"]
+CALLERS = {
+    ("192.0.2.1", 4_000): True,
+    ("192.0.2.2", 4_000): False,
+    ("198.51.100.255", 4_000): True,
+    ("198.51.101.0", 4_000): False,
+    ("::ffff:192.0.2.1", 4_000, 0, 0): True,  # as a socket of both families has it
+    ("::ffff:192.0.2.2", 4_000, 0, 0): False,
+    ("2001:db8::7", 4_000, 0, 0): True,
+    ("fe80::1%2", 4_000, 0, 2): False,
+    (): False,  # hung up before anybody could ask who it was
+}
+
+
+@pytest.mark.parametrize("address", CALLERS, ids=lambda address: address[0] if address else "nobody")
+def test_a_caller_is_known_by_its_address(address: tuple[object, ...]) -> None:
+    connector = Connector(a_line(peers=PEERS), FRAMING, Egress(metrics_port=0), Ears())
+    assert connector._is_known(address) is CALLERS[address]
+    assert Connector(a_line(), FRAMING, Egress(metrics_port=0), Ears())._is_known(address), "without peers: anyone"
+
+
+# --- the second call ------------------------------------------------------------------------------------------------
+
+
+@in_loop
+async def test_a_second_call_is_refused_and_counted_while_the_first_lives() -> None:
+    async with seeking(a_line(peers=["127.0.0.0/8"])) as rig:
+        first = await rig.call()
+        await rig.hears("connected")
+        assert await (await rig.call()).ended() == b""
+        assert rig.refused("second") == 1
+        first.send("0500")
+        await rig.hears("connected", "received 0500")
+
+
+REPLACED = ("connected", "disconnected: the partner called a second time", "connected")
+
+
+@in_loop
+async def test_a_second_call_takes_the_firsts_place_where_the_line_says_so() -> None:
+    async with seeking(a_line(peers=["127.0.0.0/8"], second_call="replace")) as rig:
+        first = await rig.call()
+        await rig.hears("connected")
+        second = await rig.call()
+        await rig.hears(*REPLACED)
+        assert await first.ended() == b""
+        first.send("of yesterday")
+        second.send("0500")
+        await rig.hears(*REPLACED, "received 0500")
+        assert rig.connector.connection is not None
+        rig.connector.connection.transmit(FRAMING.wrap(b"0510"))
+        await second.receive("0510")
+        assert rig.refused("second") == 0
+
+
+@in_loop
+async def test_what_a_replaced_connection_still_has_to_say_is_not_of_the_line() -> None:
+    async with seeking(a_line(peers=["127.0.0.0/8"], second_call="replace")) as rig:
+        await rig.call()
+        await rig.hears("connected")
+        old = rig.connector.connection
+        assert old is not None
+        old.pause_writing()
+        await rig.call()
+        replaced = ("connected", "not writable", *REPLACED[1:])
+        await rig.hears(*replaced)
+        old.resume_writing()
+        old.data_received(FRAMING.wrap(b"late"))
+        await old.closed.wait()
+        assert rig.ears.heard == list(replaced), "the line belongs to the second one"
+
+
+# --- gathered writes ------------------------------------------------------------------------------------------------
+
+
+class Wire(asyncio.Transport):
+    """Keeps what is written to it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.writes: list[bytes] = []
+
+    def write(self, data: bytes) -> None:  # type: ignore[override]
+        self.writes.append(data)
+
+
+@in_loop
+async def test_a_keep_alive_is_answered_in_the_turn_in_which_it_comes_however_much_is_queued() -> None:
+    ears = Ears()
+    connector = Connector(a_line(), FRAMING, Egress(metrics_port=0), ears)
+    connection, wire = Connection(connector), Wire()
+    connection.connection_made(wire)
+    ears.on_telegram = lambda _: connection.transmit(b"answer ")
+    loop = asyncio.get_running_loop()
+
+    def more() -> None:  # telegrams without end, in every turn
+        connection.transmit(b"telegram ")
+        if len(wire.writes) < 5:
+            loop.call_soon(more)
+
+    more()
+    await asyncio.sleep(0)
+    before = len(wire.writes)
+    connection.data_received(FRAMING.wrap(b"keep-alive"))
+    await asyncio.sleep(0)
+    (turn,) = wire.writes[before : before + 1]
+    assert turn.endswith(b"answer "), "with what had been queued before it, and before what is queued after it"
+    await until(lambda: len(wire.writes) >= 5, lambda: wire.writes)
+    assert b"".join(wire.writes).count(b"answer ") == 1
+
+
+# --- the second net -------------------------------------------------------------------------------------------------
+
+
+@in_loop
+async def test_the_system_looks_after_a_connection_too_where_it_can() -> None:
+    async with seeking(a_line(), probe_idle_ms=30_000, probe_timeout_ms=5_000) as rig:
+        await rig.call()
+        await rig.hears("connected")
+        assert rig.connector.connection is not None
+        assert rig.connector.connection._transport is not None
+        looked_at = rig.connector.connection._transport.get_extra_info("socket")
+        assert looked_at.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) == 1
+        for name, expected in (
+            ("TCP_KEEPIDLE", 30),
+            ("TCP_KEEPINTVL", 1),
+            ("TCP_KEEPCNT", 3),
+            ("TCP_USER_TIMEOUT", 35_000),
+        ):
+            if hasattr(socket, name):
+                assert looked_at.getsockopt(socket.IPPROTO_TCP, getattr(socket, name)) == expected, name

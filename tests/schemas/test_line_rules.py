@@ -1,0 +1,86 @@
+"""Who may call a line: what the configuration must say of it, and what it may not."""
+
+import copy
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from schemas.installation import Installation
+
+RAW = tomllib.loads(
+    (Path(__file__).parents[2] / "deploy" / "environments" / "development" / "denbun.toml").read_text("utf-8")
+)
+DIALS, LISTENS = 0, 1
+TLS = {"certificate": "line.pem", "key": "line.key", "authority": "partner.pem"}
+
+
+def told(line: int, **changes: Any) -> str:
+    """What is wrong with the development file whose line is changed so."""
+    raw = copy.deepcopy(RAW)
+    raw["line"][line] |= changes
+    try:
+        Installation.model_validate(raw)
+    except ValidationError as error:
+        (fault,) = error.errors(include_url=False)
+        place = ".".join(map(str, fault["loc"]))
+        return f"{place}: {fault['msg']}".removeprefix(": Value error, ")
+    return ""
+
+
+def test_the_lines_of_the_development_file_are_those_meant_here() -> None:
+    assert [line["mode"] for line in RAW["line"]] == ["dial", "listen"]
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.2", "::1", "localhost"])
+def test_a_line_that_only_this_machine_reaches_may_be_called_by_anyone(host: str) -> None:
+    assert told(LISTENS, host=host) == ""
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "", "192.0.2.7", "gateway.example"])
+def test_any_other_must_say_who_may_call_it(host: str) -> None:
+    anyone = (
+        f"line cardnet-1 listens on {host}, where anyone could call it: name the partner's addresses in its peers, "
+        'such as peers = ["192.0.2.1"]'
+    )
+    assert told(LISTENS, host=host) == anyone
+    assert told(LISTENS, host=host, tls=TLS) == anyone, "a certificate is shown to whoever may try"
+    assert told(LISTENS, host=host, peers=["192.0.2.1", "198.51.100.0/24", "2001:db8::/32"]) == ""
+
+
+@pytest.mark.parametrize("peer", ["192.0.2.1/24", "centre.example", "", "192.0.2.0/33"])
+def test_a_peer_is_an_address_or_a_network(peer: str) -> None:
+    assert told(LISTENS, peers=["192.0.2.1", peer]) == "line.1.peers.1: value is not a valid IPv4 or IPv6 network"
+
+
+def test_a_second_call_replaces_the_first_only_where_the_caller_is_known() -> None:
+    assert told(LISTENS, second_call="replace") == (
+        "line cardnet-1: with second_call = 'replace' anyone could push the partner out: name the partner's addresses "
+        "in its peers, or give it tls"
+    )
+    assert told(LISTENS, second_call="replace", peers=["127.0.0.1"]) == ""
+    assert told(LISTENS, second_call="replace", tls=TLS) == ""
+
+
+@pytest.mark.parametrize("change", [{"peers": ["192.0.2.1"]}, {"second_call": "replace"}])
+def test_what_is_for_lines_that_are_called_is_refused_for_one_that_dials(change: dict[str, Any]) -> None:
+    assert told(DIALS, **change) == "line cafis-1 dials, and nobody calls it: remove its peers and its second_call"
+    assert told(DIALS, tls=TLS) == ""
+
+
+def test_tls_of_a_line_always_shows_the_partners_certificate_too() -> None:
+    assert told(LISTENS, tls={"certificate": "line.pem", "key": "line.key"}) == "line.1.tls.authority: Field required"
+
+
+def test_every_fault_of_every_line_is_told_at_once() -> None:
+    raw = copy.deepcopy(RAW)
+    raw["line"][DIALS]["peers"] = ["192.0.2.1"]
+    raw["line"][LISTENS]["host"] = "0.0.0.0"
+    raw["router"]["confirm_ms"] = 1
+    with pytest.raises(ValidationError) as raised:
+        Installation.model_validate(raw)
+    (fault,) = raised.value.errors(include_url=False)
+    begun = ("line cafis-1 dials", "; line cardnet-1 listens on 0.0.0.0", "; router.confirm_ms is 1")
+    assert sorted(begun, key=fault["msg"].index) == list(begun)
