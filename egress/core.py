@@ -82,6 +82,7 @@ class LineCore:
     _in_flight: int = 0
     _writable: bool = True
     _draining: bool = False
+    _connections: int = 0  # that there have been
     _untold: dict[int, int] = field(default_factory=dict)  # of each dispatch, how much is not stored yet
     _told_holds: set[int] = field(default_factory=set)
     _inherited: dict[str, int] = field(default_factory=dict)  # transactions, and the last dispatch known of each
@@ -239,7 +240,7 @@ class LineCore:
             assert isinstance(first, Numbers)
             self.routes.hold(first.route_number, job.transaction_id)
             job.holds = first
-        job.stage = Stage.STORING
+        job.stage, job.connection = Stage.STORING, self._connections
         self._known.put(job.transaction_id, job.attempt, job.numbers, now_ms)
         self._acts.append(Store(job.offset, job.key, sent(job, self.node, now_ms)))
 
@@ -256,7 +257,8 @@ class LineCore:
         job = self._jobs[offset]
         if job.stage is Stage.WITHHOLDING:
             self._unsent(job, now_ms)
-        elif not self.station.open:
+        elif not self.station.open or job.connection != self._connections:
+            # Whoever took the line meanwhile has broken our connection, and may have cancelled this over its own.
             self._not_transmitted(job, not_open(job), now_ms)
         elif now_ms > job.send_by_ms:
             self._not_transmitted(job, too_late(job), now_ms)
@@ -302,6 +304,7 @@ class LineCore:
     def connected(self, now_ms: int) -> list[Act]:
         """There is a connection to the partner."""
         self._writable = True
+        self._connections += 1
         self._acts += self.station.connected(now_ms)
         return self._flush()
 

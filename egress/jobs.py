@@ -56,6 +56,7 @@ class Job:
     stage: Stage = Stage.WAITING
     numbers: Numbers | None = None
     data: bytes = b""
+    connection: int = 0  # the line's when `sent` was told of it: it goes out over that one, or never
     match: tuple[Value, ...] | None = None
     error_match: tuple[Value, ...] = ()
     reason: Reason | None = None

@@ -1,9 +1,10 @@
 """The merchants' servers: the real client library in processes of the world, and what each caller was told."""
 
 import asyncio
-from collections.abc import Callable, Collection, Coroutine
+from collections.abc import Callable, Collection, Coroutine, Iterable
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import count
 from typing import Any
 
 from client import Client, ClientError, ConnectError, OutcomeUnknown, RequestRefused
@@ -20,6 +21,8 @@ from simulation.world import MS, Node, Process, World
 
 _UNDER_WAY = ("being_cancelled", "in_process")
 _AGAIN_S = 0.3
+_NEW_YEN = 1_000_000  # no centre has a rule about it
+_NEW_WAIT_MS = 3_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,7 +179,7 @@ class _Mute(asyncio.Protocol):
 
 
 class Merchants:
-    """All clients: two tills for each customer, and those that vanish or keep mute."""
+    """All clients: two tills for each customer, those that vanish or keep mute, and newcomers after all of it."""
 
     def __init__(self, world: World, network: Network) -> None:
         self.world = world
@@ -184,6 +187,7 @@ class Merchants:
         self.paper = Paper()
         self.tills: dict[tuple[str, int], Till] = {}
         self.auditors: dict[str, Till] = {}
+        self.unserved: dict[str, None] = {}  # customers whose newcomer has no payment approved yet
         self._audited: set[str] = set()
 
     def till(self, customer: str, number: int) -> Till:
@@ -248,6 +252,21 @@ class Merchants:
         loop.call_soon(lambda: loop.create_task(ask()))
         if payment.manner is Manner.VANISHES:
             self.world.after(payment.leaves_us + 5 * MS, None, process.kill)
+
+    def welcome(self, customers: Iterable[str]) -> None:
+        """Have somebody new of each customer pay until a payment is approved: to settle alone is of no use."""
+        for customer in customers:
+            self.unserved[customer] = None
+            newcomer = Till(self.world, self.network, self.paper, customer, "newcomer")
+            newcomer.do(partial(self._until_served, newcomer))
+
+    async def _until_served(self, newcomer: Till) -> None:
+        for number in count():
+            asked = Asked(newcomer.customer, f"new{number}", None, Kind.SALE, _NEW_YEN)
+            if await newcomer.pay(asked, _NEW_WAIT_MS) == "approved":
+                del self.unserved[newcomer.customer]
+                return
+            await asyncio.sleep(_AGAIN_S)
 
     @property
     def busy(self) -> bool:

@@ -17,6 +17,7 @@ from simulation.world import MS, SECOND, Process, Strand
 
 _IDLE_US = 800 * MS  # an empty poll takes longer than asked for: so do fewer of them
 _IDLE_MEMBER_US = 250 * MS  # of a member, whose service looks at its deadlines between polls
+_HEARD_US = 20 * MS  # so long may an acknowledgement lie unheard, where that of another was expected earlier
 _COMMIT_US = (20 * MS, 600 * MS)
 
 
@@ -205,7 +206,7 @@ class SimSender:
         now_us, awaited_us = self._broker.world.now_us, self._awaited_us
         while awaited_us and awaited_us[0] < now_us:
             heappop(awaited_us)
-        return max(MS, awaited_us[0] - now_us if awaited_us else 0) / SECOND
+        return max(MS, min(_HEARD_US, awaited_us[0] - now_us) if awaited_us else 0) / SECOND
 
     def close(self) -> None:
         while (again_s := self.serve()) is not None:

@@ -12,7 +12,7 @@ from simulation.world import MS, Process, World
 
 _SHORT_US = (20 * MS, 900 * MS)
 _LONG_US = (SESSION_US + 50 * MS, 5_000 * MS)
-_APART_MS = 600  # the clocks of two nodes differ by no more; the installation's graces are longer
+APART_MS = 600  # the clocks of two nodes differ by no more; the installation's graces are longer
 _AT_STEPS = (Mischief.CRASH, Mischief.FREEZE, Mischief.FREEZE_LONG)
 NEVER = 1 << 60
 
@@ -157,7 +157,7 @@ class Imp:
 
     def _clock(self) -> None:
         name = self._world.chance.choice(list(self._machines.nodes))
-        offset_ms = self._world.chance.randint(-_APART_MS // 2, _APART_MS // 2)
+        offset_ms = self._world.chance.randint(-APART_MS // 2, APART_MS // 2)
         if self._allowed(Mischief.CLOCK, f"{name} to {offset_ms} ms"):
             self._machines.nodes[name].offset_us = offset_ms * MS
 

@@ -21,7 +21,9 @@ from schemas.records import (
     LineTaken,
     RequestAccepted,
     RouteHeld,
+    SendRequest,
     Stage,
+    TelegramSent,
     TransactionState,
 )
 from simulation import standins
@@ -29,9 +31,9 @@ from simulation.broker import Broker
 from simulation.centres import CentreProcess
 from simulation.clients import Merchants
 from simulation.machines import Machines, plant
-from simulation.mischief import Imp
+from simulation.mischief import APART_MS, Imp
 from simulation.network import Network
-from simulation.plan import Plan, plan_of
+from simulation.plan import CUSTOMERS, Plan, plan_of
 from simulation.world import MS, SECOND, World
 
 SETTLE_US = 90 * SECOND  # longer than every wait of a transaction together
@@ -136,6 +138,7 @@ class Whole:
         self.world.run(self.plan.safety_us)
         self.imp.end()
         self.world.run(self.world.now_us + _AGAIN_US)
+        self.merchants.welcome(CUSTOMERS)
         self.settle()
         if self.plan.restarts and not self.world.troubles:
             self.take_anew()
@@ -169,6 +172,7 @@ class Whole:
         why = [f"nobody is told of {each}" for each in paper.asked if each not in paper.at_last]
         why += [f"{each} is not read yet" for each in latest.accepted if each not in latest.transactions]
         why += ["a till waits"] if self.merchants.busy else []
+        why += [f"{each} gets no payment approved" for each in self.merchants.unserved]
         why += [f"{each} is frozen" for each in self.machines.running.values() if each.frozen]
         why += [f"{each} is {state.stage}" for each, state in latest.transactions.items() if not state.stage.ended]
         why += [
@@ -200,7 +204,31 @@ class Whole:
             texts={"notes": told.encode()},
             secrets=_SECRETS,
         )
-        return [f"{finding.number}: {each}" for finding in report(evidence) for each in finding.offenders]
+        found = [f"{finding.number}: {each}" for finding in report(evidence) for each in finding.offenders]
+        return [*found, *self._sent_too_late(evidence)]
+
+    def _sent_too_late(self, evidence: Evidence) -> Iterator[str]:
+        """Requests that a centre has booked although the log did not hold that they go out before their time was over.
+
+        The money report cannot tell: in its evidence no clock is everybody's.
+        """
+        for line, station in evidence.stations.items():
+            booked = {
+                (row["business_date"], row["trace_number"])
+                for rows in evidence.ledgers.values()
+                for row in rows
+                if row["station"] == station
+            }
+            orders = map(wire.decode, evidence.topics[f"dispatch.{line}"])
+            send_by_ms = {each.transaction_id: each.send_by_ms for each in orders if isinstance(each, SendRequest)}
+            for message in evidence.topics[f"sent.{line}"]:
+                sent = wire.decode(message)
+                if not isinstance(sent, TelegramSent) or sent.attempt:
+                    continue
+                late_ms = message.timestamp_ms - send_by_ms[sent.transaction_id] - APART_MS
+                if late_ms > 0 and (sent.business_date, sent.trace_number) in booked:
+                    yield f"{sent.transaction_id} went onto {line} after its time to be sent"
+                booked.discard((sent.business_date, sent.trace_number))  # a former owner may write it once more
 
     def _takeovers(self) -> int:
         return sum(

@@ -319,6 +319,13 @@ SCENARIOS = {
            70 ask d            -> sent d#0 t5 r1
            71 release a        ->
     """,
+    "stored when the connection is another one: it never goes out, for its cancel may have": """
+            0 ask a            -> sent a#0 t1 r1
+            1 broken           -> line connecting
+            2 opened           -> line opening, transmit opening_request, line open
+            3 stored           -> never a line_not_open
+            4 ask b            -> sent b#0 t2 r2
+    """,
     "closing: what waits is left to the next owner": """
             0 ask a            -> sent a#0 t1 r1
             1 drain            -> line closing

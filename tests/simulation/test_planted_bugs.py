@@ -9,6 +9,7 @@ import pytest
 from rich.console import Console
 from simulated import first_failure
 
+import egress.core
 import router.core
 from egress.core import LineCore
 from egress.numbers import TraceNumbers
@@ -83,6 +84,21 @@ def tell_settled_before_it_is_stored(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Session, "_ack", hasty)
 
 
+def hear_no_acknowledgement(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Session, "_ack", lambda *_: [])
+
+
+def send_what_is_too_late(patch: pytest.MonkeyPatch) -> None:
+    job_of = egress.core.job_of
+
+    def patient(*order: Any) -> Any:
+        job = job_of(*order)
+        job.send_by_ms += 60_000
+        return job
+
+    patch.setattr(egress.core, "job_of", patient)
+
+
 def act_although_another_owns_the_states(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(OwnedLoop, "_settle", lambda *_: None)
 
@@ -121,6 +137,8 @@ PLANTED: Sequence[Plant] = (
     let_a_late_report_change_the_end,
     name_another_original,
     tell_settled_before_it_is_stored,
+    hear_no_acknowledgement,
+    send_what_is_too_late,
     act_although_another_owns_the_states,
     send_although_another_owns_the_line,
     use_trace_numbers_again,
