@@ -34,4 +34,12 @@ class Hang(NamedTuple):
     reason: str
 
 
-Act = Store | Tell | Transmit | Hang
+class Seek(NamedTuple):
+    """Seek a connection, and another whenever it breaks."""
+
+
+class Rest(NamedTuple):
+    """Seek none any more, and break what there is."""
+
+
+Act = Store | Tell | Transmit | Hang | Seek | Rest

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 
 from egress.acts import Act, Store, Tell, Transmit
 from egress.flights import Flights
-from egress.holds import IN_DOUBT, asking_about, held
+from egress.holds import IN_DOUBT, OPERATOR, asking_about, held, held_by_order
 from egress.jobs import (
     CANCELS,
     Job,
@@ -37,7 +37,7 @@ from egress.numbers import Numbers, business_date
 from egress.offsets import Offsets
 from egress.preparing import Preparing
 from egress.routes import Routes
-from egress.station import ANSWERS, ASKED, Station
+from egress.station import ANSWERS, ASKED, Load, Station
 from egress.telegrams import (
     OpenCard,
     Telegrams,
@@ -48,9 +48,12 @@ from pipeline.timers import Timers
 from schemas.installation import Egress, Line
 from schemas.records import (
     Doubt,
+    LineOrdered,
     NotCancelled,
     Record,
     ReleaseRoute,
+    RouteOrderAnswered,
+    RouteOrdered,
     SendCancel,
     StrayTelegram,
     TelegramSent,
@@ -90,7 +93,7 @@ class LineCore:
 
     def __post_init__(self) -> None:
         telegrams = Telegrams(self.line, self.partner)
-        self.station = Station(self.line, self.partner, telegrams, self.times, self.node)
+        self.station = Station(self.line, self.partner, telegrams, self.times, self.node, lambda: self.load)
         self.routes = Routes(*self.line.routes)
         self._offsets = Offsets(0)
         self._flights = Flights(self.partner)
@@ -108,6 +111,11 @@ class LineCore:
         return self._in_flight
 
     @property
+    def load(self) -> Load:
+        """What the line is busy with."""
+        return Load(self._in_flight, len(self._cancels), self.routes.held)
+
+    @property
     def waiting(self) -> int:
         return len(self._requests) + len(self._cancels)
 
@@ -122,8 +130,8 @@ class LineCore:
 
     # --- ownership
 
-    def take(self, found: Takeover, now_ms: int) -> list[Act]:
-        """Begin to own the line, with what its last owner left."""
+    def take(self, found: Takeover, now_ms: int, order: LineOrdered | None = None) -> list[Act]:
+        """Begin to own the line, with what its last owner left, and as an operator has ordered last."""
         self._offsets = Offsets(found.position)
         self._known.since_ms = found.known_since_ms
         self._preparing.trace_numbers.day_began(business_date(now_ms), found.day_began_at)
@@ -131,7 +139,8 @@ class LineCore:
         carried = {each.route_number: each.transaction_id for each in found.sent if isinstance(each, TelegramSent)}
         for each in found.holds:
             key = self._hold_key(each.route_number)
-            if carried.get(each.route_number, each.transaction_id) != each.transaction_id:
+            ordered = each.transaction_id.startswith(OPERATOR)
+            if not ordered and carried.get(each.route_number, each.transaction_id) != each.transaction_id:
                 self._tell("holds", key, None, None)  # the route was free again, for it has carried another
                 continue
             self.routes.hold(each.route_number, each.transaction_id)
@@ -152,8 +161,13 @@ class LineCore:
             if record.dispatch_offset >= found.position:
                 holds = numbers is not None and carried[numbers.route_number] == record.transaction_id
                 self._inherit(record, numbers, now_ms, holds=holds)
-        self._acts += self.station.dialling(now_ms)
+        self._acts += self.station.begin(order, now_ms)
         return self._flush()
+
+    def ordered(self, order: LineOrdered, now_ms: int) -> list[Act]:
+        """An operator orders what the line shall be."""
+        self._acts += self.station.ordered(order, now_ms)
+        return self._pump(now_ms)
 
     def _inherit(
         self, record: TelegramSent | TelegramWithheld, numbers: Numbers | None, now_ms: int, *, holds: bool
@@ -185,9 +199,14 @@ class LineCore:
 
     # --- orders
 
-    def dispatched(self, offset: int, key: bytes, record: Order | ReleaseRoute, now_ms: int) -> list[Act]:
+    def dispatched(
+        self, offset: int, key: bytes, record: Order | ReleaseRoute | RouteOrdered, now_ms: int
+    ) -> list[Act]:
         """An order for this line."""
         self._offsets.read(offset)
+        if isinstance(record, RouteOrdered):
+            self._route_ordered(offset, record, now_ms)
+            return self._pump(now_ms)
         if isinstance(record, ReleaseRoute):
             if self._inherited.get(record.transaction_id, -1) < offset:  # or it is read again, and meant an older hold
                 self._let_go(record.transaction_id, offset)
@@ -208,7 +227,12 @@ class LineCore:
 
     def _pump(self, now_ms: int) -> list[Act]:
         """Let what waits go, as far as line and routes allow."""
-        if self.station.open and self._writable and not self._draining:
+        if (why := self.station.refusal) is not None:
+            while self._requests:
+                job = self._requests.popleft()
+                if job.stage is Stage.WAITING:
+                    self._withhold(job, why, now_ms)
+        if self.station.carries and self._writable and not self._draining:
             blocked: list[Job] = []
             while self._cancels:
                 job = self._cancels.popleft()
@@ -219,7 +243,11 @@ class LineCore:
                 else:
                     blocked.append(job)
             self._cancels.extend(blocked)
-            while self._requests and (self.routes.free or self._requests[0].stage is not Stage.WAITING):
+            while (
+                self.station.open
+                and self._requests
+                and (self.routes.free or self._requests[0].stage is not Stage.WAITING)
+            ):
                 job = self._requests.popleft()
                 if job.stage is Stage.WAITING:
                     self._put(job, now_ms)
@@ -257,7 +285,7 @@ class LineCore:
         job = self._jobs[offset]
         if job.stage is Stage.WITHHOLDING:
             self._unsent(job, now_ms)
-        elif not self.station.open or job.connection != self._connections:
+        elif not self.station.carries or job.connection != self._connections:
             # Whoever took the line meanwhile has broken our connection, and may have cancelled this over its own.
             self._not_transmitted(job, not_open(job), now_ms)
         elif now_ms > job.send_by_ms:
@@ -298,7 +326,7 @@ class LineCore:
 
     def sought(self, trouble: str | None, now_ms: int) -> list[Act]:
         """There is no connection yet."""
-        self._acts += self.station.dialling(now_ms, trouble)
+        self._acts += self.station.sought(now_ms, trouble)
         return self._flush()
 
     def connected(self, now_ms: int) -> list[Act]:
@@ -344,6 +372,7 @@ class LineCore:
         if not late:  # a late one has left its route already, which may carry another telegram by now
             self.routes.give_back(job.numbers.route_number)
         line, command = self.line.name, job.command
+        self._acts += self.station.reported(now_ms, in_error=message.role is Role.ERROR_REPORT)
         if command is None:
             report = reported(self.partner, job.transaction_id, line, job.numbers, message, late, now_ms)
             self._tell("reports", job.key, report, offset)
@@ -364,7 +393,7 @@ class LineCore:
         for job in [each for each in self._jobs.values() if each.stage is Stage.SENT]:
             self._silent(job, Doubt.LINE_BROKE, now_ms)
         self._acts += self.station.disconnected(now_ms, reason)
-        return self._flush()
+        return self._pump(now_ms)
 
     def writable(self, writable: bool, now_ms: int) -> list[Act]:
         """Whether the partner takes what is transmitted."""
@@ -392,13 +421,15 @@ class LineCore:
         return self._pump(now_ms)
 
     def _why_waiting(self, job: Job) -> Reason:
-        if not self.station.open or not self._writable:
+        if not self.station.carries or not self._writable:
             return not_open(job)
         return no_route(job)
 
     def _silent(self, job: Job, doubt: Doubt, now_ms: int) -> None:
         self._in_flight -= 1
         self._in_doubt(job, doubt, now_ms)
+        if doubt is Doubt.SILENCE and job.command is None:
+            self._acts += self.station.silent(now_ms)
 
     def _in_doubt(self, job: Job, doubt: Doubt, now_ms: int, *, holds: bool = True) -> None:
         """Nobody knows what became of what was on the line: its route is held, its cancel begins or goes on."""
@@ -460,6 +491,36 @@ class LineCore:
             if offset is not None and offset not in self._offsets:
                 self._offsets.open(offset)
             self._tell("holds", self._hold_key(route), None, offset)
+
+    def _route_ordered(self, offset: int, order: RouteOrdered, now_ms: int) -> None:
+        """An operator takes a route out of use, or ends whatever hold is on it."""
+        route = order.route_number
+        holder = self.routes.holder(route)
+        if order.hold:
+            done = self.routes.hold(route, f"{OPERATOR}{order.order_id}") or holder == f"{OPERATOR}{order.order_id}"
+            if done:
+                self._told_holds.add(route)
+                self._tell("holds", self._hold_key(route), held_by_order(order, self.line.name), offset)
+        else:
+            done = holder is not None
+            if holder is not None:
+                self._offsets.open(offset)
+                self._let_go(holder, offset)
+        if offset not in self._offsets:
+            self._offsets.open(offset)
+        answer = RouteOrderAnswered(
+            order_id=order.order_id,
+            line=self.line.name,
+            route_number=route,
+            hold=order.hold,
+            operator=order.operator,
+            reason=order.reason,
+            node=self.node,
+            done=done,
+            released=None if order.hold else holder,
+            answered_ms=now_ms,
+        )
+        self._tell("line-answers", self.line.name.encode(), answer, offset)
 
     def _hold_key(self, route: int) -> bytes:
         return f"{self.line.name}/{route}".encode()

@@ -6,9 +6,12 @@ from egress.acts import Tell
 from egress.jobs import CANCELS, Job
 from egress.numbers import Numbers
 from schemas.identity import key_of
-from schemas.records import CancelSilent, Command, Doubt, ReportMissing, RouteHeld
+from schemas.records import CancelSilent, Command, Doubt, ReportMissing, RouteHeld, RouteOrdered
 
 IN_DOUBT = "in_doubt"
+OPERATOR = "operator:"
+"""Stands before an order's id where otherwise the transaction stands: a hold that no cancel will end."""
+
 _CANCEL = "cancel"
 
 
@@ -26,12 +29,28 @@ def held(job: Job, about: Numbers, line: str, now_ms: int) -> RouteHeld:
     )
 
 
+def held_by_order(order: RouteOrdered, line: str) -> RouteHeld:
+    """The route is held because an operator ordered so."""
+    return RouteHeld(
+        line=line,
+        route_number=order.route_number,
+        transaction_id=f"{OPERATOR}{order.order_id}",
+        trace_number=0,
+        business_date="",
+        reason=f"{order.operator}: {order.reason}",
+        since_ms=order.ordered_ms,
+        expires_ms=None,
+    )
+
+
 def asking_about(found: RouteHeld, now_ms: int) -> Iterator[Tell]:
     """What router and faults are told of a hold that was found on taking the line over.
 
     A former owner that was frozen may have written it after everything had ended. Whoever knows that releases the
     route; whoever still has to do with it finds nothing new: attempt 0 is none of any cancel.
     """
+    if found.transaction_id.startswith(OPERATOR):
+        return
     key = key_of(found.transaction_id).encode()
     if found.reason == IN_DOUBT:
         missing = ReportMissing(

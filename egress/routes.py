@@ -59,6 +59,10 @@ class Routes:
         self._held_by.setdefault(transaction_id, set()).add(route)
         return True
 
+    def holder(self, route: int) -> str | None:
+        """For whom the route is held."""
+        return self._held.get(route)
+
     def held_for(self, transaction_id: str) -> int | None:
         """A route that is held for this transaction."""
         return min(self._held_by.get(transaction_id, ()), default=None)

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Any
 
 from egress.config import Settings
@@ -13,11 +13,15 @@ from egress.telegrams import CardData, CardDataUnreadable, OpenCard
 from egress.tenure import Surroundings, Tenure
 from pipeline.bridge import LoopReader, LoopWriter
 from pipeline.log import GroupReader, Log, Message, TopicPartition
+from pipeline.spans import read_span
+from schemas import wire
 from schemas.cards import CardError, unpack_card, unpack_sensitive
 from schemas.installation import Line
-from schemas.records import SendRequest
+from schemas.records import LineOrdered, SendRequest
 from schemas.sealing import CARD, SENSITIVE, KeyRing, SealError
 from schemas.topics import Topics
+
+_IDLE_S = 0.5  # between looks for orders: a person waits for them
 
 _log = logging.getLogger(__name__)
 
@@ -48,12 +52,15 @@ def opener(ring: KeyRing) -> OpenCard:
 class LineOwner:
     """Waits for one line to be given to this process, owns it, gives it up."""
 
-    def __init__(self, around: Surroundings, line: Line, settings: Settings, member: str) -> None:
+    def __init__(
+        self, around: Surroundings, line: Line, settings: Settings, member: str, orders: Mapping[str, LineOrdered]
+    ) -> None:
         self._around = around
         self._line = line
         self._partner = settings.partners[line.partner]
         self._places = Places.of(around.topics, line.name)
         self._member = member
+        self._orders = orders
         self._loop = asyncio.get_running_loop()
         self._tenure: Tenure | None = None
         self._group: GroupReader | None = None
@@ -66,6 +73,11 @@ class LineOwner:
         await self._dispatches.close()
 
     # --- on the loop
+
+    def ordered(self, order: LineOrdered) -> None:
+        """An operator orders what the line shall be."""
+        if self._tenure is not None:
+            self._tenure.ordered(order)
 
     def _dispatched(self, messages: Sequence[Message]) -> None:
         if self._tenure is not None:
@@ -92,7 +104,7 @@ class LineOwner:
             writer.close()
         self._tenure = Tenure(around, self._line, self._partner, self._places, taken)
         self._tenure.position = found.position
-        self._on_loop(self._tenure.start(found))
+        self._on_loop(self._tenure.start(found, self._orders.get(self._line.name)))
         seconds = time.monotonic() - began
         around.metrics.takeover.labels(self._line.name).observe(seconds)
         _log.info("line taken", extra={"line": self._line.name, "known": len(found.sent), "seconds": round(seconds, 3)})
@@ -136,7 +148,8 @@ class EgressServer:
         self._node = node
         self._member = f"{rank}-{node}"
         self._now_ms = now_ms
-        self._owners: list[LineOwner] = []
+        self._owners: dict[str, LineOwner] = {}
+        self._orders: dict[str, LineOrdered] = {}
         self.failed: asyncio.Future[None]
 
     async def start(self) -> None:
@@ -156,11 +169,29 @@ class EgressServer:
             now_ms=self._now_ms,
             fail=self._fail,
         )
-        self._owners = [LineOwner(around, line, self._settings, self._member) for line in self._settings.lines]
+        await self._follow_orders()
+        for line in self._settings.lines:
+            self._owners[line.name] = LineOwner(around, line, self._settings, self._member, self._orders)
+
+    async def _follow_orders(self) -> None:
+        """Know what operators have ordered until now, then hear what they order."""
+        place, name = TopicPartition(self._topics("line-orders"), 0), f"egress-{self._node}-orders"
+        start, end = await asyncio.to_thread(self._log.span, place)
+        self._ordered(await asyncio.to_thread(lambda: list(read_span(self._log, name, place, start, end))))
+        self._following = LoopReader(
+            name, lambda: self._log.reader(name, {place: end}), self._ordered, self._fail, idle_s=_IDLE_S
+        )
+
+    def _ordered(self, messages: Sequence[Message]) -> None:
+        for message in messages:
+            order = wire.decode_as(LineOrdered, message)
+            self._orders[order.line] = order
+            if (owner := self._owners.get(order.line)) is not None:
+                owner.ordered(order)
 
     async def stop(self) -> None:
         """Give up every line in order."""
-        await asyncio.gather(*(owner.close() for owner in self._owners))
+        await asyncio.gather(*(owner.close() for owner in self._owners.values()), self._following.close())
         await self._writer.close()
 
     def _fail(self, error: BaseException) -> None:

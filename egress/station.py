@@ -1,17 +1,25 @@
-"""The life of a line's connection: opening 開局, keep-alive 疎通確認, closing 閉局. Pure.
+"""A line's station 開局・閉局 on its way through `egress.station_table`: its telegrams, its waits, its wish. Pure."""
 
-CLOSED ─▶ CONNECTING ─connected─▶ OPENING ─answer─▶ OPEN ─close─▶ CLOSING ─answer─▶ CLOSED
-▲                      │ refused, silent │                 │ silent
-└──────────────────────┴──── broken ─────┘                 └─▶ CLOSED
-"""
-
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple, assert_never
 
-from egress.acts import Act, Hang, Tell, Transmit
+from egress.acts import Act, Hang, Rest, Seek, Tell, Transmit
+from egress.breaker import Breaker
+from egress.station_table import CARRIES, TABLE, WISHES, Deed, Event
 from egress.telegrams import Telegrams
 from schemas.installation import Egress, Line
-from schemas.records import LineStage, LineState, Outcome
+from schemas.records import (
+    ITS_OWNERS_END,
+    LineOrder,
+    LineOrderAnswered,
+    LineOrdered,
+    LineStage,
+    LineState,
+    LineWish,
+    Outcome,
+)
+from schemas.refusals import Refusal
 from schemas.telegrams import Message, PartnerSpec, Role
 
 _ANSWER_TO = {
@@ -28,6 +36,25 @@ _TELL_AGAIN_MS = 5_000  # so long may a former owner, who has not noticed yet, h
 ANSWERS = frozenset({Role.OPENING_ANSWER, Role.CLOSING_ANSWER, Role.KEEPALIVE_ANSWER})
 ASKED = frozenset(_ANSWER_TO)
 
+_WISH_OF = {LineOrder.OPEN: LineWish.OPEN, LineOrder.DRAIN: LineWish.DRAINED, LineOrder.CLOSE: LineWish.CLOSED}
+_EVENT_OF = dict(zip(LineWish, WISHES, strict=True))
+
+
+class Load(NamedTuple):
+    """What a line is busy with."""
+
+    in_flight: int
+    cancels_waiting: int
+    routes_held: int
+
+
+class Wish(NamedTuple):
+    """What the station should be, who says so, and until when he needs not be asked again."""
+
+    what: LineWish
+    by: str
+    until_ms: int | None
+
 
 @dataclass(frozen=True, slots=True)
 class _Awaited:
@@ -41,33 +68,127 @@ class _Awaited:
 class Station:
     """One line's station. `stage` says where it stands; what it wants done is returned."""
 
-    def __init__(self, line: Line, partner: PartnerSpec, telegrams: Telegrams, times: Egress, node: str) -> None:
+    def __init__(
+        self, line: Line, partner: PartnerSpec, telegrams: Telegrams, times: Egress, node: str, load: Callable[[], Load]
+    ) -> None:
         self.stage = LineStage.CLOSED
+        self.breaker = Breaker(times.breaker)
         self._line = line
+        self._calendar = line.calendar
         self._partner = partner
         self._telegrams = telegrams
         self._times = times
         self._node = node
+        self._load = load
         self._trace_number = partner.trace_range[0] - 1
         self._awaited: _Awaited | None = None
         self._reason: str | None = None
+        self._order: LineOrdered | None = None
+        self._ending = False
+        self._wish = Wish(LineWish.OPEN, "calendar", 0)
+        self._wished_since_ms = 0
         self._since_ms = 0
         self._told_ms = 0
         self._heard_ms = 0
-        self._closing = False
-        self.open = False  # requests may be put on the line; so also while the last ones before a closing go out
+        self._connected_ms: int | None = None
+        self._asked_ms: int | None = None
+        self._answered_ms: int | None = None
+
+    # --- what is seen from outside
+
+    @property
+    def open(self) -> bool:
+        """Whether requests are taken."""
+        return self.stage is LineStage.OPEN
+
+    @property
+    def carries(self) -> bool:
+        """Whether telegrams may go onto the line: cancels, and the last requests before it closes."""
+        return self.stage in CARRIES
+
+    @property
+    def refusal(self) -> Refusal | None:
+        """Why a request must not even wait here; None where it may."""
+        if self._ending:  # what waits is for the next owner
+            return None
+        if self.stage is LineStage.SUSPENDED:
+            return Refusal.LINE_SUSPENDED
+        return Refusal.STATION_CLOSED if self._wish.what is not LineWish.OPEN else None
+
+    # --- what it should be
+
+    def begin(self, order: LineOrdered | None, now_ms: int) -> list[Act]:
+        """A process begins to own the line, and to do as was ordered last."""
+        self._order, self._since_ms, self._wished_since_ms = order, now_ms, now_ms
+        self._wish = self._wish_now(now_ms)
+        if self._wish.what is LineWish.CLOSED:  # as it is
+            self._reason = self._why()
+            return [self._told(now_ms)]
+        return self._befalls(_EVENT_OF[self._wish.what], now_ms)
+
+    def ordered(self, order: LineOrdered, now_ms: int) -> list[Act]:
+        """An operator orders; the order holds until the next one."""
+        self._order = order
+        acts = self._wished(now_ms)
+        answer = LineOrderAnswered(
+            order_id=order.order_id,
+            line=order.line,
+            order=order.order,
+            operator=order.operator,
+            reason=order.reason,
+            node=self._node,
+            stage=self.stage,
+            answered_ms=now_ms,
+        )
+        return [*acts, Tell("line-answers", self._line.name.encode(), answer)]
+
+    def will_close(self, now_ms: int) -> list[Act]:
+        """The owner ends, or gives the line up: no new requests."""
+        self._ending = True
+        return self._wished(now_ms)
+
+    def close(self, now_ms: int) -> list[Act]:
+        """The owner has waited enough: ask to close the station."""
+        if self.stage is LineStage.DRAINING:
+            return self._befalls(Event.EMPTY, now_ms)
+        return [Hang("closed")]
+
+    def _wished(self, now_ms: int) -> list[Act]:
+        before, self._wish = self._wish, self._wish_now(now_ms)
+        changed = self._wish[:2] != before[:2]
+        if changed:
+            self._wished_since_ms = now_ms
+        acts = self._befalls(_EVENT_OF[self._wish.what], now_ms, self._why())
+        told = any(isinstance(act, Tell) for act in acts)
+        return acts if told or not changed else [self._told(now_ms), *acts]
+
+    def _wish_now(self, now_ms: int) -> Wish:
+        if self._ending:
+            return Wish(LineWish.CLOSED, ITS_OWNERS_END, None)
+        order = self._order
+        if order is not None and order.order is not LineOrder.CALENDAR:
+            return Wish(_WISH_OF[order.order], order.operator, None)
+        due = self._calendar.due(now_ms)
+        return Wish(LineWish.OPEN if due.open else LineWish.CLOSED, "calendar", due.until_ms)
+
+    def _why(self) -> str | None:
+        """Why it should not be open."""
+        if self._wish.what is LineWish.OPEN:
+            return None
+        if self._ending or self._wish.by == "calendar" or self._order is None:
+            return f"{self._wish.what} by {self._wish.by}"
+        return f"{self._wish.what} by {self._wish.by}: {self._order.reason}"
 
     # --- what happens
 
-    def dialling(self, now_ms: int, reason: str | None = None) -> list[Act]:
-        """A connection is being sought."""
-        return self._move(LineStage.CONNECTING, now_ms, reason)
+    def sought(self, now_ms: int, trouble: str | None) -> list[Act]:
+        """A connection is being sought; `trouble` is what came in the way of the last try."""
+        return [] if trouble is None else self._befalls(Event.TROUBLE, now_ms, trouble)
 
     def connected(self, now_ms: int) -> list[Act]:
-        """There is a connection: ask to open the station."""
-        self._heard_ms = now_ms
-        asked = self._ask(Role.OPENING_REQUEST, self._times.opening_timeout_ms, now_ms)
-        return [*self._move(LineStage.OPENING, now_ms), asked]
+        """There is a connection."""
+        self._heard_ms = self._connected_ms = now_ms
+        return self._befalls(Event.CONNECTED, now_ms)
 
     def heard(self, now_ms: int) -> None:
         """Some telegram came from the partner."""
@@ -82,9 +203,11 @@ class Station:
         if "station_id" in message.values:
             values["station_id"] = message.values["station_id"]
         acts: list[Act] = [self._transmit(role, values)]
+        if message.role is Role.KEEPALIVE_REQUEST:
+            self._asked_ms = now_ms
         if message.role is Role.CLOSING_REQUEST:
-            self._awaited, self.open = None, False
-            acts += self._move(LineStage.CLOSING, now_ms, "the partner closes the station")
+            self._awaited = None
+            acts += self._befalls(Event.PARTNER_CLOSES, now_ms, "the partner closes the station")
         return acts
 
     def answered(self, message: Message, now_ms: int) -> list[Act] | None:
@@ -94,52 +217,94 @@ class Station:
             return None
         self._awaited = None
         if message.role is Role.KEEPALIVE_ANSWER:
-            return []
+            self._answered_ms = now_ms
+            return self._befalls(Event.RECOVERED, now_ms) if self.breaker.probed(now_ms) else []
         if message.role is Role.CLOSING_ANSWER:
-            return [*self._move(LineStage.CLOSED, now_ms), Hang("closed")]
+            return self._befalls(Event.CLOSING_ANSWERED, now_ms)
         if self._partner.classify(message) is not Outcome.APPROVED:
             code = str(message.values.get("result_code", ""))
-            return [Hang(f"the partner refuses to open the station: {code}")]
-        self.open = True
-        return self._move(LineStage.OPEN, now_ms)
+            return self._befalls(Event.REFUSED, now_ms, f"the partner refuses to open the station: {code}")
+        return self._befalls(Event.OPENED, now_ms)
 
     def disconnected(self, now_ms: int, reason: str) -> list[Act]:
         """The connection is gone."""
-        self._awaited, self.open = None, False
-        stage = LineStage.CLOSED if self._closing else LineStage.CONNECTING
-        return self._move(stage, now_ms, reason)
+        self._awaited = self._connected_ms = None
+        return self._befalls(Event.BROKEN, now_ms, reason)
 
-    def will_close(self, now_ms: int) -> list[Act]:
-        """No new requests: the station is about to be closed."""
-        self._closing = True
-        stage = LineStage.CLOSING if self.stage is LineStage.OPEN else LineStage.CLOSED
-        return self._move(stage, now_ms)
+    def silent(self, now_ms: int) -> list[Act]:
+        """A request was not answered in time."""
+        return self._befalls(Event.TRIPPED, now_ms, str(self.breaker)) if self.breaker.silent(now_ms) else []
 
-    def close(self, now_ms: int) -> list[Act]:
-        """Everything is answered: ask to close the station."""
-        if not self.open:
-            return [Hang("closed")]
-        self.open = False
-        return [self._ask(Role.CLOSING_REQUEST, self._times.closing_timeout_ms, now_ms)]
+    def reported(self, now_ms: int, *, in_error: bool) -> list[Act]:
+        """A telegram was answered. `in_error`: by an error of the network, not by an answer to what it asks."""
+        if in_error:
+            return self._befalls(Event.TRIPPED, now_ms, str(self.breaker)) if self.breaker.failed(now_ms) else []
+        self.breaker.answered()
+        return []
 
     def due(self, now_ms: int) -> Sequence[Act]:
         """What the passing of time brings."""
-        late = self.stage is not LineStage.CLOSED and now_ms - self._told_ms >= _TELL_AGAIN_MS
-        again = [self._told(now_ms)] if late else []
-        return [*again, *self._asked_or_not(now_ms)]
+        over = self._ending and self.stage is LineStage.CLOSED  # the next owner tells
+        again = not over and now_ms - self._told_ms >= _TELL_AGAIN_MS
+        acts: list[Act] = [self._told(now_ms)] if again else []
+        if self._wish.until_ms is not None and now_ms >= self._wish.until_ms:
+            acts += self._wished(now_ms)
+        acts += self._drained_or_not(now_ms)
+        acts += self._asked_or_not(now_ms)
+        return acts
 
-    def _asked_or_not(self, now_ms: int) -> Sequence[Act]:
+    def _drained_or_not(self, now_ms: int) -> list[Act]:
+        closes = self.stage is LineStage.DRAINING and self._wish.what is LineWish.CLOSED and not self._ending
+        if closes and (not any(self._load()) or now_ms - self._since_ms >= self._times.close_limit_ms):
+            return self._befalls(Event.EMPTY, now_ms, self._reason)
+        return []
+
+    def _asked_or_not(self, now_ms: int) -> list[Act]:
         if self._awaited is not None:
             if now_ms < self._awaited.by_ms:
-                return ()
+                return []
             reason = _NOT_ANSWERED[self._awaited.role]
             self._awaited = None
-            return [Hang(reason)]
-        if self.open and now_ms - self._heard_ms >= self._times.probe_idle_ms:
+            return self._befalls(Event.UNANSWERED, now_ms, reason)
+        if self.stage is LineStage.CLOSING:  # by the partner, who has the answer, and should hang up
+            late = now_ms - self._since_ms >= self._times.closing_timeout_ms
+            return self._befalls(Event.UNANSWERED, now_ms, "closed by the partner") if late else []
+        suspended = self.stage is LineStage.SUSPENDED
+        idle_ms = now_ms - max(self._heard_ms, self._answered_ms or 0 if suspended else 0)
+        if self.carries and idle_ms >= (self._times.breaker.probe_ms if suspended else self._times.probe_idle_ms):
             return [self._ask(Role.KEEPALIVE_REQUEST, self._times.probe_timeout_ms, now_ms)]
-        return ()
+        return []
 
     # --- how
+
+    def _befalls(self, event: Event, now_ms: int, reason: str | None = None) -> list[Act]:
+        """Go through the table; then let the wish come in, which may have waited for this."""
+        row = TABLE[self.stage, event]
+        acts: list[Act] = []
+        if row.next is not self.stage or (row.next is LineStage.FAILED and reason not in (None, self._reason)):
+            self.stage, self._reason, self._since_ms = row.next, reason, now_ms
+            acts.append(self._told(now_ms))
+        for deed in row.deeds:
+            acts += self._do(deed, reason, now_ms)
+        if event not in WISHES:
+            acts += self._befalls(_EVENT_OF[self._wish.what], now_ms, self._why())
+        return acts
+
+    def _do(self, deed: Deed, reason: str | None, now_ms: int) -> list[Act]:
+        match deed:
+            case Deed.SEEK:
+                return [Seek()]
+            case Deed.REST:
+                return [Rest()]
+            case Deed.HANG_UP:
+                self._awaited = None
+                return [Hang(reason or "closed")]
+            case Deed.ASK_OPENING:
+                return [self._ask(Role.OPENING_REQUEST, self._times.opening_timeout_ms, now_ms)]
+            case Deed.ASK_CLOSING:
+                return [self._ask(Role.CLOSING_REQUEST, self._times.closing_timeout_ms, now_ms)]
+            case _:
+                assert_never(deed)
 
     def _ask(self, role: Role, timeout_ms: int, now_ms: int) -> Act:
         first, last = self._partner.trace_range
@@ -151,15 +316,10 @@ class Station:
     def _transmit(self, role: Role, values: dict[str, int | str]) -> Transmit:
         return Transmit(self._partner.framing.wrap(self._partner.encode(role, values)))
 
-    def _move(self, stage: LineStage, now_ms: int, reason: str | None = None) -> list[Act]:
-        if stage is self.stage and reason in (None, self._reason):
-            return []
-        self.stage, self._reason, self._since_ms = stage, reason, now_ms
-        return [self._told(now_ms)]
-
     def _told(self, now_ms: int) -> Tell:
         """Tell where the line stands; now and then once more."""
         self._told_ms = now_ms
+        load = self._load()
         state = LineState(
             line=self._line.name,
             partner=self._line.partner,
@@ -167,5 +327,15 @@ class Station:
             stage=self.stage,
             reason=self._reason,
             since_ms=self._since_ms,
+            wish=self._wish.what,
+            wished_by=self._wish.by,
+            wished_since_ms=self._wished_since_ms,
+            connected_ms=self._connected_ms,
+            asked_ms=self._asked_ms,
+            answered_ms=self._answered_ms,
+            in_flight=load.in_flight,
+            cancels_waiting=load.cancels_waiting,
+            routes_held=load.routes_held,
+            told_ms=now_ms,
         )
         return Tell("lines", self._line.name.encode(), state)

@@ -9,7 +9,7 @@ from functools import partial
 from typing import assert_never
 
 from egress import crashes
-from egress.acts import Act, Hang, Store, Tell, Transmit
+from egress.acts import Act, Hang, Rest, Seek, Store, Tell, Transmit
 from egress.connection import Connector
 from egress.core import LineCore
 from egress.jobs import Takeover
@@ -24,7 +24,7 @@ from pipeline.spans import read_span
 from schemas import wire
 from schemas.crash_points import Point
 from schemas.installation import Egress, Line
-from schemas.records import LineTaken, ReleaseRoute, SendCancel, SendRequest
+from schemas.records import LineOrdered, LineTaken, ReleaseRoute, RouteOrdered, SendCancel, SendRequest
 from schemas.telegrams import PartnerSpec
 from schemas.topics import Topics
 
@@ -63,7 +63,9 @@ class Tenure:
         self._places = places
         self._counts = Counts(around.metrics, line.name)
         self._core = LineCore(line, partner, around.times, around.node, around.open_card)
-        self._connector = Connector(line, partner.framing, around.times, self, self._counts)
+        self._framing = partner.framing
+        self._connector = self._new_connector()
+        self._seeking: asyncio.Task[None] | None = None
         self._epoch = (
             (EPOCH, str(taken).encode()),
         )  # tells a reader of `sent` and `holds` in whose time it was written
@@ -76,12 +78,39 @@ class Tenure:
 
     # --- life
 
-    async def start(self, found: Takeover) -> None:
-        """Own the line. Raises `OSError` where it cannot listen."""
-        self._perform(self._core.take(found, self._now()))
+    async def start(self, found: Takeover, order: LineOrdered | None) -> None:
+        """Own the line, as an operator has ordered last. Raises `OSError` where it cannot listen."""
+        self._perform(self._core.take(found, self._now(), order))
         self._around.metrics.owned.labels(self._line.name).set(1)
-        await self._connector.start()
+        if self._seeking is not None:
+            await self._seeking
         self._tick()
+
+    def _new_connector(self) -> Connector:
+        return Connector(self._line, self._framing, self._around.times, self, self._counts)
+
+    def _seek(self) -> None:
+        self._seeking = asyncio.create_task(self._sought(self._seeking))
+        self._seeking.add_done_callback(self._look_after)
+
+    def _rest(self) -> None:
+        self._seeking = asyncio.create_task(self._rested(self._seeking))
+        self._seeking.add_done_callback(self._look_after)
+
+    async def _sought(self, before: asyncio.Task[None] | None) -> None:
+        if before is not None:
+            await before
+            self._connector = self._new_connector()
+        await self._connector.start()
+
+    async def _rested(self, before: asyncio.Task[None] | None) -> None:
+        if before is not None:
+            await before
+        await self._connector.stop()
+
+    def _look_after(self, task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._around.fail(error)
 
     async def finish(self) -> None:
         """Give the line up in order: let reports come in, close the station, have everything stored."""
@@ -91,7 +120,7 @@ class Tenure:
             await self._until(lambda: self._core.idle, times.drain_ms)
             self._perform(self._core.close(self._now()))
             await self._until(lambda: self._connector.connection is None, 2 * times.closing_timeout_ms)
-            await self._connector.stop()
+            await self._rested(self._seeking)
             await self._until(lambda: self._core.idle, _STORE_MS)
         self._end()
 
@@ -129,11 +158,16 @@ class Tenure:
             return
         for message in messages:
             record = wire.decode(message)
-            if not isinstance(record, (SendRequest, SendCancel, ReleaseRoute)):
+            if not isinstance(record, (SendRequest, SendCancel, ReleaseRoute, RouteOrdered)):
                 raise wire.misplaced(message, record)
             assert message.key is not None
             self._perform(self._core.dispatched(message.offset, message.key, record, self._now()))
         self.position = self._core.position
+
+    def ordered(self, order: LineOrdered) -> None:
+        """An operator orders what the line shall be."""
+        if not self._ended:
+            self._perform(self._core.ordered(order, self._now()))
 
     def _perform(self, acts: Sequence[Act]) -> None:
         for act in acts:
@@ -153,6 +187,10 @@ class Tenure:
                 case Hang():
                     if self._connector.connection is not None:
                         self._connector.connection.hang(act.reason)
+                case Seek():
+                    self._seek()
+                case Rest():
+                    self._rest()
                 case _:
                     assert_never(act)
 

@@ -79,10 +79,11 @@ Act = Store | Forget | Dispatch | Reply | HandToFaults | Ignore
 
 
 class World(msgspec.Struct, frozen=True):
-    """What the router knows beyond the transaction: its settings, and the open lines by partner."""
+    """What the router knows beyond the transaction: its settings, and the lines by partner."""
 
     settings: Settings
     open_lines: Mapping[str, Sequence[str]]
+    closed: frozenset[str] = frozenset()  # partners whose lines are all meant not to be open now 閉局中
 
 
 # --- ids ------------------------------------------------------------------------------------------------------------

@@ -29,7 +29,7 @@ def accept(record: RequestAccepted, original: TransactionState | None, world: Wo
     partner = _partner(record, original, settings)
     send_by_ms = _send_by(record, settings, partner) if partner else record.expires_ms
     lines = world.open_lines.get(partner, ()) if partner else ()
-    refusal = _refusal(record, original, partner, lines, expired=now_ms > send_by_ms, settings=settings)
+    refusal = _refusal(record, original, partner, world, expired=now_ms > send_by_ms)
     line = None if refusal else _line(record, original, lines)
     state = TransactionState(
         transaction_id=record.transaction_id,
@@ -87,13 +87,12 @@ def _refusal(
     record: RequestAccepted,
     original: TransactionState | None,
     partner: str | None,
-    lines: Sequence[str],
+    world: World,
     *,
     expired: bool,
-    settings: Settings,
 ) -> Refusal | None:
     """The first refusal that applies, in the order of `schemas.refusals`."""
-    if record.customer not in settings.partners_of:
+    if record.customer not in world.settings.partners_of:
         return Refusal.UNKNOWN_CUSTOMER
     if partner is None:
         return Refusal.KIND_NOT_CONTRACTED
@@ -101,7 +100,9 @@ def _refusal(
         return Refusal.EXPIRED
     if record.kind.follows_an_original and (why := _original_refusal(record, original)) is not None:
         return why
-    return None if lines else Refusal.NO_OPEN_LINE
+    if world.open_lines.get(partner):
+        return None
+    return Refusal.STATION_CLOSED if partner in world.closed else Refusal.NO_OPEN_LINE
 
 
 def _original_refusal(record: RequestAccepted, original: TransactionState | None) -> Refusal | None:

@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from typing import assert_never, cast, get_args
+from typing import NamedTuple, assert_never, cast, get_args
 
 from pipeline.log import Headers, Log, LogError, Message, Outgoing, TopicPartition
 from pipeline.owned import Counters, Milestones, OwnedLoop, Step
@@ -14,10 +14,12 @@ from router.core import decide
 from router.metrics import Metrics
 from schemas import wire
 from schemas.records import (
+    ITS_OWNERS_END,
     DeadlinePassed,
     InquiryAsked,
     LineStage,
     LineState,
+    LineWish,
     RequestAccepted,
     RequestInDoubt,
     Stage,
@@ -32,6 +34,13 @@ _NO_OFFSET = -1  # of a state that is only about to be stored
 _INPUT_TYPES = get_args(Input)
 # Where a stage's deadline is told: the topic whose records it must stand behind.
 _DEADLINE_TOPIC = {Stage.DISPATCHED: "reports", Stage.REPLIED: "deliveries"}
+
+
+class Lines(NamedTuple):
+    """The open lines by partner, in the order of their names; and the partners with none that is meant to be open."""
+
+    open: Mapping[str, Sequence[str]]
+    closed: frozenset[str]
 
 
 class Transactions:
@@ -85,13 +94,13 @@ class Router:
         self,
         settings: Settings,
         topics: Topics,
-        open_lines: Callable[[], Mapping[str, Sequence[str]]],
+        lines: Callable[[], Lines],
         metrics: Metrics,
     ) -> None:
         self._settings = settings
         self._topics = topics
         self._state_topic = topics("transactions")
-        self._open_lines = open_lines
+        self._lines = lines
         self._metrics = metrics
         self._partitions: dict[int, Transactions] = {}
 
@@ -112,7 +121,7 @@ class Router:
         original = None
         if isinstance(record, RequestAccepted) and (named := original_id(record)) is not None:
             original = owned.get(named)
-        world = World(self._settings, self._open_lines())
+        world = World(self._settings, *self._lines())
         states: list[Outgoing] = []
         acts: list[Outgoing] = []
         for act in decide(cast("Input", record), state, original, world, now_ms):
@@ -198,24 +207,24 @@ def _outgoing(topic: str, key: str, encoded: wire.Encoded, partition: int | None
 
 
 class LinesWatch:
-    """Follows `lines` on a thread of its own; `open_lines` is always the newest knowledge."""
+    """Follows `lines` on a thread of its own; `lines` gives always the newest knowledge."""
 
     def __init__(self, log: Log, topics: Topics, settings: Settings, metrics: Metrics) -> None:
         self._log = log
         self._place = TopicPartition(topics("lines"), 0)
         self._partner_of_line = settings.partner_of_line
         self._metrics = metrics
-        self._stages: dict[str, LineStage] = {}
-        self._open: Mapping[str, Sequence[str]] = {}
+        self._states: dict[str, LineState] = {}
+        self._lines = Lines({}, frozenset())
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._follow, name="lines", daemon=True)
         self._trouble: LogError | wire.RecordError | None = None
 
-    def open_lines(self) -> Mapping[str, Sequence[str]]:
-        """The open lines by partner, in the order of their names. Raises what has ended the following."""
+    def lines(self) -> Lines:
+        """How the lines stand. Raises what has ended the following."""
         if self._trouble is not None:
             raise self._trouble
-        return self._open
+        return self._lines
 
     def start(self) -> None:
         """Read everything there is, then go on reading in the background. Raises `LogError`, `RecordError`."""
@@ -247,13 +256,17 @@ class LinesWatch:
     def _take(self, batch: Sequence[Message]) -> None:
         for message in batch:
             state = wire.decode_as(LineState, message)
-            self._stages[state.line] = state.stage
+            self._states[state.line] = state
         if batch:
             opened: dict[str, list[str]] = {partner: [] for partner in self._partner_of_line.values()}
-            for line in sorted(self._stages):
-                if self._stages[line] is LineStage.OPEN and line in self._partner_of_line:
-                    opened[self._partner_of_line[line]].append(line)
-            self._open = opened
+            wished: set[str] = set()
+            for line, partner in sorted(self._partner_of_line.items()):
+                known = self._states.get(line)
+                if known is not None and known.stage is LineStage.OPEN:
+                    opened[partner].append(line)
+                if known is None or known.wish in (None, LineWish.OPEN) or known.wished_by == ITS_OWNERS_END:
+                    wished.add(partner)
+            self._lines = Lines(opened, frozenset(opened.keys() - wished))
             for partner, lines in opened.items():
                 self._metrics.open_lines.labels(partner).set(len(lines))
 
@@ -272,7 +285,7 @@ def run(
             group=f"{topics.prefix}{GROUP}",
             inputs=[topics(name) for name in INPUTS],
             state_topic=topics("transactions"),
-            handler=Router(settings, topics, watch.open_lines, metrics),
+            handler=Router(settings, topics, watch.lines, metrics),
             counters=Counters(
                 handled=metrics.records.inc,
                 lag_ms=lambda lag_ms: metrics.lag.observe(lag_ms / 1000),

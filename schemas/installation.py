@@ -22,6 +22,7 @@ from pydantic import (
     model_validator,
 )
 
+from schemas.business_hours import Calendar
 from schemas.line_rules import faults_of_lines
 from schemas.records import Kind
 from schemas.time_rules import contradictions
@@ -99,6 +100,17 @@ class Router(Section):
     remember_ms: Annotated[int, Field(ge=60_000)] = 7 * 86_400_000  # how long an ended transaction is known
 
 
+class Breaker(Section):
+    """When a line is spared 縮退運転, and when it is used again; 0 means never. See `egress.breaker`."""
+
+    silences: Annotated[int, Field(ge=0, le=10_000)] = 10  # requests in a row without an answer
+    errors: Annotated[int, Field(ge=0, le=10_000)] = 30  # requests in a row that were answered by an error
+    rest_ms: Ms = 5_000  # at least so long; twice as long each time it happens again at once
+    rest_max_ms: Ms = 300_000
+    probe_ms: Ms = 2_000  # between keep-alives meanwhile
+    probes: Count = 2  # answered, before requests go again
+
+
 class Egress(Section):
     """What all lines have in common."""
 
@@ -113,6 +125,8 @@ class Egress(Section):
     drain_ms: Ms = 10_000  # on SIGTERM: how long reports are awaited before closing
     probe_idle_ms: Ms = 30_000  # a line without traffic is probed (疎通確認)
     probe_timeout_ms: Ms = 5_000
+    close_limit_ms: Ms = 120_000  # closing by order or calendar: how long reports and cancels are awaited
+    breaker: Breaker = Breaker()
 
 
 class Faults(Section):
@@ -174,6 +188,18 @@ class Line(Section):
     peers: tuple[IPvAnyNetwork, ...] = ()  # who may call a line that listens: addresses, networks; none: anyone
     second_call: Literal["refuse", "replace"] = "refuse"
     tls: LineTls | None = None
+    hours: tuple[str, ...] = ()  # 業務時間, as 'mon-fri 08:00-24:00'; none: always
+    maintenance: tuple[str, ...] = ()  # 保守時間, as '2026-12-31T22:00/2027-01-01T06:00'
+
+    @property
+    def calendar(self) -> Calendar:
+        """When the line is to be open."""
+        return Calendar.of(self.hours, self.maintenance)
+
+    @model_validator(mode="after")
+    def _calendar_can_be_read(self) -> Self:
+        _ = self.calendar
+        return self
 
     @model_validator(mode="after")
     def _routes_in_order(self) -> Self:

@@ -607,12 +607,27 @@ class LineStage(StrEnum):
     CONNECTING = "connecting"
     OPENING = "opening"  # connected; opening 開局 asked, not yet answered
     OPEN = "open"
+    SUSPENDED = "suspended"  # 縮退: the breaker keeps requests away; cancels go on
+    DRAINING = "draining"  # no new requests; what is in flight ends, cancels go on
     CLOSING = "closing"  # closing 閉局 asked, not yet answered
+    CLOSED = "closed"
+    FAILED = "failed"  # the last attempt to open it, or its connection, has failed; the next attempt follows by itself
+
+
+class LineWish(StrEnum):
+    """What a line should be."""
+
+    OPEN = "open"
+    DRAINED = "drained"  # connected, and used for cancels alone
     CLOSED = "closed"
 
 
+ITS_OWNERS_END = "the end of its owner"
+"""Who wishes a line closed that is given up: the next owner will wish otherwise."""
+
+
 class LineState(Record, frozen=True, kw_only=True):
-    """`lines`: the state of a line now. Key: the line's name."""
+    """`lines`: the state of a line now, and what the line board 回線状態 shows of it. Key: the line's name."""
 
     line: str
     partner: str
@@ -620,6 +635,75 @@ class LineState(Record, frozen=True, kw_only=True):
     stage: LineStage
     reason: str | None
     since_ms: int
+    wish: LineWish | None
+    wished_by: str | None  # calendar, the operator's name, or the end of its owner
+    wished_since_ms: int | None
+    connected_ms: int | None  # since when this session stands
+    asked_ms: int | None  # the partner's last keep-alive 疎通確認, which was answered
+    answered_ms: int | None  # its last answer to one of ours
+    in_flight: int | None  # requests that await their report
+    cancels_waiting: int | None
+    routes_held: int | None  # 経路保留
+    told_ms: int | None
+
+
+class LineOrder(StrEnum):
+    """What an operator may order a line to be; it holds until the next order."""
+
+    OPEN = "open"
+    DRAIN = "drain"
+    CLOSE = "close"
+    CALENDAR = "calendar"  # as its business hours say
+
+
+class LineOrdered(Record, frozen=True, kw_only=True):
+    """`line-orders`: what an operator has ordered last. Key: the line's name."""
+
+    order_id: str
+    line: str
+    order: LineOrder
+    operator: str
+    reason: str
+    ordered_ms: int
+
+
+class LineOrderAnswered(Record, frozen=True, kw_only=True):
+    """`line-answers`: the line's owner knows the order, and acts on it from this stage on."""
+
+    order_id: str
+    line: str
+    order: LineOrder
+    operator: str
+    reason: str
+    node: str
+    stage: LineStage
+    answered_ms: int
+
+
+class RouteOrdered(Record, frozen=True, kw_only=True):
+    """`dispatch.<line>`: an operator holds a route back from all use, or releases one that is held (経路保留の解除)."""
+
+    order_id: str
+    route_number: int
+    hold: bool
+    operator: str
+    reason: str
+    ordered_ms: int
+
+
+class RouteOrderAnswered(Record, frozen=True, kw_only=True):
+    """`line-answers`: what came of it. `released`: for whom the route was held until now, if it was."""
+
+    order_id: str
+    line: str
+    route_number: int
+    hold: bool
+    operator: str
+    reason: str
+    node: str
+    done: bool
+    released: str | None
+    answered_ms: int
 
 
 class RouteHeld(Record, frozen=True, kw_only=True):

@@ -20,6 +20,8 @@ class Refusal(StrEnum):
     ORIGINAL_NOT_APPROVED = "original_not_approved"
     AMOUNT_EXCEEDS_ORIGINAL = "amount_exceeds_original"
     NO_OPEN_LINE = "no_open_line"
+    STATION_CLOSED = "station_closed"
+    LINE_SUSPENDED = "line_suspended"
     LINE_NOT_OPEN = "line_not_open"
     NOT_SENT_IN_TIME = "not_sent_in_time"
     NO_FREE_ROUTE = "no_free_route"
@@ -75,6 +77,16 @@ _FACTS: dict[Refusal, tuple[bool, str, str]] = {
     ),
     Refusal.AMOUNT_EXCEEDS_ORIGINAL: (False, "the amount is more than the original's", "金額が元取引を超えています"),
     Refusal.NO_OPEN_LINE: (True, "no line to this partner is open", "接続先の回線が開局していません"),
+    Refusal.STATION_CLOSED: (
+        True,
+        "every line to this partner is closed or being closed, by its hours or by order",
+        "接続先の局は閉局中です(業務時間外または運用者の指示)",
+    ),
+    Refusal.LINE_SUSPENDED: (
+        True,
+        "the partner does not answer over this line, which is spared until it does",
+        "接続先の応答がないため、回線を縮退中です",
+    ),
     Refusal.LINE_NOT_OPEN: (
         True,
         "the line was not open when the request came to it",

@@ -107,6 +107,14 @@ TABLE: tuple[Wait, ...] = (
     ),
     Wait("egress.closing_timeout_ms", "egress", "no answer to 閉局: hung up", "egress/station.py"),
     Wait(
+        "egress.close_limit_ms", "egress",
+        "closing by order or calendar: the station is closed although a report or cancel is missing",
+        "egress/station.py",
+    ),
+    Wait("egress.breaker.rest_ms", "egress", "a suspended line 縮退 may be used again", "egress/breaker.py"),
+    Wait("egress.breaker.rest_max_ms", "egress", "the longest of such rests, which double", "egress/breaker.py"),
+    Wait("egress.breaker.probe_ms", "egress", "a suspended line is probed 疎通確認", "egress/station.py"),
+    Wait(
         "egress.look_back_ms",
         "egress",
         "a telegram in doubt leaves the line's memory: a report to it is a stray, a copy is not known",

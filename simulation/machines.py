@@ -241,7 +241,7 @@ class Machines:
         """The routes that the lines' owners hold now, and for which transactions."""
         held = {}
         for server in self.egress.values():
-            for owner in server._owners:  # noqa: SLF001  what a line knows, no topic tells
+            for owner in server._owners.values():  # noqa: SLF001  what a line knows, no topic tells
                 if owner._tenure is not None:  # noqa: SLF001
                     for route, transaction_id in owner._tenure._core.routes._held.items():  # noqa: SLF001
                         held[owner._line.name, route] = transaction_id  # noqa: SLF001

@@ -167,14 +167,14 @@ class Rig:
         """Where the server's line listens."""
 
         def tenure() -> Any:
-            return server._owners[0]._tenure
+            return next(iter(server._owners.values()))._tenure
 
         await until(lambda: tenure() is not None and tenure()._connector._server is not None, lambda: "no listener")
         return int(tenure()._connector._server.sockets[0].getsockname()[1])
 
     async def die(self, server: EgressServer) -> None:
         """End it as kill -9 does: nothing more is said, to the partner or to the log."""
-        for owner in server._owners:
+        for owner in server._owners.values():
             if owner._tenure is not None:
                 owner._tenure._end()
                 await owner._tenure._connector.stop()

@@ -10,7 +10,7 @@ from schemas.telegrams import Role
 
 def connection_of(rig: Rig) -> Connection:
     """The line's connection, as its owner has it."""
-    tenure = rig.servers[0]._owners[0]._tenure
+    tenure = next(iter(rig.servers[0]._owners.values()))._tenure
     assert tenure is not None
     found = tenure._connector.connection
     assert found is not None
@@ -40,7 +40,7 @@ async def test_a_partner_that_falls_silent_is_found_hung_up_and_dialled_anew_and
         assert await silent.rest() == []
         call = await rig.partner.opened()
         await rig.line_is("open")
-        assert "connecting: keep-alive not answered" in rig.said("lines")
+        assert "failed: keep-alive not answered" in rig.said("lines")
         rig.confirm("a")
         cancel = await call.receive_role(Role.FAULT_CONFIRM)
         assert cancel.values["original_trace_number"] == asked.values["trace_number"]
@@ -60,7 +60,7 @@ async def test_a_dead_connection_keeps_its_partner_out_no_longer_than_a_keep_ali
         rig.clock.pass_ms(30_000)
         await dead.receive_role(Role.KEEPALIVE_REQUEST)
         rig.clock.pass_ms(5_000)
-        await rig.line_is("connecting: keep-alive not answered")
+        await rig.line_is("failed: keep-alive not answered")
         await (await rig.partner.call(port)).opened()
         await rig.line_is("open")
 

@@ -1,10 +1,11 @@
 """The life of orders on a line, as tables: time, what happens, and what the line wants done."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
 
-from egress.acts import Act, Hang, Store, Tell, Transmit
+from egress.acts import Act, Hang, Rest, Seek, Store, Tell, Transmit
 from egress.core import LineCore
 from egress.jobs import Takeover
 from egress.numbers import business_date
@@ -16,6 +17,9 @@ from schemas.records import (
     CancelSilent,
     Command,
     Kind,
+    LineOrder,
+    LineOrderAnswered,
+    LineOrdered,
     LineState,
     NeverSent,
     Original,
@@ -24,6 +28,8 @@ from schemas.records import (
     ReportMissing,
     ReportReceived,
     RouteHeld,
+    RouteOrderAnswered,
+    RouteOrdered,
     Sealed,
     SendCancel,
     SendRequest,
@@ -179,7 +185,7 @@ SCENARIOS = {
             0 ask a            -> sent a#0 t1 r1
             0 ask b            -> sent b#0 t2 r2
             1 stored 1         -> transmit sale_request t1 r1
-            5 broken           -> hold r1 a, missing a line_broke, line connecting
+            5 broken           -> hold r1 a, missing a line_broke, line failed
             6 stored           -> never b line_not_open
            10 8930 a 1         ->
            20 opened           -> line opening, transmit opening_request, line open, sent a#1 t3 r1
@@ -289,8 +295,8 @@ SCENARIOS = {
     "keep-alive is answered, and asked when the line is quiet": """
             0 keepalive        -> transmit keepalive_answer
         30000 due              -> line open, transmit keepalive_request
-        32000 due              -> hang keep-alive not answered
-        32001 broken           -> line connecting
+        32000 due              -> line failed, hang keep-alive not answered
+        32001 broken           -> line failed
     """,
     "the line's state is told again, for a former owner may have told another since": """
          4998 due              ->
@@ -303,7 +309,7 @@ SCENARIOS = {
             1 stored           -> transmit sale_request t1 r1
            50 approved a       -> report a approved
           900 8910 a 1         -> sent a#1 t2 r1
-          901 broken           -> line connecting
+          901 broken           -> line failed
           902 stored           -> unsent a#1 line_not_open
           903 opened           -> line opening, transmit opening_request, line open
           910 8910 a 2         -> sent a#2 t3 r1
@@ -321,24 +327,24 @@ SCENARIOS = {
     """,
     "stored when the connection is another one: it never goes out, for its cancel may have": """
             0 ask a            -> sent a#0 t1 r1
-            1 broken           -> line connecting
+            1 broken           -> line failed
             2 opened           -> line opening, transmit opening_request, line open
             3 stored           -> never a line_not_open
             4 ask b            -> sent b#0 t2 r2
     """,
     "closing: what waits is left to the next owner": """
             0 ask a            -> sent a#0 t1 r1
-            1 drain            -> line closing
+            1 drain            -> line draining
             2 stored           -> transmit sale_request t1 r1
             3 ask b            ->
           900 approved a       -> report a approved
-          901 close            -> transmit closing_request
-          902 closed           -> line closed, hang closed
+          901 close            -> line closing, transmit closing_request
+          902 closed           -> line closed, hang closed, rest
          9999 due              ->
     """,
     "the partner refuses to open": """
-            0 broken           -> line connecting
-            1 refused          -> line opening, transmit opening_request, hang refused: D01
+            0 broken           -> line failed
+            1 refused          -> line opening, transmit opening_request, line failed, hang refused: D01
             2 ask a by 500     ->
           501 due              -> withheld a#0 line_not_open
     """,
@@ -352,15 +358,20 @@ SCENARIOS = {
 class Rig:
     """A CAFIS line with three routes whose partner is this table."""
 
-    def __init__(self, found: Takeover | None = None, now: int = 0) -> None:
+    def __init__(
+        self, found: Takeover | None = None, now: int = 0, *, order: LineOrdered | None = None,
+        times: Mapping[str, Any] | None = None, **more: Any,
+    ) -> None:  # fmt: skip
         self.partner = load_partner("cafis")
         line = Line.model_validate(
             {
                 "name": "cafis-1", "partner": "cafis", "mode": "dial", "host": "127.0.0.1", "port": 1,
                 "station_id": "DNB00001", "company_code": "100001", "routes": [1, 3],
+                **more,
             }
         )  # fmt: skip
-        self.core = LineCore(line, self.partner, TIMES, "node-a", self.open_card)
+        settings = Egress.model_validate(TIMES.model_dump() | dict(times or {}))
+        self.core = LineCore(line, self.partner, settings, "node-a", self.open_card)
         self.offset = 0
         self.stores: list[int] = []
         self.tells: list[int] = []
@@ -369,7 +380,7 @@ class Rig:
         self.last: dict[str, Message] = {}
         self.of_who: dict[str, int] = {}
         empty = Takeover(sent=(), known_since_ms=MIDNIGHT - 60_000, position=0, holds=(), day_began_at=0)
-        self.acts_of_taking = self.core.take(found or empty, MIDNIGHT + now)
+        self.acts_of_taking = self.core.take(found or empty, MIDNIGHT + now, order)
         self.taken = self.seen(self.acts_of_taking)
 
     @staticmethod
@@ -389,7 +400,7 @@ class Rig:
             return self.seen(self.command(name, now, *words))
         return self.seen(self.answer(name, now, *words))
 
-    def dispatched(self, record: SendRequest | SendCancel | ReleaseRoute, now: int) -> list[Act]:
+    def dispatched(self, record: SendRequest | SendCancel | ReleaseRoute | RouteOrdered, now: int) -> list[Act]:
         acts = self.core.dispatched(self.offset, b"AP02:first", record, now + MIDNIGHT)
         self.offset += 1
         return acts
@@ -440,6 +451,31 @@ class Rig:
 
     def do_drain(self, now: int) -> list[Act]:
         return self.core.drain(now + MIDNIGHT)
+
+    def do_order(self, now: int, what: str) -> list[Act]:
+        order = LineOrdered(
+            order_id=f"o-{now}", line="cafis-1", order=LineOrder(what), operator="Sato", reason="maintenance",
+            ordered_ms=MIDNIGHT + now,
+        )  # fmt: skip
+        return self.core.ordered(order, MIDNIGHT + now)
+
+    def do_route(self, now: int, what: str, number: str) -> list[Act]:
+        order = RouteOrdered(
+            order_id=f"o-{now}", route_number=int(number), hold=what == "hold", operator="Sato", reason="asked for",
+            ordered_ms=MIDNIGHT + now,
+        )  # fmt: skip
+        return self.dispatched(order, now)
+
+    def do_sought(self, now: int, *trouble: str) -> list[Act]:
+        return self.core.sought(" ".join(trouble) or None, MIDNIGHT + now)
+
+    def do_partner_closes(self, now: int) -> list[Act]:
+        sample = self.partner.telegrams[Role.CLOSING_REQUEST].sample()
+        return self.core.received(self.partner.encode(Role.CLOSING_REQUEST, sample), now + MIDNIGHT)
+
+    def do_alive(self, now: int) -> list[Act]:
+        values = dict(self.last[Role.KEEPALIVE_REQUEST].values)
+        return self.core.received(self.partner.encode(Role.KEEPALIVE_ANSWER, values), now + MIDNIGHT)
 
     def do_close(self, now: int) -> list[Act]:
         return self.core.close(now + MIDNIGHT)
@@ -507,6 +543,8 @@ class Rig:
                     told.append(self.transmitted(act.data))
                 case Hang():
                     told.append("hang " + act.reason.replace("the partner refuses to open the station", "refused"))
+                case Seek() | Rest():
+                    told.append(type(act).__name__.lower())
         return ", ".join(told)
 
     def transmitted(self, data: bytes) -> str:
@@ -521,7 +559,7 @@ class Rig:
                 self.last[who] = message
         return f"transmit {message.role} t{trace} r{route}"
 
-    def named(self, record: Any, key: str = "") -> str:
+    def named(self, record: Any, key: str = "") -> str:  # noqa: PLR0912  a name for each
         who = getattr(record, "transaction_id", "").removeprefix("AP02:")
         match record:
             case TelegramSent():
@@ -548,6 +586,11 @@ class Rig:
                 return f"free r{key.rpartition('/')[2]}"
             case LineState():
                 return f"line {record.stage}"
+            case LineOrderAnswered():
+                return f"ordered {record.order} by {record.operator}"
+            case RouteOrderAnswered():
+                done = "done" if record.done else "not done"
+                return f"route {record.route_number} {done}" + (f" for {record.released}" if record.released else "")
             case StrayTelegram():
                 assert PAN not in record.description
                 return "stray"
@@ -612,7 +655,7 @@ def test_a_new_owner_doubts_what_was_on_the_line_and_sends_what_was_not() -> Non
         day_began_at=0,
     )
     rig = Rig(found, now=100)
-    assert rig.taken == "hold r2 flying, missing flying line_broke, line connecting"
+    assert rig.taken == "hold r2 flying, missing flying line_broke, line connecting, seek"
     assert rig.core.position == 5
     rig.offset = 5
     assert rig.play("ask flying", 101) == ""
@@ -637,7 +680,7 @@ def test_a_new_owner_says_again_what_was_withheld() -> None:
         reason="line_not_open", noticed_ms=MIDNIGHT, node="node-b",
     )  # fmt: skip
     found = Takeover(sent=[withheld, cancel], known_since_ms=MIDNIGHT, position=2, holds=(), day_began_at=0)
-    assert Rig(found).taken == "never a no_free_route, unsent b#3 line_not_open, line connecting"
+    assert Rig(found).taken == "never a no_free_route, unsent b#3 line_not_open, line connecting, seek"
 
 
 def test_a_release_that_is_read_again_ends_no_hold_that_came_after_it() -> None:
@@ -663,7 +706,7 @@ def test_a_route_that_has_carried_another_since_is_held_for_the_last_one_alone()
     rig = Rig(Takeover(sent=sent, known_since_ms=MIDNIGHT, position=5, holds=[held], day_began_at=0))
     assert rig.taken == (
         "free r3, missing a line_broke, hold r2 b, missing b line_broke, "
-        "hold r3 c, missing c line_broke, line connecting"
+        "hold r3 c, missing c line_broke, line connecting, seek"
     )
     assert (rig.core.routes.held_for("AP02:a"), rig.core.routes.held_for("AP02:b")) == (None, 2)
 
@@ -686,7 +729,7 @@ def test_a_new_owner_keeps_the_holds_asks_about_them_and_knows_a_report_that_com
     rig = Rig(found)
     assert rig.taken == (
         "hold r2 held, missing held nobody_said, silent held#0 nobody_said, "
-        "hold r3 flying, missing flying line_broke, line connecting"
+        "hold r3 flying, missing flying line_broke, line connecting, seek"
     )
     rig.offset = 51
     rig.play("opened", 1)
@@ -706,7 +749,7 @@ def test_an_inherited_cancel_is_silent_and_keeps_its_route() -> None:
         holds=(),
         day_began_at=0,
     )
-    assert Rig(found).taken == "hold r3 a, silent a#1 line_broke, line connecting"
+    assert Rig(found).taken == "hold r3 a, silent a#1 line_broke, line connecting, seek"
 
 
 def test_trace_numbers_do_not_repeat_within_a_business_day() -> None:

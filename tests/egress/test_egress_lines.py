@@ -59,7 +59,7 @@ async def test_a_second_connection_is_refused_and_the_first_is_not_touched(
         assert warning.getMessage() == "a second connection was refused"
         assert warning.__dict__["line"] == LINE
         await first.hang_up()
-        await rig.line_is("connecting: the partner closed the connection")
+        await rig.line_is("failed: the partner closed the connection")
         await (await rig.partner.call(port)).opened()
         await rig.line_is("open")
 
@@ -89,7 +89,7 @@ async def test_a_partner_that_is_not_there_is_sought_until_it_is(tmp_path: Path)
         rig.partner.stop_listening()
         await rig.start()
         await until(lambda: len(rig.said("lines")) == 2, lambda: rig.said("lines"))
-        assert rig.said("lines")[1].startswith(f"connecting: 127.0.0.1:{rig.partner.port}: ")
+        assert rig.said("lines")[1].startswith(f"failed: 127.0.0.1:{rig.partner.port}: ")
         await rig.partner.listen()
         await rig.partner.opened()
         await rig.line_is("open")
@@ -130,7 +130,7 @@ async def test_a_refused_opening_is_told_and_tried_again(tmp_path: Path) -> None
         call.answer(await call.receive_role(Role.OPENING_REQUEST), "D01")
         assert await call.rest() == []
         await rig.line_is("opening")  # the next attempt
-        assert "connecting: the partner refuses to open the station: D01" in rig.said("lines")
+        assert "failed: the partner refuses to open the station: D01" in rig.said("lines")
         await rig.partner.opened()
         await rig.line_is("open")
 
@@ -145,7 +145,7 @@ async def test_an_opening_without_an_answer_is_tried_again_on_a_new_connection(t
         assert await call.rest() == []
         await rig.partner.opened()
         await rig.line_is("open")
-        assert "connecting: opening not answered" in rig.said("lines")
+        assert "failed: opening not answered" in rig.said("lines")
 
 
 @in_loop
@@ -196,7 +196,7 @@ async def test_a_quiet_line_is_probed_and_one_that_does_not_answer_is_dialled_an
         assert await call.rest() == []
         await rig.partner.opened()
         await rig.line_is("open")
-        assert "connecting: keep-alive not answered" in rig.said("lines")
+        assert "failed: keep-alive not answered" in rig.said("lines")
 
 
 # --- what is no telegram --------------------------------------------------------------------------------------------
@@ -245,7 +245,7 @@ async def test_bytes_that_are_no_telegrams_break_the_line_after_what_came_before
         assert told.endswith(" of the stream: the length is not 4 digits")
         await rig.partner.opened()
         await rig.line_is("open")
-        assert f"connecting: {told}" in rig.said("lines")
+        assert f"failed: {told}" in rig.said("lines")
 
 
 @in_loop

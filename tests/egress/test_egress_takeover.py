@@ -253,7 +253,7 @@ async def test_a_line_that_is_given_up_drains_and_closes_its_station(tmp_path: P
         rig.order("flying")
         asked = await call.receive_role(Role.SALE_REQUEST)
         stopping = rig.begin_stop(server)
-        await rig.line_is("closing")
+        await rig.line_is("draining: closed by the end of its owner")
         rig.order("waits")
         await call.nothing_came()  # the line waits for its last report, and takes no new order
         assert not stopping.done()
@@ -264,7 +264,7 @@ async def test_a_line_that_is_given_up_drains_and_closes_its_station(tmp_path: P
         call.answer(closing)
         assert await call.rest() == []
         await stopping
-        assert rig.said("lines")[-1] == "closed: closed"
+        assert rig.said("lines")[-1] == "closed"
         assert rig.position == 1
         assert rig.metric("line_owned") == rig.metric("line_open") == rig.metric("in_flight") == 0
         # The next owner has nothing to doubt, and sends what waited.
@@ -286,7 +286,7 @@ async def test_what_is_not_answered_while_draining_is_in_doubt_and_the_station_i
         rig.order("flying")
         await call.receive_role(Role.SALE_REQUEST)
         stopping = rig.begin_stop(server)
-        await rig.line_is("closing")
+        await rig.line_is("draining: closed by the end of its owner")
         rig.clock.pass_ms(10_000)
         call.answer(await call.receive_role(Role.CLOSING_REQUEST))
         await stopping
@@ -316,7 +316,7 @@ async def test_a_line_that_never_found_its_partner_is_given_up_at_once(tmp_path:
         server = await rig.start()
         await until(lambda: len(rig.said("lines")) == 2, lambda: rig.said("lines"))
         await rig.begin_stop(server)
-        assert rig.said("lines")[-1] == "closed"
+        assert rig.said("lines")[-1] == "closed: closed by the end of its owner"
 
 
 @in_loop
@@ -332,7 +332,7 @@ async def test_a_log_that_does_not_acknowledge_does_not_keep_the_line_for_ever(
         rig.order("a")
         await until(lambda: bool(rig.log.kept), lambda: "not stored")
         stopping = rig.begin_stop(server)
-        await rig.line_is("closing")
+        await rig.line_is("draining: closed by the end of its owner")
         rig.clock.pass_ms(10_000)
         call.answer(await call.receive_role(Role.CLOSING_REQUEST))
         await stopping

@@ -47,20 +47,20 @@ def test_all_that_was_said_is_known_before_the_first_decision(rig: Rig, monkeypa
     rig.line("cafis-2")
     rig.line("cafis-1", LineStage.CLOSING)
     watching = Watching(rig)
-    assert watching.watch.open_lines() == {"cafis": ["cafis-2"]}
+    assert watching.watch.lines().open == {"cafis": ["cafis-2"]}
     watching.watch.close()
 
 
 def test_a_line_of_no_configuration_is_nobodys(watching: Watching) -> None:
-    assert watching.watch.open_lines() == {"cafis": ["cafis-1"]}
+    assert watching.watch.lines().open == {"cafis": ["cafis-1"]}
     assert watching.open() == 1
 
 
 def test_what_is_said_later_is_followed(rig: Rig, watching: Watching) -> None:
     rig.line("cafis-2")
-    rig.until(lambda: watching.watch.open_lines() == {"cafis": ["cafis-1", "cafis-2"]})
+    rig.until(lambda: watching.watch.lines().open == {"cafis": ["cafis-1", "cafis-2"]})
     rig.line("cafis-1", LineStage.CONNECTING)
-    rig.until(lambda: watching.watch.open_lines() == {"cafis": ["cafis-2"]})
+    rig.until(lambda: watching.watch.lines().open == {"cafis": ["cafis-2"]})
     rig.until(lambda: watching.open() == 1)
 
 
@@ -107,5 +107,5 @@ def test_a_broker_that_is_lost_while_the_lines_are_followed_stops_the_router(
     monkeypatch.setattr(watching.watch._reader, "poll", lost)
     rig.until_ended("lines")
     with pytest.raises(LogError, match="reading failed: the broker is gone"):
-        watching.watch.open_lines()
+        watching.watch.lines()
     watching.watch.close()

@@ -34,6 +34,8 @@ def test_only_what_may_pass_by_itself_is_worth_another_try() -> None:
         "expired",
         "original_still_in_process",
         "no_open_line",
+        "station_closed",
+        "line_suspended",
         "line_not_open",
         "not_sent_in_time",
         "no_free_route",

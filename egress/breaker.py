@@ -1,0 +1,80 @@
+"""The circuit breaker of a line 縮退運転: keeps requests away from a partner that does not answer over it. Pure.
+
+    CLOSED ──silences or errors in a row──▶ OPEN ──rested, and keep-alives answered──▶ TRIAL ──answered──▶ CLOSED
+                                             ▲                                          │
+                                             └──────────── one silence or error ────────┘  (and rests twice as long)
+
+Whether the partner is back is asked by keep-alives 疎通確認, never by a customer's payment. Cancels are not kept away:
+to them applies the policy of the cancel service.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from schemas.installation import Breaker as Settings
+
+
+class State(StrEnum):
+    """Where a breaker stands."""
+
+    CLOSED = "closed"
+    OPEN = "open"
+    TRIAL = "trial"  # requests go again, and the first that goes wrong opens it
+
+
+@dataclass(slots=True)
+class Breaker:
+    """Of one line. Every call says what happened, and gives whether the state has changed by it."""
+
+    settings: Settings
+    state: State = State.CLOSED
+    silences: int = 0
+    errors: int = 0
+    rest_until_ms: int = 0
+    _rest_ms: int = 0
+    _answers: int = 0
+
+    def silent(self, now_ms: int) -> bool:
+        """A request was not answered in time."""
+        self.silences += 1
+        return self._wrong(now_ms, self.silences, self.settings.silences)
+
+    def failed(self, now_ms: int) -> bool:
+        """A request was answered, by an error report or by an error code of the network's own."""
+        self.silences = 0
+        self.errors += 1
+        return self._wrong(now_ms, self.errors, self.settings.errors)
+
+    def answered(self) -> bool:
+        """A telegram was answered as it should be, whatever the answer."""
+        self.silences = self.errors = 0
+        if self.state is not State.TRIAL:
+            return False
+        self.state, self._rest_ms = State.CLOSED, 0
+        return True
+
+    def probed(self, now_ms: int) -> bool:
+        """A keep-alive was answered."""
+        if self.state is not State.OPEN:
+            return False
+        self._answers += 1
+        if self._answers < self.settings.probes or now_ms < self.rest_until_ms:
+            return False
+        self.state = State.TRIAL
+        self.silences = self.errors = 0
+        return True
+
+    def _wrong(self, now_ms: int, count: int, limit: int) -> bool:
+        if self.state is State.OPEN or limit == 0 or (self.state is State.CLOSED and count < limit):
+            return False
+        longer = self._rest_ms * 2 if self.state is State.TRIAL else 0
+        self._rest_ms = min(max(self.settings.rest_ms, longer), self.settings.rest_max_ms)
+        self.rest_until_ms = now_ms + self._rest_ms
+        self.state, self._answers = State.OPEN, 0
+        return True
+
+    def __str__(self) -> str:
+        """Why it is open, for people."""
+        if self.errors:
+            return f"{self.errors} errors in a row"
+        return f"{self.silences} requests in a row without an answer"

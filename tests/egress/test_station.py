@@ -1,0 +1,224 @@
+"""The life of a station as tables: orders, hours, the partner's will, the breaker; and the table itself."""
+
+from pathlib import Path
+
+import pytest
+from test_egress_core import MIDNIGHT, Rig, steps
+
+from egress.station_table import CARRIES, TABLE, Deed, Event, markdown
+from schemas.records import LineOrder, LineOrdered, LineStage
+
+ARCHITECTURE = Path(__file__).parents[2] / "docs" / "ARCHITECTURE.md"
+
+SCENARIOS = {
+    "closed by order: requests are refused at once, what is in flight ends, then the station is closed": """
+            0 ask a            -> sent a#0 t1 r1
+            1 stored           -> transmit sale_request t1 r1
+            2 order close      -> line draining, ordered close by Sato
+            3 ask b            -> withheld b#0 station_closed
+            4 stored           -> never b station_closed
+           50 approved a       -> report a approved
+           51 due              -> line closing, transmit closing_request
+           60 closed           -> line closed, hang closed, rest
+           61 broken           ->
+           70 ask c            -> withheld c#0 station_closed
+         5061 due              -> line closed
+    """,
+    "closed by order: a cancel in flight is awaited, and its re-command still goes out": """
+            0 ask a            -> sent a#0 t1 r1
+            1 stored           -> transmit sale_request t1 r1
+            2 order close      -> line draining, ordered close by Sato
+         1001 due              -> hold r1 a, missing a silence
+         1010 8930 a 1         -> sent a#1 t2 r1
+         1011 stored           -> transmit fault_confirm t2 r1
+         1050 done a           -> cancel a#1 done
+         1051 due              ->
+         1060 release a        -> free r1
+         1061 due              -> line closing, transmit closing_request
+    """,
+    "closed by order: at its limit the station is closed although a cancel is missing": """
+            0 ask a            -> sent a#0 t1 r1
+            1 stored           -> transmit sale_request t1 r1
+            2 order close      -> line draining, ordered close by Sato
+         1001 due              -> hold r1 a, missing a silence
+         4001 due              ->
+         4002 due              -> line closing, transmit closing_request
+         6003 due              -> line closed, hang closing not answered, rest
+    """,
+    "drained: connected for cancels alone, until it is opened again": """
+            0 order drain      -> line draining, ordered drain by Sato
+            1 ask a            -> withheld a#0 station_closed
+            2 stored           -> never a station_closed
+          100 8930 z 1         -> sent z#1 t2 r1
+          101 stored           -> hold r1 z, transmit fault_confirm t2 r1
+          200 order open       -> line open, ordered open by Sato
+          201 ask b            -> sent b#0 t3 r2
+    """,
+    "what waits for a route is refused when the line is closed": """
+            0 ask a            -> sent a#0 t1 r1
+            0 ask b            -> sent b#0 t2 r2
+            0 ask c            -> sent c#0 t3 r3
+            1 ask d            ->
+            2 order close      -> line draining, ordered close by Sato, withheld d#0 station_closed
+    """,
+    "opened again while it closes: the closing ends first": """
+            0 order close      -> line draining, ordered close by Sato
+            1 due              -> line closing, transmit closing_request
+            2 order open       -> line closing, ordered open by Sato
+            9 closed           -> line closed, hang closed, rest, line connecting, seek
+           10 broken           -> line failed
+    """,
+    "closed while it is sought: nobody is called any more": """
+            0 broken           -> line failed
+            1 order close      -> line closed, rest, ordered close by Sato
+            2 opened           -> hang closed, stray
+            3 order open       -> line connecting, seek, ordered open by Sato
+    """,
+    "closed by order while the owner ends: the end comes first, and what waits is for the next": """
+            0 drain            -> line draining
+            1 order open       -> ordered open by Sato
+            2 ask a            ->
+            3 close            -> line closing, transmit closing_request
+    """,
+    "the partner closes: what is in flight may still be answered, and the line is sought again": """
+            0 ask a            -> sent a#0 t1 r1
+            1 stored           -> transmit sale_request t1 r1
+            2 partner_closes   -> transmit closing_answer, line closing
+            3 ask b            ->
+            9 approved a       -> report a approved
+           10 broken           -> line failed
+           20 opened           -> line opening, transmit opening_request, line open, sent b#0 t2 r2
+    """,
+    "the partner closes and does not hang up: we do": """
+            0 partner_closes   -> transmit closing_answer, line closing
+          999 due              ->
+         1000 due              -> line closed, hang closed by the partner, rest, line connecting, seek
+    """,
+    "the line fails: the trouble is told, and told once": """
+            0 broken           -> line failed
+            1 sought refused   -> line failed
+            2 sought refused   ->
+            3 opened           -> line opening, transmit opening_request, line open
+    """,
+    "the breaker: silences keep requests away, keep-alives let them come again": """
+            0 ask a            -> sent a#0 t1 r1
+            0 ask b            -> sent b#0 t2 r2
+            1 stored           -> transmit sale_request t1 r1, transmit sale_request t2 r2
+         1001 due              -> hold r1 a, missing a silence, hold r2 b, missing b silence, {suspended}
+         1002 ask c            -> withheld c#0 line_suspended
+         1003 stored           -> never c line_suspended
+         1004 8930 a 1         -> sent a#1 t4 r1
+         1005 stored           -> transmit fault_confirm t4 r1
+         1006 done a           -> cancel a#1 done
+         1010 alive            ->
+         2009 due              ->
+         2010 due              -> transmit keepalive_request
+         2011 alive            ->
+         3011 due              -> transmit keepalive_request
+         3012 alive            ->
+         4012 due              -> transmit keepalive_request
+         4013 alive            -> line open
+         4014 ask d            -> sent d#0 t5 r3
+         4015 stored           -> transmit sale_request t5 r3
+         5015 due              -> hold r3 d, missing d silence, {suspended}
+    """,
+    "the breaker: an answer between silences counts from the start": """
+            0 ask a            -> sent a#0 t1 r1
+            1 stored           -> transmit sale_request t1 r1
+         1001 due              -> hold r1 a, missing a silence
+         1002 ask b            -> sent b#0 t2 r2
+         1003 stored           -> transmit sale_request t2 r2
+         1004 declined b       -> report b declined
+         1005 ask c            -> sent c#0 t3 r3
+         1006 stored           -> transmit sale_request t3 r3
+         2006 due              -> hold r3 c, missing c silence
+    """,
+    "a suspended line can be closed, and breaks like another": """
+            0 ask a            -> sent a#0 t1 r1
+            0 ask b            -> sent b#0 t2 r2
+            1 stored           -> transmit sale_request t1 r1, transmit sale_request t2 r2
+         1001 due              -> hold r1 a, missing a silence, hold r2 b, missing b silence, {suspended}
+         1002 broken           -> line failed
+         1003 opened           -> line opening, transmit opening_request, line open
+    """,
+    "an operator holds a route back from all use, and releases it": """
+            0 route hold 1     -> hold r1 operator:o-0, route 1 done
+            1 ask a            -> sent a#0 t2 r2
+            2 route hold 2     -> hold r2 operator:o-2, route 2 done
+            3 route hold 1     -> route 1 not done
+            4 stored           -> transmit sale_request t2 r2
+            5 approved a       -> report a approved
+            6 ask b            -> sent b#0 t5 r3
+            7 route release 1  -> free r1, route 1 done for operator:o-0
+            8 route release 1  -> route 1 not done
+    """,
+    "an operator releases a route that is held for a cancel: whose it was is told": """
+            0 ask a            -> sent a#0 t1 r1
+            1 stored           -> transmit sale_request t1 r1
+         1001 due              -> hold r1 a, missing a silence
+         1002 route release 1  -> free r1, route 1 done for AP02:a
+    """,
+}
+SUSPENDED = "line suspended, transmit keepalive_request"
+QUICK = {
+    "close_limit_ms": 4_000, "closing_timeout_ms": 1_000,
+    "breaker": {"silences": 2, "rest_ms": 2_500, "probe_ms": 1_000, "probes": 2},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_station(name: str) -> None:
+    rig = Rig(times=QUICK)
+    assert rig.play("opened", 0) == "line opening, transmit opening_request, line open"
+    for at, event, told in steps(SCENARIOS[name]):
+        assert rig.play(event, at) == told.format(suspended=SUSPENDED), f"{at} {event}"
+
+
+def test_hours_open_and_close_the_station() -> None:
+    rig = Rig(hours=["mon-sun 00:00-00:01", "mon-sun 00:02-24:00"], times=QUICK)
+    assert rig.play("opened", 0) == "line opening, transmit opening_request, line open"
+    assert rig.play("due", 59_999).endswith("transmit keepalive_request")
+    assert rig.play("alive", 59_999) == ""
+    assert rig.play("due", 60_000) == "line draining, line closing, transmit closing_request"
+    assert rig.play("closed", 60_010) == "line closed, hang closed, rest"
+    assert rig.play("ask a by 99999", 60_011) == "withheld a#0 station_closed"
+    assert rig.play("due", 119_999) == "line closed"
+    assert rig.play("due", 120_000) == "line connecting, seek"
+    assert rig.play("order close", 120_001) == "line closed, rest, ordered close by Sato"
+    assert rig.play("order calendar", 120_002) == "line connecting, seek, ordered calendar by Sato"
+
+
+def test_a_new_owner_does_as_was_ordered_last() -> None:
+    order = LineOrdered(
+        order_id="o", line="cafis-1", order=LineOrder.CLOSE, operator="Sato", reason="storm", ordered_ms=MIDNIGHT
+    )
+    rig = Rig(order=order, times=QUICK)
+    assert rig.taken == "line closed"
+    assert rig.play("ask a", 1) == "withheld a#0 station_closed"
+    assert rig.play("order open", 2) == "line connecting, seek, ordered open by Sato"
+
+
+# --- the table ------------------------------------------------------------------------------------------------------
+
+
+def test_the_table_is_total_and_stands_in_the_document() -> None:
+    assert set(TABLE) == {(stage, event) for stage in LineStage for event in Event}
+    assert markdown() in ARCHITECTURE.read_text("utf-8")
+
+
+def test_every_stage_can_be_reached_and_left() -> None:
+    for stage in LineStage:
+        assert any(row.next is stage for row in TABLE.values() if row.stage is not stage), stage
+        assert any(row.next is not stage for row in TABLE.values() if row.stage is stage), stage
+
+
+def test_a_broken_connection_ends_every_stage_that_has_one() -> None:
+    for stage in (LineStage.OPENING, LineStage.CLOSING, *CARRIES):
+        assert TABLE[stage, Event.BROKEN].next is LineStage.FAILED
+        assert TABLE[stage, Event.UNANSWERED].next not in CARRIES
+        assert Deed.HANG_UP in TABLE[stage, Event.UNANSWERED].deeds
+
+
+def test_only_an_answered_opening_leads_to_where_telegrams_go() -> None:
+    ways = {(row.stage, row.event) for row in TABLE.values() if row.next in CARRIES and row.stage not in CARRIES}
+    assert ways == {(LineStage.OPENING, Event.OPENED)}
