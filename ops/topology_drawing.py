@@ -14,6 +14,7 @@ STAGES: Mapping[str | None, tuple[str, str]] = {  # the class, and the Japanese 
     "connecting": ("opening", "接続中"),
     "opening": ("opening", "開局中"),
     "open": ("open", "開局"),
+    "suspended": ("failed", "縮退"),
     "draining": ("closing", "閉局準備"),
     "closing": ("closing", "閉局中"),
     "closed": ("closed", "閉局"),

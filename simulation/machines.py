@@ -49,6 +49,8 @@ _WAITS: Mapping[str, Any] = {
         "look_back_ms": 60_000, "reconnect_ms": 200, "reconnect_max_ms": 400, "dials_per_minute": 1_000,
         "connect_timeout_ms": 1_000, "opening_timeout_ms": 1_000,
         "closing_timeout_ms": 800, "drain_ms": 1_500, "probe_idle_ms": 2_000, "probe_timeout_ms": 1_000,
+        "close_limit_ms": 3_000,
+        "breaker": {"silences": 3, "errors": 4, "rest_ms": 500, "rest_max_ms": 2_000, "probe_ms": 200, "probes": 2},
     },
     "faults": {"grace_ms": 1_500},
 }  # fmt: skip

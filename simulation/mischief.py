@@ -2,13 +2,16 @@
 
 from collections.abc import Callable, Mapping, Sequence
 
+from pipeline.log import Outgoing
+from schemas import wire
+from schemas.records import LineOrder, LineOrdered
 from simulation.broker import SESSION_US, Broker, Weather
 from simulation.centres import CentreProcess
 from simulation.clients import Merchants
 from simulation.machines import Machines
 from simulation.network import Network
 from simulation.plan import Mischief, Plan
-from simulation.world import MS, Process, World
+from simulation.world import MS, Node, Process, World
 
 _SHORT_US = (20 * MS, 900 * MS)
 _LONG_US = (SESSION_US + 50 * MS, 5_000 * MS)
@@ -31,6 +34,8 @@ class Imp:
         self._machines = machines
         self._centres = centres
         self._merchants = merchants
+        self._operator = Process(world, "operator", Node("desk"), fragile=False)
+        self._ordered: dict[str, None] = {}  # lines
         self.drawn = 0
         self._on = True
         self._at_steps = [kind for kind in plan.kinds if kind in _AT_STEPS]
@@ -52,6 +57,8 @@ class Imp:
         self._broker.weather = Weather()
         for node in list(self._machines.down):
             self._repaired(node)
+        for line in self._ordered:
+            self._write(line, LineOrder.CALENDAR)
         for centre in self._centres:
             centre.command(do="refuse_opening", refuse=False)
         self._world.note("world", "the faults are over")
@@ -192,6 +199,23 @@ class Imp:
                 centre.command(do="drop_lines")
                 self._world.after(duration_us, None, lambda: centre.command(do="refuse_opening", refuse=False))
 
+    def _order(self) -> None:
+        line = self._world.chance.choice(self._machines.plant.lines)
+        order = self._world.chance.choice(list(LineOrder))
+        if self._allowed(Mischief.ORDER, f"{line}: {order}"):
+            self._ordered[line] = None
+            self._write(line, order)
+
+    def _write(self, line: str, order: LineOrder) -> None:
+        """Order it as `denbun lines` does; it holds until the next order."""
+        now_ms = self._world.clock_ms(self._operator.node)
+        record = LineOrdered(
+            order_id=f"o{now_ms}", line=line, order=order, operator="operator", reason="mischief", ordered_ms=now_ms
+        )
+        value, headers = wire.encode(record)
+        written = Outgoing(self._machines.plant.topics("line-orders"), line.encode(), value, headers, 0)
+        self._broker.append(written, self._broker.place_of(written), self._operator)
+
     _deeds: Mapping[Mischief, Callable[["Imp"], None]] = {
         Mischief.KILL: _kill,
         Mischief.STOP: _stop,
@@ -208,4 +232,5 @@ class Imp:
         Mischief.REFUSE: lambda self: self._centre(Mischief.REFUSE),
         Mischief.CLOSE: lambda self: self._centre(Mischief.CLOSE),
         Mischief.KEEPALIVE: lambda self: self._centre(Mischief.KEEPALIVE),
+        Mischief.ORDER: _order,
     }

@@ -47,6 +47,7 @@ class Mischief(Enum):
     REFUSE = "centre refuses to open"
     CLOSE = "centre closes its stations"
     KEEPALIVE = "centre sends a keep-alive"
+    ORDER = "operator orders a line"
     SLOW = "writes slow"
     UNACKNOWLEDGED = "writes failed and stored"
     REFUSED = "writes failed and lost"
