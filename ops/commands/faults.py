@@ -4,14 +4,11 @@ An operator's decision is a record in `operator-commands`; the owner of the canc
 and its answer is another. So there is one writer of the state, and both records are the audit trail.
 """
 
-import json
 import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
@@ -30,26 +27,31 @@ from ops.cases import (
     listed,
     reason_in_japanese,
 )
-from ops.commands.consoles import open_console
+from ops.commands.desk import (
+    ANSWER_S,
+    CLOCKS_MS,
+    NOT_DONE,
+    OK,
+    Wrong,
+    age,
+    at_desk,
+    clock,
+    name_text,
+    now_ms,
+    print_json,
+    reason_text,
+)
 from ops.reading import read_topics
-from pipeline.config import ConfigError, load
-from pipeline.log import LogError, Message, Outgoing
-from pipeline.logs import blacken
+from pipeline.log import Message, Outgoing
 from schemas import wire
 from schemas.identity import key_of_id
 from schemas.installation import Installation
 from schemas.records import CaseOutcome, OperatorOrder, OperatorOrdered, OrderAnswered
 from schemas.telegrams import LayoutError, PartnerSpec, load_partner
 from schemas.topics import Topics
-from schemas.wire import RecordError
 from wiring import kafka_log
 
-OK, NOT_DONE, WRONG = 0, 1, 2
-
-_ANSWER_S = 15.0
 _LOOK_S = 0.2
-_CLOCKS_MS = 60_000  # more than the clocks of this machine and the services' differ
-_REASON_MAX, _NAME_MAX = 200, 64
 _AUDIT = ("operator-commands", "operator-answers")
 _CAUSES = ("timeouts", "undelivered")
 _OUTCOMES = ("cancel-reports", "attention")
@@ -66,10 +68,6 @@ class Ordering:
     reason: str
     operator: str
     outcome: CaseOutcome | None = None
-
-
-class Wrong(Exception):  # noqa: N818  it tells what happened
-    """The command cannot be carried out as it was given."""
 
 
 class Desk:
@@ -89,7 +87,7 @@ class Desk:
         if case is None:
             return history(self._read(_AUDIT), transaction_id, None)
         line = case.state.original.line
-        since_ms = case.state.original.accepted_ms - _CLOCKS_MS
+        since_ms = case.state.original.accepted_ms - CLOCKS_MS
         topics: list[Place] = [*_CAUSES, ("dispatch", line), ("sent", line), *_OUTCOMES, *_AUDIT]
         return history(self._read(topics, since_ms), transaction_id, self.spec(case.state.partner))
 
@@ -112,9 +110,9 @@ class Desk:
 
     def answer(self, order: OperatorOrdered) -> OrderAnswered | None:
         """What was answered; None when nothing was in time."""
-        until = time.monotonic() + _ANSWER_S
+        until = time.monotonic() + ANSWER_S
         while True:
-            for messages in self._read(["operator-answers"], order.ordered_ms - _CLOCKS_MS).values():
+            for messages in self._read(["operator-answers"], order.ordered_ms - CLOCKS_MS).values():
                 for record in map(wire.decode, messages):
                     if isinstance(record, OrderAnswered) and record.order_id == order.order_id:
                         return record
@@ -136,11 +134,11 @@ def show_list(config: Path, *, everything: bool, as_json: bool) -> int:
 
     def work(desk: Desk, console: Console) -> int:
         found = listed(desk.cases(), everything=everything)
-        now_ms = _now_ms()
+        at_ms = now_ms()
         if as_json:
-            _print_json([facts(case, now_ms) for case in found])
+            print_json([facts(case, at_ms) for case in found])
         else:
-            console.print(_table(found, desk, now_ms, everything=everything))
+            console.print(_table(found, desk, at_ms, everything=everything))
         return OK
 
     return _at_desk(config, work)
@@ -155,8 +153,8 @@ def show_one(config: Path, transaction_id: str, *, as_json: bool) -> int:
         if case is None and not happened:
             raise _unknown(transaction_id)
         if as_json:
-            state = None if case is None else facts(case, _now_ms())
-            _print_json({"state": state, "history": [each._asdict() for each in happened]})
+            state = None if case is None else facts(case, now_ms())
+            print_json({"state": state, "history": [each._asdict() for each in happened]})
             return OK
         if case is not None:
             console.print(_state_table(case, desk))
@@ -170,8 +168,8 @@ def give(config: Path, ordering: Ordering) -> int:
     """Give an order and wait for its answer; gives the exit status: 0 carried out, 1 not, 2 it made no sense."""
 
     def work(desk: Desk, console: Console) -> int:
-        reason = _text("--reason", ordering.reason, _REASON_MAX)
-        operator = _text("--by", ordering.operator, _NAME_MAX)
+        reason = reason_text(ordering.reason)
+        operator = name_text(ordering.operator)
         case = desk.cases().get(ordering.transaction_id)
         if case is None:
             raise _unknown(ordering.transaction_id)
@@ -184,7 +182,7 @@ def give(config: Path, ordering: Ordering) -> int:
             operator=operator,
             seen=case.state.stage,
             seen_attempt=case.state.attempt,
-            ordered_ms=_now_ms(),
+            ordered_ms=now_ms(),
         )
         desk.write(order)
         return _tell(console, desk.answer(order), desk.spec(case.state.partner))
@@ -193,30 +191,7 @@ def give(config: Path, ordering: Ordering) -> int:
 
 
 def _at_desk(config: Path, work: Callable[[Desk, Console], int]) -> int:
-    console = open_console()
-    try:
-        return work(Desk(load(Installation, config)), console)
-    except ConfigError as error:
-        console.print(str(error), style="red", markup=False)
-        if not config.exists():
-            console.print("is the gateway up? `denbun up` writes this file; or name another with --config")
-        return WRONG
-    except Wrong as error:
-        console.print(str(error), style="red", markup=False)
-        return WRONG
-    except (LogError, RecordError) as error:
-        console.print(str(error), style="red", markup=False)
-        return NOT_DONE
-
-
-def _text(option: str, given: str, most: int) -> str:
-    """A text that is kept in clear for a long time. Raises `Wrong`."""
-    text = given.strip()
-    if not 1 <= len(text) <= most or not text.isprintable():
-        raise Wrong(f"{option}: give one line of 1 to {most} characters")
-    if blacken(text) != text:
-        raise Wrong(f"{option}: holds what looks like a card number, and would be kept in clear: leave it out")
-    return text
+    return at_desk(config, lambda installation, console: work(Desk(installation), console))
 
 
 def _unknown(transaction_id: str) -> Wrong:
@@ -228,7 +203,7 @@ def _unknown(transaction_id: str) -> Wrong:
 def _tell(console: Console, answer: OrderAnswered | None, spec: PartnerSpec | None) -> int:
     if answer is None:
         console.print(
-            f"[yellow]未応答  no answer within {_ANSWER_S:g} s[/yellow]: the order stands in the log, and is decided "
+            f"[yellow]未応答  no answer within {ANSWER_S:g} s[/yellow]: the order stands in the log, and is decided "
             "when faults runs; `denbun faults show` tells what came of it"
         )
         return NOT_DONE
@@ -247,7 +222,7 @@ def _tell(console: Console, answer: OrderAnswered | None, spec: PartnerSpec | No
 # --- what is printed ------------------------------------------------------------------------------------------------
 
 
-def _table(found: Sequence[Case], desk: Desk, now_ms: int, *, everything: bool) -> Table:
+def _table(found: Sequence[Case], desk: Desk, at_ms: int, *, everything: bool) -> Table:
     open_cases = sum(case.state.stage in WITH_PERSON for case in found)
     title = f"要対応一覧  attention list: {open_cases}"
     if everything:
@@ -268,7 +243,7 @@ def _table(found: Sequence[Case], desk: Desk, now_ms: int, *, everything: bool) 
             f"{STAGES[state.stage]}\n{state.stage}",
             escape(f"{reason_in_japanese(state.reason, desk.spec(state.partner))}\n{state.reason or ''}"),
             str(state.attempt),
-            _age(now_ms - state.since_ms),
+            age(at_ms - state.since_ms),
         )
     return table
 
@@ -280,7 +255,7 @@ def _state_table(case: Case, desk: Desk) -> Table:
     numbers = f"{original.trace_number or '–'} / {original.route_number or '–'} / {original.business_date or '–'}"
     reason = reason_in_japanese(state.reason, desk.spec(state.partner))
     for name, value in (
-        ("状態  stage", f"{STAGES[state.stage]}  {state.stage}, since {_clock(state.changed_ms)}"),
+        ("状態  stage", f"{STAGES[state.stage]}  {state.stage}, since {clock(state.changed_ms)}"),
         ("理由  reason", f"{reason}  {state.reason or '–'}"),
         ("エラーコード  error code", state.error_code or "–"),
         ("相手・回線  partner, line", f"{state.partner}, {original.line}"),
@@ -288,9 +263,9 @@ def _state_table(case: Case, desk: Desk) -> Table:
         ("端末識別番号  terminal", original.terminal_id),
         ("処理通番・経路・営業日  trace no., route, day", numbers),
         ("指令回数(うち未送信)  commands (not sent)", f"{state.attempt} ({state.unsent})"),
-        ("発生  since", _clock(state.since_ms)),
-        ("要対応  with a person since", "–" if case.raised_ms is None else _clock(case.raised_ms)),
-        ("次の期限  next deadline", "–" if state.due_ms is None else _clock(state.due_ms)),
+        ("発生  since", clock(state.since_ms)),
+        ("要対応  with a person since", "–" if case.raised_ms is None else clock(case.raised_ms)),
+        ("次の期限  next deadline", "–" if state.due_ms is None else clock(state.due_ms)),
     ):
         table.add_row(name, escape(value))
     return table
@@ -301,25 +276,5 @@ def _history_table(happened: Sequence[Happened]) -> Table:
     for heading in ("時刻 time", "内容", "what"):
         table.add_column(heading, overflow="fold", no_wrap=heading == "時刻 time")
     for each in happened:
-        table.add_row(_clock(each.at_ms), escape(each.japanese), escape(each.english))
+        table.add_row(clock(each.at_ms), escape(each.japanese), escape(each.english))
     return table
-
-
-def _print_json(value: Any) -> None:
-    print(json.dumps(value, ensure_ascii=False, indent=2))
-
-
-def _clock(at_ms: int) -> str:
-    return datetime.fromtimestamp(at_ms / 1_000).astimezone().strftime("%m-%d %H:%M:%S.%f")[:-3]
-
-
-def _age(age_ms: int) -> str:
-    seconds = max(0, age_ms) // 1_000
-    for unit, size in (("d", 86_400), ("h", 3_600), ("min", 60)):
-        if seconds >= 2 * size:
-            return f"{seconds // size} {unit}"
-    return f"{seconds} s"
-
-
-def _now_ms() -> int:
-    return time.time_ns() // 1_000_000

@@ -16,6 +16,7 @@ from faults.config import Settings
 from faults.metrics import Metrics
 from ops.__main__ import app
 from ops.commands import faults as command
+from ops.commands.desk import now_ms
 from ops.installations import QUICK, write
 from ops.reading import read_topics
 from pipeline.config import load
@@ -75,18 +76,18 @@ class Desk:
     def doubt(self, reference: str) -> None:
         original = Original(
             kind=Kind.SALE, line=LINE, trace_number=7, route_number=3, business_date="20260401", approval_code=None,
-            terminal_id="4980123456789", amount=1_200, accepted_ms=command._now_ms(),
+            terminal_id="4980123456789", amount=1_200, accepted_ms=now_ms(),
         )  # fmt: skip
         doubt = RequestInDoubt(
             transaction_id=f"AP02:{reference}", customer="AP02", reference=reference, partner="cafis",
-            doubt=Doubt.SILENCE, original=original, since_ms=command._now_ms(),
+            doubt=Doubt.SILENCE, original=original, since_ms=now_ms(),
         )  # fmt: skip
         self.says("timeouts", doubt, reference)
 
     def answers(self, reference: str, attempt: int, error: str | None = None) -> None:
         told = CancelReported(
             transaction_id=f"AP02:{reference}", line=LINE, attempt=attempt, command=Command.CONFIRM,
-            in_error=error is not None, error_code=error, received_ms=command._now_ms(),
+            in_error=error is not None, error_code=error, received_ms=now_ms(),
         )  # fmt: skip
         self.says("cancel-reports", told, reference)
 
@@ -201,7 +202,7 @@ def test_an_order_waits_in_the_log_for_a_cancel_service(desk: Desk, monkeypatch:
     desk.start()
     desk.case("r1")
     desk.stop()
-    monkeypatch.setattr(command, "_ANSWER_S", 0.0)
+    monkeypatch.setattr(command, "ANSWER_S", 0.0)
     result = desk.run("settle", "AP02:r1", "--reason", "by telephone", "--by", "Sato")
     assert result.exit_code == 1
     assert result.output.startswith("未応答  no answer within 0 s: the order stands in the log, and is decided")

@@ -1,0 +1,90 @@
+"""What commands with which an operator looks and orders have in common: their statuses, checks, and words for times."""
+
+import json
+import time
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from ops.commands.consoles import open_console
+from pipeline.config import ConfigError, load
+from pipeline.log import LogError
+from pipeline.logs import blacken
+from schemas.installation import Installation
+from schemas.wire import RecordError
+
+OK, NOT_DONE, WRONG = 0, 1, 2
+ANSWER_S = 15.0
+"""How long the answer to an order is awaited."""
+
+CLOCKS_MS = 60_000  # more than the clocks of this machine and the services' differ
+_REASON_MAX, _NAME_MAX = 200, 64
+
+
+class Wrong(Exception):  # noqa: N818  it tells what happened
+    """The command cannot be carried out as it was given."""
+
+
+def at_desk(config: Path, work: Callable[[Installation, Console], int]) -> int:
+    """Do this with the installation; gives the exit status, and says what is wrong."""
+    console = open_console()
+    try:
+        return work(load(Installation, config), console)
+    except ConfigError as error:
+        console.print(str(error), style="red", markup=False)
+        if not config.exists():
+            console.print("is the gateway up? `denbun up` writes this file; or name another with --config")
+        return WRONG
+    except Wrong as error:
+        console.print(str(error), style="red", markup=False)
+        return WRONG
+    except (LogError, RecordError) as error:
+        console.print(str(error), style="red", markup=False)
+        return NOT_DONE
+
+
+def reason_text(given: str) -> str:
+    """Why an operator orders something. Raises `Wrong`."""
+    return _text("--reason", given, _REASON_MAX)
+
+
+def name_text(given: str) -> str:
+    """Who orders it. Raises `Wrong`."""
+    return _text("--by", given, _NAME_MAX)
+
+
+def _text(option: str, given: str, most: int) -> str:
+    """A text that is kept in clear for a long time. Raises `Wrong`."""
+    text = given.strip()
+    if not 1 <= len(text) <= most or not text.isprintable():
+        raise Wrong(f"{option}: give one line of 1 to {most} characters")
+    if blacken(text) != text:
+        raise Wrong(f"{option}: holds what looks like a card number, and would be kept in clear: leave it out")
+    return text
+
+
+def print_json(value: Any) -> None:
+    """For machines."""
+    print(json.dumps(value, ensure_ascii=False, indent=2))
+
+
+def clock(at_ms: int) -> str:
+    """A moment, by the clock of this machine."""
+    return datetime.fromtimestamp(at_ms / 1_000).astimezone().strftime("%m-%d %H:%M:%S.%f")[:-3]
+
+
+def age(age_ms: int) -> str:
+    """How long something lasts, in the largest unit of which it has two."""
+    seconds = max(0, age_ms) // 1_000
+    for unit, size in (("d", 86_400), ("h", 3_600), ("min", 60)):
+        if seconds >= 2 * size:
+            return f"{seconds // size} {unit}"
+    return f"{seconds} s"
+
+
+def now_ms() -> int:
+    """Milliseconds since the epoch."""
+    return time.time_ns() // 1_000_000
