@@ -104,7 +104,7 @@ class LineOwner:
             writer.close()
         self._tenure = Tenure(around, self._line, self._partner, self._places, taken)
         self._tenure.position = found.position
-        self._on_loop(self._tenure.start(found, self._orders.get(self._line.name)))
+        self._on_loop(self._tenure.start(found, self._orders))
         seconds = time.monotonic() - began
         around.metrics.takeover.labels(self._line.name).observe(seconds)
         _log.info("line taken", extra={"line": self._line.name, "known": len(found.sent), "seconds": round(seconds, 3)})

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import assert_never
@@ -72,15 +72,16 @@ class Tenure:
         self._last_stored = taken
         self._stored: deque[tuple[int, int]] = deque()  # (dispatch, offset in `sent`): acknowledged, in order
         self._checking: asyncio.Task[None] | None = None
-        self._ended = False
+        self._begun = self._ended = False
         self._tick_handle: asyncio.TimerHandle | None = None
         self.position = 0  # every dispatch before it is done with; read by the reader's thread
 
     # --- life
 
-    async def start(self, found: Takeover, order: LineOrdered | None) -> None:
-        """Own the line, as an operator has ordered last. Raises `OSError` where it cannot listen."""
-        self._perform(self._core.take(found, self._now(), order))
+    async def start(self, found: Takeover, orders: Mapping[str, LineOrdered]) -> None:
+        """Own the line, as an operator has ordered last by now. Raises `OSError` where it cannot listen."""
+        self._perform(self._core.take(found, self._now(), orders.get(self._line.name)))
+        self._begun = True
         self._around.metrics.owned.labels(self._line.name).set(1)
         if self._seeking is not None:
             await self._seeking
@@ -165,8 +166,8 @@ class Tenure:
         self.position = self._core.position
 
     def ordered(self, order: LineOrdered) -> None:
-        """An operator orders what the line shall be."""
-        if not self._ended:
+        """An operator orders what the line shall be; before `start`, that finds it out by itself."""
+        if self._begun and not self._ended:
             self._perform(self._core.ordered(order, self._now()))
 
     def _perform(self, acts: Sequence[Act]) -> None:

@@ -1,0 +1,275 @@
+"""``denbun lines``: the line board 回線状態, and what an operator orders about lines and routes.
+
+An order is a record; the line's owner acts on it and answers with another. Both are kept, as the audit trail.
+"""
+
+import time
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from ops.commands.desk import (
+    ANSWER_S,
+    CLOCKS_MS,
+    NOT_DONE,
+    OK,
+    Wrong,
+    age,
+    at_desk,
+    name_text,
+    now_ms,
+    print_json,
+    reason_text,
+)
+from ops.line_board import STAGES, WISHES, Row, board, facts
+from ops.reading import read_topics
+from pipeline.log import Message, Outgoing
+from schemas import wire
+from schemas.installation import Installation, Line
+from schemas.records import (
+    CancelState,
+    LineOrder,
+    LineOrderAnswered,
+    LineOrdered,
+    LineState,
+    Record,
+    RouteHeld,
+    RouteOrderAnswered,
+    RouteOrdered,
+)
+from schemas.topics import Topics
+from wiring import kafka_log
+
+_LOOK_S = 0.2
+Answer = LineOrderAnswered | RouteOrderAnswered
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """Who orders, and why."""
+
+    operator: str
+    reason: str
+
+
+class Lines:
+    """An installation's lines, for one command. Every method raises `LogError` or `RecordError`."""
+
+    def __init__(self, installation: Installation) -> None:
+        self._installation = installation
+        self._topics = Topics(installation.kafka.topic_prefix)
+
+    def rows(self, at_ms: int) -> list[Row]:
+        """The board."""
+        read = self._read("lines", "holds")
+        states = {each.line: each for each in map(wire.decode, read["lines"]) if isinstance(each, LineState)}
+        return board(self._installation.line, states, self._held(read["holds"]).values(), at_ms)
+
+    def held(self, line: str, route: int) -> RouteHeld | None:
+        """Who has this route."""
+        return self._held(self._read("holds")["holds"]).get(f"{line}/{route}".encode())
+
+    def cancel(self, transaction_id: str) -> CancelState | None:
+        """How the cancel of this transaction stands."""
+        newest = {each.key: each for each in self._read("cancels")["cancels"]}
+        found = newest.get(transaction_id.encode())
+        return None if found is None or found.value is None else wire.decode_as(CancelState, found)
+
+    def line(self, name: str) -> Line:
+        """A contracted line. Raises `Wrong`."""
+        known = {each.name: each for each in self._installation.line}
+        if name not in known:
+            raise Wrong(f"{name}: 該当する回線なし  no such line: one of {', '.join(sorted(known))}")
+        return known[name]
+
+    def order(self, topic: str, line: str, record: Record) -> None:
+        """Have an order stored."""
+        value, headers = wire.encode(record)
+        name = self._topics(topic, line) if topic == "dispatch" else self._topics(topic)
+        writer = kafka_log(self._installation.kafka).writer("denbun-lines")
+        try:
+            writer.write([Outgoing(name, line.encode(), value, headers, 0)])
+        finally:
+            writer.close()
+
+    def answer(self, order_id: str, ordered_ms: int) -> Answer | None:
+        """What was answered; None when nothing was in time."""
+        until = time.monotonic() + ANSWER_S
+        while True:
+            for record in map(wire.decode, self._read("line-answers", since_ms=ordered_ms - CLOCKS_MS)["line-answers"]):
+                if isinstance(record, (LineOrderAnswered, RouteOrderAnswered)) and record.order_id == order_id:
+                    return record
+            if time.monotonic() > until:
+                return None
+            time.sleep(_LOOK_S)
+
+    @staticmethod
+    def _held(messages: list[Message]) -> dict[bytes, RouteHeld]:
+        held: dict[bytes, RouteHeld] = {}
+        for each in messages:
+            assert each.key is not None
+            if each.value is None:
+                held.pop(each.key, None)
+            else:
+                held[each.key] = wire.decode_as(RouteHeld, each)
+        return held
+
+    def _read(self, *names: str, since_ms: int | None = None) -> Mapping[str, list[Message]]:
+        full = {name: self._topics(name) for name in names}
+        found = read_topics(self._installation.kafka, full.values(), since_ms)
+        return {name: found[topic] for name, topic in full.items()}
+
+
+# --- the commands ---------------------------------------------------------------------------------------------------
+
+
+def show_board(config: Path, *, as_json: bool) -> int:
+    """The line board; gives the exit status."""
+
+    def work(installation: Installation, console: Console) -> int:
+        at_ms = now_ms()
+        rows = Lines(installation).rows(at_ms)
+        if as_json:
+            print_json([facts(row, at_ms) for row in rows])
+        else:
+            console.print(_table(rows, at_ms))
+        return OK
+
+    return at_desk(config, work)
+
+
+def order_line(config: Path, line: str, order: LineOrder, given: Given) -> int:
+    """Order what a line shall be, and wait for its owner's answer; 0: answered, 1: not, 2: it made no sense."""
+
+    def work(installation: Installation, console: Console) -> int:
+        lines = Lines(installation)
+        record = LineOrdered(
+            order_id=uuid.uuid4().hex, line=lines.line(line).name, order=order,
+            operator=name_text(given.operator), reason=reason_text(given.reason), ordered_ms=now_ms(),
+        )  # fmt: skip
+        lines.order("line-orders", line, record)
+        return _tell(console, lines.answer(record.order_id, record.ordered_ms))
+
+    return at_desk(config, work)
+
+
+def hold_route(config: Path, line: str, route: int, given: Given) -> int:
+    """Keep a route from all use; gives the exit status as `order_line` does."""
+    return at_desk(
+        config, lambda installation, console: _route(Lines(installation), console, line, route, given, hold=True)
+    )
+
+
+def release_route(config: Path, line: str, route: int, given: Given, *, ask: Callable[[str], bool]) -> int:
+    """Show for whom a route is held, and release it if `ask` agrees; gives the exit status as `order_line` does."""
+
+    def work(installation: Installation, console: Console) -> int:
+        lines = Lines(installation)
+        lines.line(line)
+        held = lines.held(line, route)
+        if held is None:
+            raise Wrong(f"{line}, route {route}: 保留されていません  is not held: see `denbun lines list`")
+        cancel = lines.cancel(held.transaction_id)
+        console.print(_affected(held, cancel))
+        if not ask("保留を解除しますか  release it?"):
+            console.print("取りやめ  nothing was ordered")
+            return NOT_DONE
+        return _route(lines, console, line, route, given, hold=False)
+
+    return at_desk(config, work)
+
+
+def _route(lines: Lines, console: Console, line: str, route: int, given: Given, *, hold: bool) -> int:
+    first, last = lines.line(line).routes
+    if not first <= route <= last:
+        raise Wrong(f"{line} has no route {route}: {first} to {last}")
+    record = RouteOrdered(
+        order_id=uuid.uuid4().hex, route_number=route, hold=hold, operator=name_text(given.operator),
+        reason=reason_text(given.reason), ordered_ms=now_ms(),
+    )  # fmt: skip
+    lines.order("dispatch", line, record)
+    return _tell(console, lines.answer(record.order_id, record.ordered_ms))
+
+
+# --- what is printed ------------------------------------------------------------------------------------------------
+
+
+def _table(rows: list[Row], at_ms: int) -> Table:
+    wrong = sum(row.trouble is not None for row in rows)
+    table = Table(title=f"回線状態  line board: {len(rows)}   要確認  to look at: {wrong}", expand=True)
+    for heading in (
+        "回線\nline", "担当\nnode", "状態\nstage", "予定\nshould be", "接続\nsession", "疎通確認 受/送\nkeep-alive in/out",
+        "要求中\nin flight", "取消待\ncancels", "経路保留\nheld", "注意\nto look at",
+    ):  # fmt: skip
+        table.add_column(heading, overflow="fold")
+    for row in rows:
+        state, name = row.state, f"{row.line.name}\n{row.line.partner}, {row.line.mode}"
+        trouble = "" if row.trouble is None else "[yellow]{}\n{}[/yellow]".format(*map(escape, row.trouble))
+        if state is None:
+            table.add_row(name, *["–"] * 8, trouble)
+            continue
+        reason = f"\n{escape(state.reason)}" if state.reason else ""
+        wish = "–" if state.wish is None else f"{WISHES[state.wish]} {state.wish}\n{escape(state.wished_by or '')}"
+        table.add_row(
+            name,
+            escape(state.node),
+            f"{STAGES[state.stage]} {state.stage}{reason}",
+            wish,
+            _ago(state.connected_ms, at_ms),
+            f"{_ago(state.asked_ms, at_ms)} / {_ago(state.answered_ms, at_ms)}",
+            _number(state.in_flight),
+            _number(state.cancels_waiting),
+            "\n".join(f"{each.route_number}: {_ago(each.since_ms, at_ms)}" for each in row.holds) or "0",
+            trouble,
+        )
+    return table
+
+
+def _ago(since_ms: int | None, at_ms: int) -> str:
+    return "–" if since_ms is None else age(at_ms - since_ms)
+
+
+def _number(value: int | None) -> str:
+    return "–" if value is None else str(value)
+
+
+def _affected(held: RouteHeld, cancel: CancelState | None) -> Table:
+    table = Table(show_header=False, title=f"経路保留  route {held.route_number} of {held.line} is held", expand=True)
+    for name, value in (
+        ("対象取引  for", held.transaction_id),
+        ("理由  reason", held.reason),
+        ("経過  since", age(now_ms() - held.since_ms)),
+        ("処理通番・営業日  trace no., day", f"{held.trace_number or '–'} / {held.business_date or '–'}"),
+        ("障害取消の状態  its cancel", "–" if cancel is None else f"{cancel.stage}, ¥{cancel.original.amount:,}"),
+        (
+            "解除すると  once released",
+            "他の要求がこの経路を使います。未了の取消の再指令は空きを待ちます  other requests use the route; a re-command "
+            "of a cancel that has not ended waits until it is free",
+        ),
+    ):
+        table.add_row(name, escape(value))
+    return table
+
+
+def _tell(console: Console, answer: Answer | None) -> int:
+    if answer is None:
+        console.print(
+            f"[yellow]未応答  no answer within {ANSWER_S:g} s[/yellow]: nobody owns the line now; the order stands in the "
+            "log, and holds as soon as somebody does: see `denbun lines list`"
+        )
+        return NOT_DONE
+    if isinstance(answer, LineOrderAnswered):
+        console.print(f"[green]受付  accepted[/green] by {answer.node}: {STAGES[answer.stage]}  {answer.stage}")
+        return OK
+    if not answer.done:
+        why = "既に保留中  it is held already" if answer.hold else "保留なし  it was not held any more"
+        console.print(f"[red]実行せず  not done[/red]: {why}")
+        return NOT_DONE
+    what = "保留しました  held" if answer.hold else f"解除しました  released, was held for {answer.released}"
+    console.print(f"[green]{what}[/green]", soft_wrap=True)
+    return OK
