@@ -282,7 +282,9 @@ class Station:
         row = TABLE[self.stage, event]
         acts: list[Act] = []
         if row.next is not self.stage or (row.next is LineStage.FAILED and reason not in (None, self._reason)):
-            self.stage, self._reason, self._since_ms = row.next, reason, now_ms
+            closes = row.next in (LineStage.CLOSING, LineStage.CLOSED)  # for the reason for which it was drained
+            self._reason = self._reason if reason is None and closes else reason
+            self.stage, self._since_ms = row.next, now_ms
             acts.append(self._told(now_ms))
         for deed in row.deeds:
             acts += self._do(deed, reason, now_ms)

@@ -71,13 +71,7 @@ def facts(row: Row, now_ms: int) -> dict[str, object]:
             "asked_ms": state.asked_ms, "answered_ms": state.answered_ms, "in_flight": state.in_flight,
             "cancels_waiting": state.cancels_waiting, "told_ms": state.told_ms,
         }  # fmt: skip
-    held = [
-        {
-            "route": each.route_number,
-            "transaction": each.transaction_id,
-            "reason": each.reason,
-            "since_ms": each.since_ms,
-        }
-        for each in row.holds
-    ]
-    return told | {"held_routes": held, "trouble": None if row.trouble is None else row.trouble[1]}
+    names = ("route", "transaction", "reason", "since_ms")
+    held = [(each.route_number, each.transaction_id, each.reason, each.since_ms) for each in row.holds]
+    routes = [dict(zip(names, each, strict=True)) for each in held]
+    return told | {"held_routes": routes, "trouble": None if row.trouble is None else row.trouble[1]}

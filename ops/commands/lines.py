@@ -160,9 +160,11 @@ def order_line(config: Path, line: str, order: LineOrder, given: Given) -> int:
 
 def hold_route(config: Path, line: str, route: int, given: Given) -> int:
     """Keep a route from all use; gives the exit status as `order_line` does."""
-    return at_desk(
-        config, lambda installation, console: _route(Lines(installation), console, line, route, given, hold=True)
-    )
+
+    def work(installation: Installation, console: Console) -> int:
+        return _route(Lines(installation), console, line, route, given, hold=True)
+
+    return at_desk(config, work)
 
 
 def release_route(config: Path, line: str, route: int, given: Given, *, ask: Callable[[str], bool]) -> int:
@@ -203,8 +205,9 @@ def _table(rows: list[Row], at_ms: int) -> Table:
     wrong = sum(row.trouble is not None for row in rows)
     table = Table(title=f"回線状態  line board: {len(rows)}   要確認  to look at: {wrong}", expand=True)
     for heading in (
-        "回線\nline", "担当\nnode", "状態\nstage", "予定\nshould be", "接続\nsession", "疎通確認 受/送\nkeep-alive in/out",
-        "要求中\nin flight", "取消待\ncancels", "経路保留\nheld", "注意\nto look at",
+        "回線\nline", "担当\nnode", "状態\nstage", "予定\nshould be", "接続\nsession",
+        "疎通確認 受/送\nkeep-alive in/out", "要求中\nin flight", "取消待\ncancels", "経路保留\nheld",
+        "注意\nto look at",
     ):  # fmt: skip
         table.add_column(heading, overflow="fold")
     for row in rows:
@@ -239,6 +242,10 @@ def _number(value: int | None) -> str:
 
 
 def _affected(held: RouteHeld, cancel: CancelState | None) -> Table:
+    then = (
+        "他の要求がこの経路を使います。終わっていない取消の再指令は空きを待ちます",
+        "other requests use the route; a re-command of a cancel that has not ended waits until it is free",
+    )
     table = Table(show_header=False, title=f"経路保留  route {held.route_number} of {held.line} is held", expand=True)
     for name, value in (
         ("対象取引  for", held.transaction_id),
@@ -246,11 +253,7 @@ def _affected(held: RouteHeld, cancel: CancelState | None) -> Table:
         ("経過  since", age(now_ms() - held.since_ms)),
         ("処理通番・営業日  trace no., day", f"{held.trace_number or '–'} / {held.business_date or '–'}"),
         ("障害取消の状態  its cancel", "–" if cancel is None else f"{cancel.stage}, ¥{cancel.original.amount:,}"),
-        (
-            "解除すると  once released",
-            "他の要求がこの経路を使います。未了の取消の再指令は空きを待ちます  other requests use the route; a re-command "
-            "of a cancel that has not ended waits until it is free",
-        ),
+        ("解除すると  once released", "\n".join(then)),
     ):
         table.add_row(name, escape(value))
     return table
@@ -259,8 +262,8 @@ def _affected(held: RouteHeld, cancel: CancelState | None) -> Table:
 def _tell(console: Console, answer: Answer | None) -> int:
     if answer is None:
         console.print(
-            f"[yellow]未応答  no answer within {ANSWER_S:g} s[/yellow]: nobody owns the line now; the order stands in the "
-            "log, and holds as soon as somebody does: see `denbun lines list`"
+            f"[yellow]未応答  no answer within {ANSWER_S:g} s[/yellow]: nobody owns the line now; the order stands in "
+            "the log, and holds as soon as somebody does: see `denbun lines list`"
         )
         return NOT_DONE
     if isinstance(answer, LineOrderAnswered):

@@ -264,7 +264,7 @@ async def test_a_line_that_is_given_up_drains_and_closes_its_station(tmp_path: P
         call.answer(closing)
         assert await call.rest() == []
         await stopping
-        assert rig.said("lines")[-1] == "closed"
+        assert rig.said("lines")[-1] == "closed: closed by the end of its owner"
         assert rig.position == 1
         assert rig.metric("line_owned") == rig.metric("line_open") == rig.metric("in_flight") == 0
         # The next owner has nothing to doubt, and sends what waited.
