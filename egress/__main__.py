@@ -9,7 +9,7 @@ import wiring
 from egress.config import Settings
 from egress.metrics import Metrics
 from egress.shell import EgressServer
-from pipeline.service import run_async
+from pipeline.service import Stop, run_async, stop_of
 from schemas.installation import Installation
 
 
@@ -30,13 +30,13 @@ def _work(process: wiring.Process) -> int:
     started = asyncio.Event()
     process.health.ready("lines", lambda: None if started.is_set() else "starting")
 
-    async def serve(stop: asyncio.Event) -> None:
+    async def serve(stop: Stop) -> None:
         await server.start()
         started.set()
         stopping = asyncio.create_task(stop.wait())
         await asyncio.wait((stopping, server.failed), return_when=asyncio.FIRST_COMPLETED)
         stopping.cancel()
-        await server.stop()
+        await stop_of(stop, server)
         if server.failed.done():
             server.failed.result()
 

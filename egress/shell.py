@@ -79,6 +79,11 @@ class LineOwner:
         if self._tenure is not None:
             self._tenure.ordered(order)
 
+    def hurry(self) -> None:
+        """Give the line up without waiting for reports."""
+        if self._tenure is not None:
+            self._tenure.hurry()
+
     def _dispatched(self, messages: Sequence[Message]) -> None:
         if self._tenure is not None:
             self._tenure.dispatched(messages)
@@ -193,6 +198,11 @@ class EgressServer:
         """Give up every line in order."""
         await asyncio.gather(*(owner.close() for owner in self._owners.values()), self._following.close())
         await self._writer.close()
+
+    def hurry(self) -> None:
+        """Wait for no report any more: what is on the line is in doubt. The stations are closed all the same."""
+        for owner in self._owners.values():
+            owner.hurry()
 
     def _fail(self, error: BaseException) -> None:
         if not self.failed.done():

@@ -72,7 +72,7 @@ class Tenure:
         self._last_stored = taken
         self._stored: deque[tuple[int, int]] = deque()  # (dispatch, offset in `sent`): acknowledged, in order
         self._checking: asyncio.Task[None] | None = None
-        self._begun = self._ended = False
+        self._begun = self._ended = self._hurried = False
         self._tick_handle: asyncio.TimerHandle | None = None
         self.position = 0  # every dispatch before it is done with; read by the reader's thread
 
@@ -118,12 +118,16 @@ class Tenure:
         if not self._ended:
             times = self._around.times
             self._perform(self._core.drain(self._now()))
-            await self._until(lambda: self._core.idle, times.drain_ms)
+            await self._until(lambda: self._core.idle or self._hurried, times.drain_ms)
             self._perform(self._core.close(self._now()))
             await self._until(lambda: self._connector.connection is None, 2 * times.closing_timeout_ms)
             await self._rested(self._seeking)
             await self._until(lambda: self._core.idle, _STORE_MS)
         self._end()
+
+    def hurry(self) -> None:
+        """Await no report any more; the closing and the log are awaited all the same."""
+        self._hurried = True
 
     def _end(self) -> None:
         if self._tick_handle is not None:

@@ -10,7 +10,7 @@ from ingress.config import Settings
 from ingress.shell import IngressServer
 from ingress.tls import server_context
 from pipeline.config import ConfigError
-from pipeline.service import run_async
+from pipeline.service import Stop, run_async, stop_of
 from schemas.installation import Installation
 
 
@@ -26,12 +26,12 @@ def _work(process: wiring.Process) -> int:
     )
     process.health.ready("sessions", server.trouble)
 
-    async def serve(stop: asyncio.Event) -> None:
+    async def serve(stop: Stop) -> None:
         await server.start()
         stopping = asyncio.create_task(stop.wait())
         await asyncio.wait((stopping, server.failed), return_when=asyncio.FIRST_COMPLETED)
         stopping.cancel()
-        await server.stop()
+        await stop_of(stop, server)
         if server.failed.done():
             server.failed.result()
 

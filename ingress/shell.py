@@ -149,6 +149,10 @@ class IngressServer:
         await self._close_log()
         _log.info("sessions closed", extra={"slot": self._slot})
 
+    def hurry(self) -> None:
+        """Await no reply and no acknowledgement any more; the clients inquire elsewhere."""
+        self._drained.set()
+
     async def _until_drained(self) -> None:
         if self.failed.done():  # no reply can come any more
             return

@@ -11,7 +11,7 @@ import sys
 import threading
 from collections.abc import Callable, Coroutine
 from types import FrameType
-from typing import Any
+from typing import Any, Protocol
 
 from pipeline.logs import blacken
 
@@ -38,16 +38,52 @@ def run_threaded(name: str, work: Callable[[threading.Event], None]) -> int:
     return OK
 
 
-def run_async(name: str, work: Callable[[asyncio.Event], Coroutine[Any, Any, None]]) -> int:
+class Stop(asyncio.Event):
+    """Set when the service shall stop in order; `hurried` when it shall not wait for others while it does."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.hurried = asyncio.Event()
+
+    def ask(self) -> None:
+        """SIGTERM: the first one asks to stop, the second to wait for nobody. What is unsafe to leave out stays."""
+        if self.is_set():
+            self.hurried.set()
+        self.set()
+
+
+async def stop_of(stop: Stop, server: "Stoppable") -> None:
+    """Stop the server, sooner when it is asked a second time."""
+    hurrying = asyncio.create_task(stop.hurried.wait())
+    hurrying.add_done_callback(lambda done: None if done.cancelled() else server.hurry())
+    try:
+        await server.stop()
+    finally:
+        hurrying.cancel()
+
+
+class Stoppable(Protocol):
+    """A server with sockets."""
+
+    async def stop(self) -> None:
+        """End in order: let what is under way end."""
+        ...
+
+    def hurry(self) -> None:
+        """Wait for it no longer."""
+        ...
+
+
+def run_async(name: str, work: Callable[[Stop], Coroutine[Any, Any, None]]) -> int:
     """Run the coroutine `work(stop)` on an event loop; SIGTERM and SIGINT set its event. Gives the exit status."""
 
     async def main() -> None:
-        stop = asyncio.Event()
+        stop = Stop()
         loop = asyncio.get_running_loop()
 
         def on_signal(number: signal.Signals) -> None:
-            _log.info("stopping", extra={"signal": number.name})
-            stop.set()
+            _log.info("stopping", extra={"signal": number.name, "again": stop.is_set()})
+            stop.ask()
 
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, on_signal, number)

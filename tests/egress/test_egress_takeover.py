@@ -277,6 +277,22 @@ async def test_a_line_that_is_given_up_drains_and_closes_its_station(tmp_path: P
 
 
 @in_loop
+async def test_an_owner_in_a_hurry_awaits_no_report_and_closes_its_station_all_the_same(tmp_path: Path) -> None:
+    async with line(tmp_path, drain_ms=3_600_000) as rig:
+        server = await rig.start()
+        call = await rig.partner.opened()
+        rig.order("flying")
+        await call.receive_role(Role.SALE_REQUEST)
+        stopping = rig.begin_stop(server)
+        await rig.line_is("draining: closed by the end of its owner")
+        server.hurry()
+        call.answer(await call.receive_role(Role.CLOSING_REQUEST))
+        await stopping
+        assert rig.said("reports") == ["flying line_broke"]
+        assert rig.said("holds") == ["r1 for flying"]
+
+
+@in_loop
 async def test_what_is_not_answered_while_draining_is_in_doubt_and_the_station_is_closed_all_the_same(
     tmp_path: Path,
 ) -> None:

@@ -87,6 +87,22 @@ async def test_a_stop_waits_no_longer_than_it_may(tmp_path: Path, caplog: pytest
 
 
 @in_loop
+async def test_a_stop_in_a_hurry_waits_for_no_reply(tmp_path: Path) -> None:
+    async with gateway(tmp_path, drain_ms=3_600_000) as rig:
+        rig.router.answer = lambda _: []
+        client = await RawClient.greeted(rig.server.port)
+        client.ask("r-1")
+        await client.pong()
+        stop = await stopping(rig.server)
+        assert await client.receive() == BYE
+        assert not stop.done()
+        rig.server.hurry()
+        assert await client.ended()
+        await client.close()
+        await stop
+
+
+@in_loop
 async def test_a_client_that_does_not_close_its_side_does_not_hold_up_the_stop(tmp_path: Path) -> None:
     async with gateway(tmp_path) as rig:
         client = await RawClient.greeted(rig.server.port)

@@ -82,6 +82,35 @@ def test_a_signal_stops_it_in_order(program: str, body: str, number: signal.Sign
     assert "drained" in out
 
 
+def test_a_second_signal_shortens_the_wait_for_others_and_leaves_the_rest_of_the_end() -> None:
+    body = """
+    from pipeline.service import stop_of
+    class Server:
+        def __init__(self):
+            self.patient = asyncio.Event()
+        async def stop(self):
+            print("draining", flush=True)
+            await self.patient.wait()
+            print("closed", flush=True)
+        def hurry(self):
+            self.patient.set()
+    print("started", flush=True)
+    await stop.wait()
+    await stop_of(stop, Server())
+"""
+    with start(_ASYNC, textwrap.dedent(body).replace("\n", "\n    ")) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "started\n"
+        process.send_signal(signal.SIGTERM)
+        while process.stdout.readline() != "draining\n":
+            assert process.poll() is None
+        process.send_signal(signal.SIGTERM)
+        out, err = process.communicate(timeout=GO)
+    assert (process.returncode, err) == (0, "")
+    assert "closed" in out
+    assert [(line["event"], line.get("again")) for line in lines_of(out)] == [("stopping", True), ("stopped", None)]
+
+
 @pytest.mark.parametrize("program", [_THREADED, _ASYNC], ids=KINDS)
 def test_work_that_fails_ends_with_status_1_and_says_why(program: str) -> None:
     with start(program, 'raise RuntimeError("record requests/0@7 is damaged: call support")') as process:
