@@ -13,6 +13,12 @@ class Metrics:
         self.received = Counter("denbun_egress_received", "Telegrams from the partner", ["line"], registry=registry)
         self.told = Counter("denbun_egress_told", "Records written, by kind", ["line", "record"], registry=registry)
         self.open = Gauge("denbun_egress_line_open", "1: requests can be put on the line", ["line"], registry=registry)
+        self.as_wished = Gauge(
+            "denbun_egress_line_as_wished",
+            "1: the line is what its hours or an operator say that it should be",
+            ["line"],
+            registry=registry,
+        )
         self.owned = Gauge("denbun_egress_line_owned", "1: this process owns the line", ["line"], registry=registry)
         self.in_flight = Gauge("denbun_egress_in_flight", "Requests awaiting a report", ["line"], registry=registry)
         self.waiting = Gauge("denbun_egress_waiting", "Orders awaiting line or route", ["line"], registry=registry)

@@ -37,6 +37,11 @@ ANSWERS = frozenset({Role.OPENING_ANSWER, Role.CLOSING_ANSWER, Role.KEEPALIVE_AN
 ASKED = frozenset(_ANSWER_TO)
 
 _WISH_OF = {LineOrder.OPEN: LineWish.OPEN, LineOrder.DRAIN: LineWish.DRAINED, LineOrder.CLOSE: LineWish.CLOSED}
+_SETTLED = {
+    LineWish.OPEN: LineStage.OPEN,
+    LineWish.DRAINED: LineStage.DRAINING,
+    LineWish.CLOSED: LineStage.CLOSED,
+}
 _EVENT_OF = dict(zip(LineWish, WISHES, strict=True))
 
 
@@ -105,6 +110,11 @@ class Station:
     def carries(self) -> bool:
         """Whether telegrams may go onto the line: cancels, and the last requests before it closes."""
         return self.stage in CARRIES
+
+    @property
+    def as_wished(self) -> bool:
+        """Whether the station is what it should be."""
+        return self.stage is _SETTLED[self._wish.what]
 
     @property
     def refusal(self) -> Refusal | None:

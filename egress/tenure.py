@@ -149,6 +149,7 @@ class Tenure:
         self._perform(self._core.due(self._now()))
         metrics, core, name = self._around.metrics, self._core, self._line.name
         metrics.open.labels(name).set(core.station.open)
+        metrics.as_wished.labels(name).set(core.station.as_wished)
         metrics.in_flight.labels(name).set(core.in_flight)
         metrics.waiting.labels(name).set(core.waiting)
         metrics.free_routes.labels(name).set(core.routes.free)
