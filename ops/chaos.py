@@ -8,6 +8,7 @@ import heapq
 import itertools
 import signal
 import time
+import uuid
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -16,6 +17,9 @@ from enum import StrEnum
 from ops.line_faults import LineFault
 from ops.processes import Process, ProcessError
 from ops.stage import SERVICES, Stage
+from pipeline.log import Outgoing
+from schemas import wire
+from schemas.records import LineOrder, LineOrdered
 from simulator.control import ControlError
 
 REQUESTS = ["sale_request", "authorisation_request", "cancel_request", "refund_request"]
@@ -30,6 +34,9 @@ class Deed(StrEnum):
     STOP = "stop in order"
     FREEZE = "freeze"
     SLOW = "slow"  # a centre: every answer takes `amount` milliseconds
+    CLOSE = "closed by order"  # a line; undone, its hours say again what it should be
+    DRAIN = "drained by order"
+    PARTNER_CLOSES = "closes its stations"  # a centre
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,9 +143,29 @@ class Chaos:
             case Deed.SLOW:
                 with suppress(ControlError), self._stage.control(fault.target) as control:
                     control.behave(role=REQUESTS, do="late", after_ms=fault.amount)
+            case Deed.CLOSE:
+                self._order(fault.target, LineOrder.CLOSE)
+            case Deed.DRAIN:
+                self._order(fault.target, LineOrder.DRAIN)
+            case Deed.PARTNER_CLOSES:
+                with suppress(ControlError), self._stage.control(fault.target) as control:
+                    control.close_stations()
             case LineFault():
                 with self._stage.proxy() as proxy:
                     proxy.do(fault.target, fault.do, count=fault.amount, ms=fault.amount)
+
+    def _order(self, line: str, order: LineOrder) -> None:
+        """Order it as `denbun lines` does."""
+        now_ms = time.time_ns() // 1_000_000
+        record = LineOrdered(
+            order_id=uuid.uuid4().hex, line=line, order=order, operator="drill", reason="drill", ordered_ms=now_ms
+        )
+        value, headers = wire.encode(record)
+        writer = self._stage.log.writer("drill")
+        try:
+            writer.write([Outgoing(self._stage.topics("line-orders"), line.encode(), value, headers, 0)])
+        finally:
+            writer.close()
 
     def _take_down(self, fault: Fault) -> None:
         processes = [self._process(name) for name in self._names(fault.target)]
@@ -152,20 +179,28 @@ class Chaos:
     def _end(self, fault: Fault) -> None:
         match fault.do:
             case Deed.KILL | Deed.STOP:
-                for name in self._names(fault.target):
-                    self._meant[name] -= 1
-                    if not self._meant[name] and not self._process(name).running:
+                for name in self._left_alone(self._meant, fault):
+                    if not self._process(name).running:
                         self._start(name)
             case Deed.FREEZE:
-                for name in self._names(fault.target):
-                    self._frozen[name] -= 1
-                    if not self._frozen[name]:
-                        self._process(name).send(signal.SIGCONT)
+                for name in self._left_alone(self._frozen, fault):
+                    self._process(name).send(signal.SIGCONT)
             case Deed.SLOW:
                 self._teach(fault.target)
+            case Deed.CLOSE | Deed.DRAIN:
+                self._order(fault.target, LineOrder.CALENDAR)
+            case Deed.PARTNER_CLOSES:
+                pass  # the line is opened again by itself
             case LineFault():
                 with self._stage.proxy() as proxy:
                     proxy.heal(fault.target)
+
+    def _left_alone(self, counts: dict[str, int], fault: Fault) -> Sequence[str]:
+        """Those whom no other fault of this kind holds any more."""
+        names = self._names(fault.target)
+        for name in names:
+            counts[name] -= 1
+        return [name for name in names if not counts[name]]
 
     # --- whom it meets
 

@@ -172,6 +172,18 @@ def _all_line_troubles(chance: Chance) -> list[Fault]:
     return [_line_trouble(chance, fault) for fault in (*LineFault, *LineFault)]
 
 
+def _stations(chance: Chance) -> list[Fault]:
+    """Every line is closed or drained by order, both partners close at noon, and egress dies in the middle of it."""
+    faults = [Fault(_at(chance), Deed.PARTNER_CLOSES, partner, 0.1) for partner in _PARTNERS for _ in range(2)]
+    for line in LINES:
+        at = _at(chance, 0.05, 0.8)
+        faults.append(Fault(at, chance.choice((Deed.CLOSE, Deed.DRAIN)), line.name, _seconds(chance, (1.5, 4.0))))
+        if chance.random() < 0.5:
+            how = chance.choice((Deed.KILL, Deed.STOP))
+            faults.append(Fault(at + 0.005, how, f"egress-{chance.randrange(NODES)}", _seconds(chance, (0.1, 2.0))))
+    return faults
+
+
 def _nothing(_: Chance) -> list[Fault]:
     return []
 
@@ -208,6 +220,10 @@ DRILLS: Sequence[Drill] = (
         "frozen-owner", "所有プロセスの凍結", "owners hang, shorter and longer than their session", _frozen_owner
     ),
     Drill("line-trouble", "回線障害", "every fault of a line, twice", _all_line_troubles),
+    Drill(
+        "stations", "開局・閉局", "lines are closed and drained by order, partners close, owners die meanwhile",
+        _stations,
+    ),
     Drill("bad-clients", "異常な顧客", "clients vanish, stay mute, come back elsewhere, repeat, contradict", _nothing),
     Drill("everything", "全障害", "faults of every kind, by chance", _everything),
 )  # fmt: skip
