@@ -14,6 +14,7 @@ from typing import Any
 import tomli_w
 
 from ops.ports import HOST, free_port
+from ops.topology_plan import spread
 
 DEVELOPMENT = Path(__file__).parents[1] / "deploy" / "environments" / "development" / "denbun.toml"
 
@@ -100,13 +101,19 @@ class Plan:
         return self.files[node] if self.files else self.file
 
 
+def node_named(number: int) -> str:
+    """The name of a node of this machine."""
+    return f"node{number}"
+
+
 def write(
     folder: Path, servers: str, *, prefix: str = "", nodes: int = 1, lines: Sequence[LinePlan] = LINES,
     waits: Mapping[str, Any] | None = None, settle: bool = False, replication: int = 1, detoured: bool = False,
 ) -> Plan:  # fmt: skip
     """Write ``denbun.toml`` for this machine into `folder`. `settle`: the development ports, where they are free.
 
-    `detoured`: between each line and its centre stands the proxy of `Plan.detours`.
+    `detoured`: between each line and its centre stands the proxy of `Plan.detours`. The lines of a partner are spread
+    over the nodes.
     """
     raw = tomllib.loads(DEVELOPMENT.read_text("utf-8"))
     host, port = raw["ingress"]["host"], raw["ingress"]["port"]
@@ -115,7 +122,8 @@ def write(
     raw["keys"] = {"ring": "keys.json", "create": True}
     raw["ingress"] |= {"host": host, "port": ports[0], "slots": max(nodes, raw["ingress"]["slots"])}
     _lay_over(raw, waits or {})
-    raw["line"] = [_line(number, line, settle=settle) for number, line in enumerate(lines)]
+    orders = spread(lines, [node_named(number) for number in range(nodes)]) if nodes > 1 else {}
+    raw["line"] = [_line(number, line, orders.get(line.name, ()), settle=settle) for number, line in enumerate(lines)]
     tokens = {each["id"]: f"development-token-{each['id'].lower()}" for each in raw["customer"]}
     for customer in raw["customer"]:
         assert customer["token_sha256"] == hashlib.sha256(tokens[customer["id"]].encode()).hexdigest()
@@ -173,7 +181,7 @@ def _write_of_node(folder: Path, raw: Mapping[str, Any], detours: Sequence[Detou
     return file
 
 
-def _line(number: int, line: LinePlan, *, settle: bool) -> dict[str, Any]:
+def _line(number: int, line: LinePlan, nodes: Sequence[str], *, settle: bool) -> dict[str, Any]:
     return {
         "name": line.name,
         "partner": line.partner,
@@ -183,6 +191,7 @@ def _line(number: int, line: LinePlan, *, settle: bool) -> dict[str, Any]:
         "station_id": f"DNB{number + 1:05}",
         "company_code": f"{100_001 + number}",
         "routes": list(line.routes),
+        "nodes": list(nodes),
     }
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from ops.commands.desk import age
+from ops.times import age
 from schemas.installation import Line
 from schemas.records import ITS_OWNERS_END, LineStage, LineState, LineWish, RouteHeld
 

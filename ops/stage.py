@@ -9,7 +9,7 @@ from typing import Any
 
 from client import SyncClient
 from ops.broker import Broker, Cluster
-from ops.installations import LINES, LinePlan, Plan, write
+from ops.installations import LINES, LinePlan, Plan, node_named, write
 from ops.ports import HOST, free_port
 from ops.processes import Process, service
 from ops.proxy_control import ProxyControl
@@ -66,13 +66,11 @@ class Stage:
 
     def _service(self, name: str, node: int) -> Process:
         """One service of one node."""
-        arguments = ["--config", str(self.plan.file_of(node)), "--node", f"node{node}"]
+        arguments = ["--config", str(self.plan.file_of(node)), "--node", node_named(node)]
         environment = {}
         if name == "ingress":
             arguments += ["--slot", str(node)]
             environment["DENBUN_INGRESS__PORT"] = str(self.plan.ingress_ports[node])
-        if name == "egress":
-            arguments += ["--rank", str(node)]
         full = f"{name}-{node}"
         port = self.plan.metrics_ports.setdefault(full, free_port())
         return service(full, name, arguments, self.folder / "logs" / f"{full}.log", port, environment)

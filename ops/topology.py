@@ -18,7 +18,6 @@ from schemas.records import LineStage, LineState
 ROUTER, FAULTS, EGRESS = "router", "faults", "egress"
 SETTLED = "stable"
 OPEN, PLANNED = str(LineStage.OPEN), "planned"
-RANK_MAX = 9  # of one digit: as names, "10-node10" would come before "2-node2"
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,17 +2,17 @@
 
 Two rules. Each node has a line of its own to each partner, so that the loss of one node leaves every partner a line
 that is open, before any takeover. And the lines of a partner are spread in turn: its line i prefers node i mod N, then
-the nodes that follow.
+the nodes that follow; but for lines whose `nodes` say otherwise.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 from ops.topology import (
     EGRESS,
     FAULTS,
     PLANNED,
-    RANK_MAX,
     ROUTER,
     Contract,
     Loss,
@@ -25,9 +25,23 @@ from ops.topology import (
     natural,
     ranges,
 )
+from schemas.line_rules import NODES_MAX
 
-NODES_MAX = RANK_MAX + 1
-Preferences = Mapping[str, Sequence[str]]  # by line: every node, the preferred one first
+Given = Mapping[str, Sequence[str]]  # by line: its `nodes`
+
+
+class Contracted(Protocol):
+    """A line, as far as spreading needs to know it."""
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+        ...
+
+    @property
+    def partner(self) -> str:
+        """Whom it leads to."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +128,7 @@ def with_orders(contracts: Sequence[Contract], nodes: int) -> list[Contract]:
     return sorted(wanted, key=lambda contract: [each.partner for each in contracts].index(contract.partner))
 
 
-def spread(contracts: Iterable[Contract], nodes: Sequence[str]) -> dict[str, tuple[str, ...]]:
+def spread(contracts: Iterable[Contracted], nodes: Sequence[str]) -> dict[str, tuple[str, ...]]:
     """Whom each line prefers: line i of a partner the node i mod N, then the nodes that follow."""
     counts: dict[str, int] = {}
     orders = {}
@@ -125,15 +139,24 @@ def spread(contracts: Iterable[Contract], nodes: Sequence[str]) -> dict[str, tup
     return orders
 
 
+def preferences(contracts: Iterable[Contracted], nodes: Sequence[str], given: Given) -> dict[str, tuple[str, ...]]:
+    """Whom each line prefers: as its `nodes` say, then by name those that are not among them; without, in turn."""
+    orders = spread(contracts, nodes)
+    for line in orders.keys() & {line for line, order in given.items() if order}:
+        first = [node for node in given[line] if node in nodes]
+        orders[line] = (*first, *sorted(set(nodes).difference(first)))
+    return orders
+
+
 def ranks(line: PlacedLine) -> dict[str, int]:
     """The rank that each node needs for this line, by node: its place in the order."""
     return {node: rank for rank, node in enumerate(line.order)}
 
 
-def plan(now: Topology, contracts: Sequence[Contract], nodes: Sequence[str], preferences: Preferences) -> Plan:
+def plan(now: Topology, contracts: Sequence[Contract], nodes: Sequence[str], given: Given) -> Plan:
     """What these nodes carry when all of them live, and the way there. `contracts`: with those to be ordered."""
     assert 1 <= len(nodes) <= NODES_MAX
-    assert all(sorted(preferences[contract.name]) == sorted(nodes) for contract in contracts)
+    orders = preferences(contracts, nodes, given)
     held = {
         service: {name.removeprefix(f"{service}-"): given for name, given in _given(service, nodes, now).items()}
         for service in (ROUTER, FAULTS)
@@ -145,8 +168,7 @@ def plan(now: Topology, contracts: Sequence[Contract], nodes: Sequence[str], pre
             for slot, name in enumerate(nodes)
         ),
         lines=tuple(
-            PlacedLine(contract, preferences[contract.name][0], tuple(preferences[contract.name]), PLANNED)
-            for contract in contracts
+            PlacedLine(contract, orders[contract.name][0], orders[contract.name], PLANNED) for contract in contracts
         ),
         partitions=now.partitions,
         slots=max(now.slots, len(nodes)),
@@ -158,7 +180,7 @@ def plan(now: Topology, contracts: Sequence[Contract], nodes: Sequence[str], pre
         moves=tuple(_moves(now, then)),
         losses=tuple(lost),
         orders=tuple(_order(partner, now, then, lost) for partner in then.partners),
-        needs=tuple(_needs(now, then)),
+        needs=tuple(_needs(now, then, given)),
     )
 
 
@@ -205,7 +227,7 @@ def _order(partner: str, now: Topology, then: Topology, lost: Iterable[Loss]) ->
     )
 
 
-def _needs(now: Topology, then: Topology) -> Iterable[Remark]:
+def _needs(now: Topology, then: Topology, given: Given) -> Iterable[Remark]:
     """What must be done on our own side."""
     count = len(then.nodes)
     if then.slots > now.slots:
@@ -232,10 +254,11 @@ def _needs(now: Topology, then: Topology) -> Iterable[Remark]:
             f"顧客サーバの接続先に {', '.join(fresh)} の受付アドレスを追加",
             f"every client is given the address of the new door: {', '.join(fresh)}",
         )
-    if len({line.order for line in then.lines}) > 1:
+    unset = [line.contract.name for line in then.lines if not given.get(line.contract.name)]
+    if unset and len({line.order for line in then.lines}) > 1:
         yield Remark(
-            "egress の順位(rank)を計画の回線表のとおり回線ごとに設定",
-            "egress needs a rank for each line, as in the table of planned lines",
+            f"{', '.join(unset)} の nodes に計画の回線表の引継ぎ順を設定",
+            f"lines need their nodes, in the order of takeover in the table of planned lines: {', '.join(unset)}",
         )
     if len(now.brokers) < 3:  # the least that loses one and still has two copies of everything
         yield Remark(

@@ -1,9 +1,7 @@
-"""What commands with which an operator looks and orders have in common: their statuses, checks, and words for times."""
+"""What commands with which an operator looks and orders have in common: their statuses and checks."""
 
 import json
-import time
 from collections.abc import Callable
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -69,22 +67,3 @@ def _text(option: str, given: str, most: int) -> str:
 def print_json(value: Any) -> None:
     """For machines."""
     print(json.dumps(value, ensure_ascii=False, indent=2))
-
-
-def clock(at_ms: int) -> str:
-    """A moment, by the clock of this machine."""
-    return datetime.fromtimestamp(at_ms / 1_000).astimezone().strftime("%m-%d %H:%M:%S.%f")[:-3]
-
-
-def age(age_ms: int) -> str:
-    """How long something lasts, in the largest unit of which it has two."""
-    seconds = max(0, age_ms) // 1_000
-    for unit, size in (("d", 86_400), ("h", 3_600), ("min", 60)):
-        if seconds >= 2 * size:
-            return f"{seconds // size} {unit}"
-    return f"{seconds} s"
-
-
-def now_ms() -> int:
-    """Milliseconds since the epoch."""
-    return time.time_ns() // 1_000_000

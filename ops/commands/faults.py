@@ -27,21 +27,9 @@ from ops.cases import (
     listed,
     reason_in_japanese,
 )
-from ops.commands.desk import (
-    ANSWER_S,
-    CLOCKS_MS,
-    NOT_DONE,
-    OK,
-    Wrong,
-    age,
-    at_desk,
-    clock,
-    name_text,
-    now_ms,
-    print_json,
-    reason_text,
-)
+from ops.commands.desk import ANSWER_S, CLOCKS_MS, NOT_DONE, OK, Wrong, at_desk, name_text, print_json, reason_text
 from ops.reading import read_topics
+from ops.times import age, clock, now_ms
 from pipeline.log import Message, Outgoing
 from schemas import wire
 from schemas.identity import key_of_id

@@ -13,21 +13,10 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from ops.commands.desk import (
-    ANSWER_S,
-    CLOCKS_MS,
-    NOT_DONE,
-    OK,
-    Wrong,
-    age,
-    at_desk,
-    name_text,
-    now_ms,
-    print_json,
-    reason_text,
-)
+from ops.commands.desk import ANSWER_S, CLOCKS_MS, NOT_DONE, OK, Wrong, at_desk, name_text, print_json, reason_text
 from ops.line_board import STAGES, WISHES, Row, board, facts
 from ops.reading import read_topics
+from ops.times import age, now_ms
 from pipeline.log import Message, Outgoing
 from schemas import wire
 from schemas.installation import Installation, Line

@@ -19,7 +19,6 @@ from ops.topology import (
     EGRESS,
     FAULTS,
     ROUTER,
-    Contract,
     Loss,
     Node,
     Reach,
@@ -29,10 +28,11 @@ from ops.topology import (
     contracts_of,
     in_words,
     losses,
+    natural,
     present,
 )
 from ops.topology_drawing import STAGES, UNKNOWN, Panel, draw
-from ops.topology_plan import Move, Order, Plan, named, plan, ranks, spread, with_orders
+from ops.topology_plan import Move, Order, Plan, named, plan, ranks, with_orders
 from pipeline.config import ConfigError, load
 from pipeline.log import LogError
 from router import shell as router_shell
@@ -59,7 +59,7 @@ def topology(config: Path, *, nodes: int | None, svg: Path | None, as_json: bool
         installation = load(Installation, config)
         seen = see(installation)
         now = present(seen, contracts_of(installation))
-        found = None if nodes is None else planned(now, contracts_of(installation), nodes)
+        found = None if nodes is None else planned(now, installation, nodes)
         if svg is not None:
             svg.write_text(draw(_panels(now, found)), "utf-8")
     except ConfigError as error:
@@ -108,11 +108,13 @@ def see(installation: Installation) -> Seen:
     )
 
 
-def planned(now: Topology, contracts: Sequence[Contract], count: int) -> Plan:
-    """The plan for so many nodes, with the lines spread in turn."""
-    nodes = named([node.name for node in now.nodes], count)
-    wanted = with_orders(contracts, count)
-    return plan(now, wanted, nodes, spread(wanted, nodes))
+def planned(now: Topology, installation: Installation, count: int) -> Plan:
+    """The plan for so many nodes: those that run, then those that lines prefer, then new ones."""
+    running = [node.name for node in now.nodes]
+    awaited = {node for line in installation.line for node in line.nodes}.difference(running)
+    nodes = named([*running, *sorted(awaited, key=natural)][:count], count)
+    given = {line.name: line.nodes for line in installation.line}
+    return plan(now, with_orders(contracts_of(installation), count), nodes, given)
 
 
 def facts(now: Topology, found: Plan | None) -> dict[str, Any]:

@@ -16,9 +16,9 @@ from faults.config import Settings
 from faults.metrics import Metrics
 from ops.__main__ import app
 from ops.commands import faults as command
-from ops.commands.desk import now_ms
 from ops.installations import QUICK, write
 from ops.reading import read_topics
+from ops.times import now_ms
 from pipeline.config import load
 from pipeline.kafka import KafkaLog
 from pipeline.log import Outgoing

@@ -90,6 +90,19 @@ def test_the_plan_says_where_everybody_is(tmp_path: Path) -> None:
         assert customer.accepts(plan.tokens[customer.id])
 
 
+@pytest.mark.parametrize("detoured", [False, True])
+def test_the_lines_of_a_partner_are_spread_over_the_nodes_each_with_its_order_of_takeover(
+    tmp_path: Path, *, detoured: bool
+) -> None:
+    plan = write(tmp_path, "127.0.0.1:9092", nodes=2, detoured=detoured)
+    for node in range(2):
+        assert {line.name: line.nodes for line in load(Installation, plan.file_of(node)).line} == {
+            "cafis-1": ("node0", "node1"), "cafis-2": ("node1", "node0"),
+            "cardnet-1": ("node0", "node1"), "cardnet-2": ("node1", "node0"),
+        }  # fmt: skip
+    assert {line.nodes for line in load(Installation, write(tmp_path, "127.0.0.1:9092").file).line} == {()}
+
+
 def test_every_port_station_and_company_is_given_once(tmp_path: Path) -> None:
     plans = [write(tmp_path / name, "127.0.0.1:9092", nodes=4) for name in ("a", "b")]
     ports = [port for plan in plans for port in ports_of(plan)]

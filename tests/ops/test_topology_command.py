@@ -8,11 +8,12 @@ from typing import Any
 from xml.etree import ElementTree as ET
 
 import pytest
-from topology_rig import told
+from topology_rig import sound, told
 from typer.testing import CliRunner, Result
 
 from egress.takeover import Places
 from ops.__main__ import app
+from ops.commands.topology import planned
 from ops.installations import LINES, QUICK, write
 from ops.ports import HOST, free_port
 from ops.stage import playing
@@ -168,6 +169,26 @@ def test_the_topics_are_not_there(tmp_path: Path, kafka_servers: str, topic_pref
     result = run(write(tmp_path, kafka_servers, prefix=topic_prefix).file)
     assert result.exit_code == 1
     assert "create the topics first (`denbun topics create`)" in " ".join(result.output.split())
+
+
+def test_lines_are_planned_for_the_nodes_that_they_name_running_or_not(tmp_path: Path) -> None:
+    installation = load(Installation, write(tmp_path, f"{HOST}:9092", nodes=3, lines=LINES[:3]).file)
+    alone = sound("node2", members={line.name: ("2-node2",) for line in installation.line})
+
+    def orders(count: int) -> dict[str, tuple[str, ...]]:
+        return {line.contract.name: line.order for line in planned(alone, installation, count).then.lines}
+
+    assert orders(1) == {"cafis-1": ("node2",), "cafis-2": ("node2",), "cardnet-1": ("node2",)}
+    assert orders(3) == {
+        "cafis-1": ("node0", "node1", "node2"),
+        "cafis-2": ("node1", "node2", "node0"),
+        "cafis-3": ("node2", "node0", "node1"),
+        "cardnet-1": ("node0", "node1", "node2"),
+        "cardnet-2": ("node1", "node2", "node0"),
+        "cardnet-3": ("node2", "node0", "node1"),
+    }
+    assert orders(4)["cafis-2"] == ("node1", "node2", "node0", "node3")
+    assert orders(4)["cafis-4"] == ("node3", "node0", "node1", "node2")
 
 
 def test_no_broker_answers(tmp_path: Path) -> None:

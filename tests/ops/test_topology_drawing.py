@@ -10,7 +10,7 @@ from topology_rig import CONTRACTS, seen, sound
 
 from ops.topology import Topology, present
 from ops.topology_drawing import STAGES, Panel, draw
-from ops.topology_plan import named, plan, spread, with_orders
+from ops.topology_plan import named, plan, with_orders
 from schemas.records import LineStage
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -18,8 +18,7 @@ SVG = "{http://www.w3.org/2000/svg}"
 
 def planned(now: Topology, count: int) -> Topology:
     nodes = named([node.name for node in now.nodes], count)
-    wanted = with_orders(CONTRACTS, count)
-    return plan(now, wanted, nodes, spread(wanted, nodes)).then
+    return plan(now, with_orders(CONTRACTS, count), nodes, {}).then
 
 
 def drawn(now: Topology, count: int | None = None) -> ET.Element:

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from types import MappingProxyType
 
 import pytest
 from hypothesis import given
@@ -9,13 +10,27 @@ from hypothesis import strategies as st
 from topology_rig import CONTRACTS, seen, sound, table
 
 from ops.topology import Contract, Reach, Topology, present
-from ops.topology_plan import NODES_MAX, Call, Move, Plan, Source, named, plan, ranks, spread, with_orders
+from ops.topology_plan import (
+    Call,
+    Given,
+    Move,
+    Plan,
+    Source,
+    named,
+    plan,
+    preferences,
+    ranks,
+    spread,
+    with_orders,
+)
+from schemas.line_rules import NODES_MAX
 
 
-def planned(now: Topology, count: int, contracts: Sequence[Contract] = CONTRACTS) -> Plan:
+def planned(
+    now: Topology, count: int, contracts: Sequence[Contract] = CONTRACTS, given: Given = MappingProxyType({})
+) -> Plan:
     nodes = named([node.name for node in now.nodes], count)
-    wanted = with_orders(contracts, count)
-    return plan(now, wanted, nodes, spread(wanted, nodes))
+    return plan(now, with_orders(contracts, count), nodes, given)
 
 
 @pytest.mark.parametrize(
@@ -59,6 +74,23 @@ def test_the_lines_of_a_partner_prefer_the_nodes_in_turn_and_then_those_that_fol
         "cardnet-2": ("node1", "node2", "node0"),
         "cardnet-3": ("node2", "node0", "node1"),
     }
+
+
+@pytest.mark.parametrize(
+    ("of_the_line", "nodes", "order"),
+    [
+        ([], ["a", "b"], ("b", "a")),
+        (["a", "b"], ["a", "b"], ("a", "b")),
+        (["c", "a"], ["a", "b", "c"], ("c", "a", "b")),
+        (["c", "a"], ["a", "b"], ("a", "b")),
+        (["c"], ["b2", "b10"], ("b10", "b2")),  # Kafka compares names as such
+    ],
+)
+def test_a_line_prefers_the_nodes_that_it_names_then_the_others_by_name(
+    of_the_line: list[str], nodes: list[str], order: tuple[str, ...]
+) -> None:
+    found = preferences(CONTRACTS, nodes, {"cafis-2": of_the_line})
+    assert found == spread(CONTRACTS, nodes) | {"cafis-2": order}
 
 
 def test_two_nodes_with_every_line_on_the_first_share_them() -> None:
@@ -111,11 +143,11 @@ def test_what_must_be_ordered_of_each_partner() -> None:
 
 
 def test_what_is_to_do_on_our_side() -> None:
-    def needs(count: int, partitions: int = 6) -> list[str]:
-        found = planned(sound("node0", "node1", partitions=partitions), count)
+    def needs(count: int, partitions: int = 6, given: Given = MappingProxyType({})) -> list[str]:
+        found = planned(sound("node0", "node1", partitions=partitions), count, given=given)
         return [remark.english.split(",")[0].split(":")[0] for remark in found.needs]
 
-    ranked, brokers = "egress needs a rank for each line", "brokers"
+    ranked, brokers = "lines need their nodes", "brokers"
     assert needs(1) == [brokers]
     assert needs(2) == [ranked, brokers]
     door = "every client is given the address of the new door"
@@ -123,6 +155,23 @@ def test_what_is_to_do_on_our_side() -> None:
     assert needs(4)[:2] == ["raise ingress.slots from 2 to 4", "uneven"]
     assert needs(4, partitions=12)[:2] == ["raise ingress.slots from 2 to 4", door]
     assert needs(3, partitions=2)[1] == "2 partitions are too few for 3 nodes"
+    given = spread(with_orders(CONTRACTS, 2), ["node0", "node1"])
+    assert needs(2, given=given) == [brokers]
+    found = planned(sound("node0", "node1"), 3, given=given)
+    assert [each.english for each in found.needs if each.english.startswith(ranked)] == [
+        "lines need their nodes, in the order of takeover in the table of planned lines: cafis-3, cardnet-3"
+    ]
+
+
+def test_what_the_lines_prefer_already_stays_when_a_node_is_added() -> None:
+    now = sound("node0", "node1", members={"cafis-2": ("0-node1", "1-node0")})
+    given = {"cafis-1": ("node0", "node1"), "cafis-2": ("node1", "node0"), "cardnet-1": ("node1", "node0")}
+    assert [move for move in planned(now, 3, given=given).moves if move.service == "egress"] == [
+        Move("egress", "cafis-3", None, "node2"),
+        Move("egress", "cardnet-1", "node0", "node1"),
+        Move("egress", "cardnet-2", None, "node1"),
+        Move("egress", "cardnet-3", None, "node2"),
+    ]
 
 
 @given(
