@@ -45,7 +45,7 @@ def _work(process: wiring.Process) -> int:
 
 def _add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--line", action="append", default=[], help="only this line; may be given several times")
-    parser.add_argument("--rank", type=int, default=0, help="of two nodes, the lower rank owns a line where it can")
+    parser.add_argument("--rank", type=int, default=0, help="the lower one owns a line that names no nodes")
 
 
 def main(argv: Sequence[str]) -> int:

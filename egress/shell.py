@@ -151,7 +151,7 @@ class EgressServer:
         self._ring = ring
         self._metrics = metrics
         self._node = node
-        self._member = f"{rank}-{node}"
+        self._rank = rank
         self._now_ms = now_ms
         self._owners: dict[str, LineOwner] = {}
         self._orders: dict[str, LineOrdered] = {}
@@ -176,7 +176,8 @@ class EgressServer:
         )
         await self._follow_orders()
         for line in self._settings.lines:
-            self._owners[line.name] = LineOwner(around, line, self._settings, self._member, self._orders)
+            member = f"{line.rank_of(self._node, self._rank)}-{self._node}"  # the first by name gets the line
+            self._owners[line.name] = LineOwner(around, line, self._settings, member, self._orders)
 
     async def _follow_orders(self) -> None:
         """Know what operators have ordered until now, then hear what they order."""

@@ -23,7 +23,7 @@ from pydantic import (
 )
 
 from schemas.business_hours import Calendar
-from schemas.line_rules import faults_of_lines
+from schemas.line_rules import RANK_MAX, faults_of_lines
 from schemas.records import Kind
 from schemas.time_rules import contradictions
 
@@ -40,6 +40,7 @@ def _from_folder(path: Path, info: ValidationInfo) -> Path:
 
 
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,31}$")]
+NodeName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]  # a host's name is one
 CustomerId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9]{1,16}$")]
 FilePath = Annotated[Path, AfterValidator(_from_folder)]
 Port = Annotated[int, Field(ge=0, le=65_535)]
@@ -175,6 +176,8 @@ class Line(Section):
     `second_call`: while a line that listens has a connection, another call is refused, for nobody can tell whether the
     first one is dead before its keep-alive is not answered; or, where the caller is known by `peers` or `tls`, it takes
     the first one's place. What is on the line then is in doubt, and two who call the same line push one another out.
+
+    `nodes`: who owns the line, the first of those that run; it goes back to an earlier one that returns.
     """
 
     name: Name
@@ -190,11 +193,18 @@ class Line(Section):
     tls: LineTls | None = None
     hours: tuple[str, ...] = ()  # 業務時間, as 'mon-fri 08:00-24:00'; none: always
     maintenance: tuple[str, ...] = ()  # 保守時間, as '2026-12-31T22:00/2027-01-01T06:00'
+    nodes: tuple[NodeName, ...] = ()  # as `--node` names them, the preferred one first; none: by `--rank`
 
     @property
     def calendar(self) -> Calendar:
         """When the line is to be open."""
         return Calendar.of(self.hours, self.maintenance)
+
+    def rank_of(self, node: str, otherwise: int) -> int:
+        """The place of a node among `nodes`, behind them all if it is not named; `otherwise` where there are none."""
+        if not self.nodes:
+            return otherwise
+        return self.nodes.index(node) if node in self.nodes else min(len(self.nodes), RANK_MAX)
 
     @model_validator(mode="after")
     def _calendar_can_be_read(self) -> Self:

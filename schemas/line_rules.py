@@ -1,5 +1,6 @@
-"""Who may call a line, and which of a line's settings contradict one another. Pure."""
+"""Who may call a line and who owns it, and which of a line's settings contradict one another. Pure."""
 
+from collections import Counter
 from collections.abc import Iterable
 from ipaddress import ip_address
 from typing import TYPE_CHECKING
@@ -7,11 +8,15 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from schemas.installation import Installation, Line
 
+RANK_MAX = 9  # of one digit: as names, "10-node10" would come before "2-node2"
+NODES_MAX = RANK_MAX + 1
+
 
 def faults_of_lines(installation: "Installation") -> Iterable[str]:
     """One sentence each: the line, why it cannot be so, and the remedy."""
     for line in installation.line:
         yield from _when_it_dials(line) if line.mode == "dial" else _when_it_listens(line)
+        yield from _of_its_nodes(line)
 
 
 def _when_it_listens(line: "Line") -> Iterable[str]:
@@ -30,6 +35,14 @@ def _when_it_listens(line: "Line") -> Iterable[str]:
 def _when_it_dials(line: "Line") -> Iterable[str]:
     if line.peers or line.second_call != "refuse":
         yield f"line {line.name} dials, and nobody calls it: remove its peers and its second_call"
+
+
+def _of_its_nodes(line: "Line") -> Iterable[str]:
+    for node, count in Counter(line.nodes).items():
+        if count > 1:
+            yield f"line {line.name}: {node} stands {count} times in its nodes: keep one"
+    if len(line.nodes) > NODES_MAX:
+        yield f"line {line.name} has {len(line.nodes)} nodes: {NODES_MAX} can have an order, remove the last ones"
 
 
 def _loopback(host: str) -> bool:

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import functools
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -145,12 +145,15 @@ class Rig:
 
     # --- life
 
-    async def start(self, node: str = "n1", *, port: int | None = None, rank: int = 0) -> EgressServer:
+    async def start(
+        self, node: str = "n1", *, port: int | None = None, rank: int = 0, nodes: Sequence[str] = ()
+    ) -> EgressServer:
         line = Line.model_validate(
             {
                 "name": LINE, "partner": "cafis", "mode": self._mode, "host": "127.0.0.1",
                 "port": self.partner.port if port is None else port,
                 "station_id": "DNB00001", "company_code": "100001", "routes": [1, 200],
+                "nodes": nodes,
             }
         )  # fmt: skip
         settings = Settings((line,), {"cafis": self.partner.spec}, self._times)

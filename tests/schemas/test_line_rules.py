@@ -1,4 +1,4 @@
-"""Who may call a line: what the configuration must say of it, and what it may not."""
+"""Who may call a line and who owns it: what the configuration must say of it, and what it may not."""
 
 import copy
 import tomllib
@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from schemas.installation import Installation
+from schemas.installation import Installation, Line
 
 RAW = tomllib.loads(
     (Path(__file__).parents[2] / "deploy" / "environments" / "development" / "denbun.toml").read_text("utf-8")
@@ -72,6 +72,41 @@ def test_what_is_for_lines_that_are_called_is_refused_for_one_that_dials(change:
 
 def test_tls_of_a_line_always_shows_the_partners_certificate_too() -> None:
     assert told(LISTENS, tls={"certificate": "line.pem", "key": "line.key"}) == "line.1.tls.authority: Field required"
+
+
+# --- who owns it
+
+
+def ranks(*nodes: str) -> str:
+    """The names under which a, b and c join the line's group; each has a `--rank` of its own."""
+    raw = RAW["line"][DIALS] | {"nodes": nodes}
+    line = Line.model_validate(raw)
+    return " ".join(f"{line.rank_of(node, rank)}-{node}" for rank, node in enumerate("abc", 3))
+
+
+def test_the_nodes_of_a_line_own_it_in_their_order_before_any_other() -> None:
+    assert ranks() == "3-a 4-b 5-c"
+    assert ranks("c", "a", "b") == "1-a 2-b 0-c"
+    assert ranks("c") == "1-a 1-b 0-c"
+    assert ranks("node7", "b") == "2-a 1-b 2-c"
+
+
+def test_as_many_nodes_have_an_order_as_can_be_compared_by_name() -> None:
+    ten = [f"n{number}" for number in range(10)]
+    assert told(DIALS, nodes=ten) == ""
+    assert told(DIALS, nodes=[*ten, "a"]) == "line cafis-1 has 11 nodes: 10 can have an order, remove the last ones"
+    line = Line.model_validate(RAW["line"][DIALS] | {"nodes": ten})
+    names = [f"{line.rank_of(node, 0)}-{node}" for node in [*ten, "x"]]
+    assert names == sorted(names), "one that is not named is behind them all"
+
+
+def test_a_node_that_stands_twice_is_told() -> None:
+    assert told(LISTENS, nodes=["a", "b", "a"]) == "line cardnet-1: a stands 2 times in its nodes: keep one"
+
+
+@pytest.mark.parametrize("node", ["", "-a", "a b", "a/b", "n" * 65])
+def test_what_is_no_name_of_a_node_is_told(node: str) -> None:
+    assert told(DIALS, nodes=["pay1.example.jp", node]).startswith("line.0.nodes.1: String should match pattern")
 
 
 def test_every_fault_of_every_line_is_told_at_once() -> None:
