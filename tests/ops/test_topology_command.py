@@ -97,6 +97,7 @@ class Members:
             return (
                 [node["name"] for node in now["nodes"]] == list(nodes)
                 and sorted(held) == sorted(more) == list(range(7))
+                and all(node["router"] and node["faults"] for node in now["nodes"])
                 and all(line["owner"] and sorted(line["order"]) == sorted(nodes) for line in now["lines"])
             )
 
