@@ -66,7 +66,7 @@ class Client:
         self._timeout_s = timeout_s
         self._loop = asyncio.get_running_loop()
         self._link: Link | None = None
-        self._links: set[Link] = set()  # with those that only finish what is in flight
+        self._links: dict[Link, None] = {}  # in their order, with those that only finish what is in flight
         self._courses: dict[str, tuple[Course, asyncio.Future[None]]] = {}
         self._unsure: dict[str, Course] = {}  # to inquire about, before anything new is sent
         self._new: dict[str, Course] = {}
@@ -284,14 +284,14 @@ class Client:
         # The next one to try is another: this one may be about to stop.
         index = self._addresses.index(link.address) + 1
         self._addresses = self._addresses[index:] + self._addresses[:index]
-        self._links.add(link)
+        self._links[link] = None
         link.ended.add_done_callback(lambda _: self._ended(link))
         if not link.left.done():
             self._link = link
             self._pump()
 
     def _ended(self, link: Link) -> None:
-        self._links.discard(link)
+        self._links.pop(link, None)
         self._part(link)
         courses, link.courses = list(link.courses.values()), {}
         for course in courses:

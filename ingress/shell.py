@@ -83,7 +83,7 @@ class IngressServer:
         self._metrics = Metrics(registry)
         self._requests, self._deliveries = topics("requests"), topics("deliveries")
         self._replies = TopicPartition(topics("replies"), slot)
-        self._connections: set[Connection] = set()
+        self._connections: dict[Connection, None] = {}  # in the order in which they came
         self._by_session: dict[str, Connection] = {}
         self._dirty: list[Connection] = []
         self._gone = Gone(settings.gone_after_ms)
@@ -190,7 +190,7 @@ class IngressServer:
     def connected(self, connection: Connection) -> Session:
         """A client has connected: its session."""
         session = Session(self._settings, f"{self._incarnation}-{next(self._sessions)}", self._now_ms())
-        self._connections.add(connection)
+        self._connections[connection] = None
         self._empty.clear()
         self._by_session[session.id] = connection
         self._metrics.sessions.set(len(self._connections))
@@ -210,7 +210,7 @@ class IngressServer:
     def lost(self, connection: Connection, error: Exception | None) -> None:
         """The connection is no more."""
         self._leave(connection, "truncated" if connection.session.truncated else "lost" if error else "left")
-        self._connections.discard(connection)
+        self._connections.pop(connection, None)
         if not self._connections:
             self._empty.set()
         self._metrics.sessions.set(len(self._connections))

@@ -148,7 +148,7 @@ class Machines:
         self.nodes = {name: Node(name) for name in NODES}
         self.nodes[NODES[1]].rank = 1
         self.running: dict[tuple[str, str], Process] = {}
-        self.down: set[str] = set()  # nodes without power
+        self.down: dict[str, None] = {}  # nodes without power
         self.restart_us = (100 * MS, 2_000 * MS)
         self.egress: dict[Process, EgressServer] = {}
         self._stops: dict[Process, Callable[[], None]] = {}

@@ -137,7 +137,7 @@ class Imp:
         if name in self._machines.down or not self._allowed(Mischief.NODE, name):
             return
         self._network.unplugged.add(name)
-        self._machines.down.add(name)
+        self._machines.down[name] = None
         for (node, _), process in list(self._machines.running.items()):
             if node == name:
                 process.kill()
@@ -146,7 +146,7 @@ class Imp:
     def _repaired(self, name: str) -> None:
         if name in self._machines.down:
             self._network.unplugged.discard(name)
-            self._machines.down.discard(name)
+            del self._machines.down[name]
             self._machines.start_on(name)
 
     def _wire(self, kind: Mischief) -> None:

@@ -19,6 +19,8 @@ from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from schemas import wire
+from schemas.records import Record
 from simulation.world import SECOND, Strand, World
 
 PACKAGES = ("client", "egress", "faults", "ingress", "pipeline", "router", "schemas", "simulator")
@@ -37,9 +39,10 @@ _PACE = (
 
 
 class _Now:
-    """The world that runs."""
+    """The world that runs, and the records that were read in it, by the message they lie in."""
 
     world: World | None = None
+    read: dict[int, tuple[wire.Carried, Record]] = {}  # noqa: RUF012  the process's, as the world is
 
 
 def world() -> World:
@@ -56,6 +59,22 @@ def inhabited(new: World) -> Iterator[None]:
         yield
     finally:
         _Now.world = None
+        _Now.read = {}
+
+
+# --- records
+
+_decode = wire.decode
+
+
+def _remembered(message: wire.Carried) -> Record:
+    """`wire.decode`: a message of the log is read by many, and nobody can change what he reads."""
+    found = _Now.read.get(id(message))
+    if found is not None and found[0] is message:
+        return found[1]
+    record = _decode(message)
+    _Now.read[id(message)] = message, record
+    return record
 
 
 # --- time
@@ -287,7 +306,11 @@ def substituted() -> Iterator[None]:
                 if module.__dict__.get(name) is real:
                     before.append((module, name, real))
                     setattr(module, name, stand_in)
-        for place, name, value in (*_PACE, ("ingress.shell", "Metrics", SILENT)):
+        for place, name, value in (
+            *_PACE,
+            ("ingress.shell", "Metrics", SILENT),
+            ("schemas.wire", "decode", _remembered),
+        ):
             module = sys.modules[place]
             before.append((module, name, getattr(module, name)))
             setattr(module, name, value)
