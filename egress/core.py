@@ -494,6 +494,7 @@ class LineCore:
 
     def _route_ordered(self, offset: int, order: RouteOrdered, now_ms: int) -> None:
         """An operator takes a route out of use, or ends whatever hold is on it."""
+        self._offsets.open(offset)
         route = order.route_number
         holder = self.routes.holder(route)
         if order.hold:
@@ -504,10 +505,7 @@ class LineCore:
         else:
             done = holder is not None
             if holder is not None:
-                self._offsets.open(offset)
                 self._let_go(holder, offset)
-        if offset not in self._offsets:
-            self._offsets.open(offset)
         answer = RouteOrderAnswered(
             order_id=order.order_id,
             line=self.line.name,

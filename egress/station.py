@@ -37,11 +37,6 @@ ANSWERS = frozenset({Role.OPENING_ANSWER, Role.CLOSING_ANSWER, Role.KEEPALIVE_AN
 ASKED = frozenset(_ANSWER_TO)
 
 _WISH_OF = {LineOrder.OPEN: LineWish.OPEN, LineOrder.DRAIN: LineWish.DRAINED, LineOrder.CLOSE: LineWish.CLOSED}
-_SETTLED = {
-    LineWish.OPEN: LineStage.OPEN,
-    LineWish.DRAINED: LineStage.DRAINING,
-    LineWish.CLOSED: LineStage.CLOSED,
-}
 _EVENT_OF = dict(zip(LineWish, WISHES, strict=True))
 
 
@@ -114,7 +109,7 @@ class Station:
     @property
     def as_wished(self) -> bool:
         """Whether the station is what it should be."""
-        return self.stage is _SETTLED[self._wish.what]
+        return self.stage is self._wish.what.stage
 
     @property
     def refusal(self) -> Refusal | None:

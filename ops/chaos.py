@@ -17,8 +17,8 @@ from enum import StrEnum
 from ops.line_faults import LineFault
 from ops.processes import Process, ProcessError
 from ops.stage import SERVICES, Stage
-from pipeline.log import Outgoing
-from schemas import wire
+from ops.times import now_ms
+from ops.writing import write_record
 from schemas.records import LineOrder, LineOrdered
 from simulator.control import ControlError
 
@@ -156,16 +156,10 @@ class Chaos:
 
     def _order(self, line: str, order: LineOrder) -> None:
         """Order it as `denbun lines` does."""
-        now_ms = time.time_ns() // 1_000_000
         record = LineOrdered(
-            order_id=uuid.uuid4().hex, line=line, order=order, operator="drill", reason="drill", ordered_ms=now_ms
+            order_id=uuid.uuid4().hex, line=line, order=order, operator="drill", reason="drill", ordered_ms=now_ms()
         )
-        value, headers = wire.encode(record)
-        writer = self._stage.log.writer("drill")
-        try:
-            writer.write([Outgoing(self._stage.topics("line-orders"), line.encode(), value, headers, 0)])
-        finally:
-            writer.close()
+        write_record(self._stage.log, "drill", self._stage.topics("line-orders"), line, record)
 
     def _take_down(self, fault: Fault) -> None:
         processes = [self._process(name) for name in self._names(fault.target)]

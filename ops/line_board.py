@@ -20,7 +20,6 @@ STAGES: Mapping[LineStage, str] = {
 WISHES: Mapping[LineWish, str] = {LineWish.OPEN: "開局", LineWish.DRAINED: "取消のみ", LineWish.CLOSED: "閉局"}
 
 _SILENT_MS = 15_000  # an owner tells its line's state every few seconds
-_SETTLED = {LineWish.OPEN: LineStage.OPEN, LineWish.DRAINED: LineStage.DRAINING, LineWish.CLOSED: LineStage.CLOSED}
 
 
 class Row(NamedTuple):
@@ -49,7 +48,7 @@ def _trouble(line: Line, state: LineState | None, now_ms: int) -> tuple[str, str
     if state.told_ms is None or now_ms - state.told_ms > _SILENT_MS or state.wished_by == ITS_OWNERS_END:
         silent = age(now_ms - (state.told_ms or state.since_ms))
         return f"{silent} 報告なし", f"no word from its owner for {silent}"
-    if state.wish is None or state.stage is _SETTLED[state.wish]:
+    if state.wish is None or state.stage is state.wish.stage:
         return None
     since = age(now_ms - max(state.since_ms, state.wished_since_ms or 0))
     if state.wish is LineWish.CLOSED:

@@ -65,10 +65,10 @@ class Transactions:
             self._states[transaction_id] = found
         return found
 
-    def put(self, state: TransactionState, written: Message) -> None:
-        """Take over a new state, and how it is written."""
-        self._states[state.transaction_id] = written if state.stage.ended else state
-        self.timers.set(state.transaction_id, state.due_ms)
+    def put(self, transaction_id: str, state: TransactionState | Message, due_ms: int | None) -> None:
+        """Take over a state, read or as it was written."""
+        self._states[transaction_id] = state
+        self.timers.set(transaction_id, due_ms)
 
     def restore(self, message: Message) -> None:
         """Take over a stored state."""
@@ -77,9 +77,8 @@ class Transactions:
         if message.value is None:
             self.forget(transaction_id)
             return
-        self._states[transaction_id] = message
         due = next((value for name, value in message.headers if name == _DUE), b"")
-        self.timers.set(transaction_id, int(due) if due else None)
+        self.put(transaction_id, message, int(due) if due else None)
 
     def forget(self, transaction_id: str) -> None:
         """Take a transaction out."""
@@ -161,10 +160,12 @@ class Router:
         if isinstance(act, Forget):
             owned.forget(act.transaction_id)
             return self._tombstone(partition, act.transaction_id)
-        value, headers = wire.encode(act.state)
-        owned.put(act.state, Message(self._state_topic, partition, _NO_OFFSET, None, value, headers, 0))
-        self._metrics.ended[act.state.stage].inc()
-        return self._stored(partition, act.state, value, headers)
+        state, (value, headers) = act.state, wire.encode(act.state)
+        over = state.stage.ended
+        kept = Message(self._state_topic, partition, _NO_OFFSET, None, value, headers, 0) if over else state
+        owned.put(state.transaction_id, kept, state.due_ms)
+        self._metrics.ended[state.stage].inc()
+        return self._stored(partition, state, value, headers)
 
     def _stored(self, partition: int, state: TransactionState, value: bytes, headers: Headers) -> Outgoing:
         due: Headers = () if state.due_ms is None else ((_DUE, str(state.due_ms).encode()),)

@@ -20,11 +20,6 @@ def transaction_id(customer: str, reference: str, original_reference: str | None
     return key if original_reference is None else f"{key}/{reference}"
 
 
-def key_of_id(transaction_id: str) -> str:
+def key_of(transaction_id: str) -> str:
     """The transaction key of the transaction with this id."""
     return transaction_id.partition("/")[0]
-
-
-def key_of(name: str) -> str:
-    """The transaction key of the transaction with this id."""
-    return name.partition("/")[0]

@@ -621,6 +621,18 @@ class LineWish(StrEnum):
     DRAINED = "drained"  # connected, and used for cancels alone
     CLOSED = "closed"
 
+    @property
+    def stage(self) -> LineStage:
+        """Where a line stands that is as wished."""
+        return _AS_WISHED[self]
+
+
+_AS_WISHED = {
+    LineWish.OPEN: LineStage.OPEN,
+    LineWish.DRAINED: LineStage.DRAINING,
+    LineWish.CLOSED: LineStage.CLOSED,
+}
+
 
 ITS_OWNERS_END = "the end of its owner"
 """Who wishes a line closed that is given up: the next owner will wish otherwise."""

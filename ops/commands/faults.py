@@ -30,9 +30,10 @@ from ops.cases import (
 from ops.commands.desk import ANSWER_S, CLOCKS_MS, NOT_DONE, OK, Wrong, at_desk, name_text, print_json, reason_text
 from ops.reading import read_topics
 from ops.times import age, clock, now_ms
-from pipeline.log import Message, Outgoing
+from ops.writing import write_record
+from pipeline.log import Message
 from schemas import wire
-from schemas.identity import key_of_id
+from schemas.identity import key_of
 from schemas.installation import Installation
 from schemas.records import CaseOutcome, OperatorOrder, OperatorOrdered, OrderAnswered
 from schemas.telegrams import LayoutError, PartnerSpec, load_partner
@@ -88,13 +89,8 @@ class Desk:
 
     def write(self, order: OperatorOrdered) -> None:
         """Have an order stored."""
-        value, headers = wire.encode(order)
-        key = key_of_id(order.transaction_id).encode()
-        writer = kafka_log(self._installation.kafka).writer("denbun-faults")
-        try:
-            writer.write([Outgoing(self._topics("operator-commands"), key, value, headers)])
-        finally:
-            writer.close()
+        log, key = kafka_log(self._installation.kafka), key_of(order.transaction_id)
+        write_record(log, "denbun-faults", self._topics("operator-commands"), key, order)
 
     def answer(self, order: OperatorOrdered) -> OrderAnswered | None:
         """What was answered; None when nothing was in time."""

@@ -17,7 +17,8 @@ from ops.commands.desk import ANSWER_S, CLOCKS_MS, NOT_DONE, OK, Wrong, at_desk,
 from ops.line_board import STAGES, WISHES, Row, board, facts
 from ops.reading import read_topics
 from ops.times import age, now_ms
-from pipeline.log import Message, Outgoing
+from ops.writing import write_record
+from pipeline.log import Message
 from schemas import wire
 from schemas.installation import Installation, Line
 from schemas.records import (
@@ -78,13 +79,8 @@ class Lines:
 
     def order(self, topic: str, line: str, record: Record) -> None:
         """Have an order stored."""
-        value, headers = wire.encode(record)
         name = self._topics(topic, line) if topic == "dispatch" else self._topics(topic)
-        writer = kafka_log(self._installation.kafka).writer("denbun-lines")
-        try:
-            writer.write([Outgoing(name, line.encode(), value, headers, 0)])
-        finally:
-            writer.close()
+        write_record(kafka_log(self._installation.kafka), "denbun-lines", name, line, record)
 
     def answer(self, order_id: str, ordered_ms: int) -> Answer | None:
         """What was answered; None when nothing was in time."""
