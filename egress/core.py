@@ -18,6 +18,7 @@ from egress.flights import Flights
 from egress.holds import IN_DOUBT, OPERATOR, asking_about, held, held_by_order
 from egress.jobs import (
     CANCELS,
+    FIRST,
     Job,
     Order,
     Reason,
@@ -238,7 +239,7 @@ class LineCore:
                 job = self._cancels.popleft()
                 if job.stage is not Stage.WAITING:
                     continue
-                if self._preparing.finds_route(job):
+                if self._preparing.finds_route(job) and not self._hangs_on_another(job):
                     self._put(job, now_ms)
                 else:
                     blocked.append(job)
@@ -255,6 +256,8 @@ class LineCore:
 
     def _put(self, job: Job, now_ms: int) -> None:
         """Make a telegram of it, and have that stored."""
+        if job.command in FIRST and self._known.nothing_went_out_before(job.transaction_id, job.attempt):
+            job.becomes_first()  # who ordered the re-command took silence for an answer; the line knows better
         order = job.order
         reason = self._why_undecided(order)
         if reason is None:
@@ -271,6 +274,14 @@ class LineCore:
         job.stage, job.connection = Stage.STORING, self._connections
         self._known.put(job.transaction_id, job.attempt, job.numbers, now_ms)
         self._acts.append(Store(job.offset, job.key, sent(job, self.node, now_ms)))
+
+    def _hangs_on_another(self, job: Job) -> bool:
+        """A re-command waits until it is known whether the command before it goes out."""
+        return job.command in FIRST and any(
+            0 < each.attempt < job.attempt and each.stage in (Stage.WAITING, Stage.STORING)
+            for each in self._jobs.values()
+            if each.transaction_id == job.transaction_id
+        )
 
     def _why_undecided(self, order: Order | None) -> Reason | None:
         """A cancel whose request still waits itself has to ask again."""

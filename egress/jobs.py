@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import NamedTuple
 
+import msgspec
+
 from egress.numbers import Numbers
 from egress.telegrams import COMMAND_OF_ROLE, ROLE_OF_COMMAND, ROLE_OF_KIND
 from schemas.records import (
@@ -27,6 +29,7 @@ from schemas.telegrams import Role, Value
 Order = SendRequest | SendCancel
 Reason = Refusal | NotCancelled
 CANCELS = (Command.CANCEL, Command.CANCEL_AGAIN)
+FIRST = {Command.CONFIRM_AGAIN: Command.CONFIRM, Command.CANCEL_AGAIN: Command.CANCEL}
 
 
 class Stage(Enum):
@@ -66,6 +69,13 @@ class Job:
     def command(self) -> Command | None:
         """Which cancel telegram it is; None for a request."""
         return COMMAND_OF_ROLE.get(self.role)
+
+    def becomes_first(self) -> None:
+        """The re-command becomes its command: none has gone out before."""
+        assert isinstance(self.order, SendCancel)
+        first = FIRST[self.order.command]
+        self.order = msgspec.structs.replace(self.order, command=first)
+        self.role = ROLE_OF_COMMAND[first]
 
 
 class Takeover(NamedTuple):

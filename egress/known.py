@@ -27,6 +27,13 @@ class Known:
         """Under which numbers the transaction's request went out."""
         return self._numbers.get((transaction_id, 0))
 
+    def nothing_went_out_before(self, transaction_id: str, attempt: int) -> bool:
+        """Whether each earlier cancel telegram of the transaction is known not to have gone out."""
+        return all(
+            (name := (transaction_id, earlier)) in self._numbers and self._numbers[name] is None
+            for earlier in range(1, attempt)
+        )
+
     def forget_before(self, at_ms: int) -> None:
         """Forget what was decided before `at_ms`."""
         while self._aging and self._aging[0][0] < at_ms:

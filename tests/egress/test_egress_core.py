@@ -315,6 +315,41 @@ SCENARIOS = {
           910 8910 a 2         -> sent a#2 t3 r1
           911 stored           -> hold r1 a, transmit fault_cancel t3 r1
     """,
+    "8940 is ordered, but no 8930 has gone out: 8930 goes out": """
+            0 ask a            -> sent a#0 t1 r1
+            1 stored           -> transmit sale_request t1 r1
+         1002 due              -> hold r1 a, missing a silence
+         1003 blocked          ->
+         1010 8930 a 1 by 1500 ->
+         1501 due              -> withheld a#1 line_not_open
+         1502 unblocked        ->
+         1503 stored           -> unsent a#1 line_not_open
+         3000 8940 a 2         -> sent a#2 t3 r1
+         3001 stored           -> transmit fault_confirm t3 r1
+         4002 due              -> silent a#2 silence
+         4100 8940 a 3         -> sent a#3 t4 r1
+         4101 stored           -> transmit fault_confirm_again t4 r1
+         4150 done a           -> cancel a#3 done
+    """,
+    "8920 is ordered, but 8910 was stored too late: 8910 goes out": """
+            0 ask a            -> sent a#0 t1 r1
+            1 stored           -> transmit sale_request t1 r1
+           50 approved a       -> report a approved
+          900 8910 a 1 by 1000 -> sent a#1 t2 r1
+          910 8920 a 2         ->
+         1001 stored           -> unsent a#1 not_sent_in_time, sent a#2 t3 r1
+         1002 stored           -> hold r1 a, transmit fault_cancel t3 r1
+         1050 done a           -> cancel a#2 done
+    """,
+    "a re-command waits until its command is stored": """
+            0 ask a            -> sent a#0 t1 r1
+            1 stored           -> transmit sale_request t1 r1
+           50 approved a       -> report a approved
+          900 8910 a 1         -> sent a#1 t2 r1
+          910 8920 a 2         ->
+          920 stored           -> hold r1 a, transmit fault_cancel t2 r1, sent a#2 t3 r1
+          921 stored           -> transmit fault_cancel_again t3 r1
+    """,
     "a hold that the line knows nothing of, told by a former owner, ends too": """
             0 ask a            -> sent a#0 t1 r1
             1 stored           -> transmit sale_request t1 r1
@@ -414,7 +449,9 @@ class Rig:
         )  # fmt: skip
         return self.dispatched(request, now)
 
-    def command(self, code: str, now: int, who: str, attempt: str, *unknown: str) -> list[Act]:
+    def command(self, code: str, now: int, who: str, attempt: str, *more: str) -> list[Act]:
+        unknown = "unknown" in more
+        by = int(more[1]) if "by" in more else now + 5_000
         trace, route = {"z": (9, 1)}.get(who, (1, 1))
         original = Original(
             kind=Kind.SALE, line="cafis-1", trace_number=None if unknown else trace,
@@ -424,7 +461,7 @@ class Rig:
         )  # fmt: skip
         order = SendCancel(
             transaction_id=f"AP02:{who}", command=COMMANDS[code], attempt=int(attempt), original=original,
-            send_by_ms=MIDNIGHT + now + 5_000, report_timeout_ms=1_000,
+            send_by_ms=MIDNIGHT + by, report_timeout_ms=1_000,
         )  # fmt: skip
         return self.dispatched(order, now)
 
