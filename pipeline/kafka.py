@@ -225,6 +225,16 @@ class KafkaLog:
         offset = self._ask(ask, place)
         return offset if offset >= 0 else self.span(place)[1]
 
+    def members(self, group: str) -> list[str]:
+        admin = AdminClient(_common(self._servers, "admin", self._extra))
+        try:
+            found = admin.describe_consumer_groups([group], request_timeout=_ADMIN_S)[group].result(_ADMIN_S)
+        except (KafkaException, TimeoutError) as error:
+            if _code(error) == KafkaError.GROUP_ID_NOT_FOUND:
+                return []
+            raise LogError(f"the members of group {group} cannot be read: {_reason(error)}") from error
+        return sorted(each.client_id for each in found.members)
+
     def committed(self, group: str, place: TopicPartition) -> int | None:
         admin = AdminClient(_common(self._servers, "admin", self._extra))
         asked = ConsumerGroupTopicPartitions(group, [KafkaPartition(*place)])
