@@ -10,7 +10,7 @@ from typing import Any
 from client import SyncClient
 from ops.broker import Broker, Cluster
 from ops.installations import LINES, LinePlan, Plan, node_named, write
-from ops.ports import HOST, free_port
+from ops.ports import HOST, format_address, free_port
 from ops.processes import Process, service
 from ops.proxy_control import ProxyControl
 from pipeline.config import load
@@ -49,7 +49,7 @@ class Stage:
     def _centre(self, partner: str, *, story: bool) -> Process:
         plan = self.plan
         listen = [part for port in plan.centre_ports[partner] for part in ("--listen", f"{HOST}:{port}")]
-        dial = [part for port in plan.called_ports[partner] for part in ("--dial", f"{HOST}:{port}")]
+        dial = [part for line in plan.called[partner] for part in ("--dial", ",".join(map(format_address, line)))]
         control = ["--control", f"{HOST}:{plan.control_ports[partner]}"]
         command = [sys.executable, "-m", "simulator", "--partner", partner, *listen, *dial, *control]
         if not story:
@@ -67,13 +67,11 @@ class Stage:
     def _service(self, name: str, node: int) -> Process:
         """One service of one node."""
         arguments = ["--config", str(self.plan.file_of(node)), "--node", node_named(node)]
-        environment = {}
         if name == "ingress":
             arguments += ["--slot", str(node)]
-            environment["DENBUN_INGRESS__PORT"] = str(self.plan.ingress_ports[node])
-        full = f"{name}-{node}"
-        port = self.plan.metrics_ports.setdefault(full, free_port())
-        return service(full, name, arguments, self.folder / "logs" / f"{full}.log", port, environment)
+        full, host = f"{name}-{node}", self.plan.hosts[node]
+        address = self.plan.metrics.setdefault(full, (host, free_port(hosts=[host])))
+        return service(full, name, arguments, self.folder / "logs" / f"{full}.log", address)
 
     def _proxy(self) -> Process:
         """The one process that all lines go through."""
@@ -81,7 +79,7 @@ class Stage:
         command = [sys.executable, "-m", "ops.line_proxy", "--control", f"{HOST}:{port}"]
         for detour in self.plan.detours:
             way = "gateway" if detour.gateway_calls else "centre"
-            calls = ",".join(map(str, detour.calls))
+            calls = ",".join(map(format_address, detour.calls))
             command += ["--line", f"{detour.line}:{detour.partner}:{way}:{detour.awaits}:{calls}"]
         self._proxy_port = port
 
@@ -143,8 +141,8 @@ class Stage:
     def client(self, partner: str, slot: int | None = None) -> SyncClient:
         """A session of the customer whose requests go to this partner. Raises `client.ConnectError`."""
         customer = self.plan.customers[partner]
-        ports = self.plan.ingress_ports if slot is None else [self.plan.ingress_ports[slot]]
-        return SyncClient([(HOST, port) for port in ports], customer=customer, token=self.plan.tokens[customer])
+        doors = self.plan.doors if slot is None else [self.plan.doors[slot]]
+        return SyncClient(doors, customer=customer, token=self.plan.tokens[customer])
 
 
 @contextlib.contextmanager

@@ -10,7 +10,7 @@ from rich.table import Table
 
 from ops.broker import BrokerError
 from ops.commands.consoles import open_console
-from ops.ports import HOST
+from ops.ports import HOST, format_address
 from ops.processes import ProcessError
 from ops.stage import Stage, playing
 from pipeline.log import LogError
@@ -52,14 +52,14 @@ def _told(stage: Stage) -> Table:
     table = Table(show_header=False)
     table.add_row("configuration", str(plan.file))
     table.add_row("Kafka", plan.servers)
-    table.add_row("clients connect to", ", ".join(f"{HOST}:{port}" for port in plan.ingress_ports))
+    table.add_row("clients connect to", ", ".join(map(format_address, plan.doors)))
     for customer, token in plan.tokens.items():
         table.add_row(f"customer {customer}", f"token {token}")
     for line in stage.installation.line:
         table.add_row(f"line 回線 {line.name}", f"{line.partner}, {line.mode} {line.host}:{line.port}")
     for partner, port in plan.control_ports.items():
         table.add_row(f"centre {partner}", f"commands at {HOST}:{port}")
-    for name, port in plan.metrics_ports.items():
-        table.add_row(name, f"http://{HOST}:{port}/metrics  /livez  /readyz")
+    for name, address in plan.metrics.items():
+        table.add_row(name, f"http://{format_address(address)}/metrics  /livez  /readyz")
     table.add_row("logs", str(stage.folder / "logs"))
     return table

@@ -16,7 +16,6 @@ from ops.installations import QUICK
 from ops.mixture import Mixture, teach
 from ops.money import ClientRecord, report
 from ops.player import CARD, TERMINAL, told_by, worded
-from ops.ports import HOST
 from ops.processes import Process
 from ops.stage import Stage, playing
 from schemas.records import Kind
@@ -171,7 +170,7 @@ def test_every_service_is_killed_under_load_and_the_money_is_right(shop: Shop) -
     for partner, customer in stage.plan.customers.items():
         with stage.control(partner) as control:
             teach(control)
-        door = (HOST, stage.plan.ingress_ports[0])
+        door = stage.plan.doors[0]
         mixtures.append(Mixture(door, customer, stage.plan.tokens[customer], count=150, at_once=8, seed=7))
     done = threading.Event()
     made = 0
