@@ -22,6 +22,7 @@ from schemas.sealing import CARD, SENSITIVE, KeyRing, SealError
 from schemas.topics import Topics
 
 _IDLE_S = 0.5  # between looks for orders: a person waits for them
+_ASK_S = 1.0  # how long the broker is asked who shares a line: who has lost the broker has lost the line
 _UNSURE_S = 5.0  # how long a line is kept that its group gives to nobody: longer than it takes to share lines out anew
 
 _log = logging.getLogger(__name__)
@@ -143,7 +144,7 @@ class LineOwner:
         if not self._dispatches.reading:
             return False
         try:
-            members = self._around.log.members(self._places.group)
+            members = self._around.log.members(self._places.group, _ASK_S)
         except LogError as error:
             _log.warning("who shares the line is unknown", extra={"line": self._line.name, "reason": str(error)})
             return False

@@ -153,7 +153,7 @@ class Log(Protocol):
         """The offset of the first message that is not older; the end when there is none."""
         ...
 
-    def members(self, group: str) -> list[str]:
+    def members(self, group: str, limit_s: float = 15.0) -> list[str]:
         """The members of a group, who joined it last among them while it is shared out anew. Raises `LogError`."""
         ...
 

@@ -24,6 +24,7 @@ from schemas.crash_points import Point
 from schemas.installation import Installation, Kafka
 from schemas.sealing import KeyRing, KeyRingError, create_ring, load_ring
 from schemas.topics import Topics
+from wiring.twins import refuse_twin
 
 CONFIG_ENVIRONMENT = "DENBUN_CONFIG"
 
@@ -40,6 +41,10 @@ class Process:
     log: KafkaLog
     registry: CollectorRegistry
     health: Health
+
+    def joins(self, *groups: str) -> None:
+        """Refuse to be a second one of this node in these groups. Raises `LogError`."""
+        refuse_twin(self.log, groups, self.node, self.installation.kafka.session_timeout_ms)
 
 
 def run(

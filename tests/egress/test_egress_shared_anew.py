@@ -73,7 +73,7 @@ async def test_an_owner_that_has_kept_a_line_wrongly_is_cut_off_and_what_is_in_d
         call = await rig.partner.opened()
         rig.order("flying")
         await call.receive_role(Role.SALE_REQUEST)
-        monkeypatch.setattr(rig.log, "members", lambda _: ["0-b"])
+        monkeypatch.setattr(rig.log, "members", lambda *_: ["0-b"])
         await rig.start("a")
         assert await call.rest() == []  # no closing: it is the next one's line
         call = await rig.partner.opened()
