@@ -29,7 +29,7 @@ def _work(process: wiring.Process) -> int:
         node=process.node,
         rank=process.arguments.rank,
     )
-    process.joins(*(Places.of(process.topics, line.name).group for line in settings.lines))
+    process.enters(*(Places.of(process.topics, line.name).group for line in settings.lines))
     started = asyncio.Event()
     process.health.ready("lines", lambda: None if started.is_set() else "starting")
 
