@@ -127,12 +127,16 @@ class Process:
 
 
 def service(
-    name: str, package: str, arguments: Sequence[str], log: Path, metrics: Address,
-    environment: Mapping[str, str] | None = None,
-) -> Process:  # fmt: skip
+    name: str, package: str, arguments: Sequence[str], log: Path, metrics: Address, python: str = sys.executable
+) -> Process:
     """One of the gateway's services, with its metrics at this address; ready when its ``/readyz`` says so."""
-    command = [sys.executable, "-m", package, *arguments, "--metrics-port", str(metrics[1])]
-    return Process(name, command, log, lambda: is_ready(metrics), environment)
+    command = [*version_of(python), package, *arguments, "--metrics-port", str(metrics[1])]
+    return Process(name, command, log, lambda: is_ready(metrics))
+
+
+def version_of(python: str) -> list[str]:
+    """The begin of a command that runs a module of the version in this interpreter's environment, wherever it is."""
+    return [python, "-P", "-m"]  # else what lies in the present folder comes first
 
 
 def is_ready(metrics: Address) -> bool:

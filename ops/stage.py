@@ -11,7 +11,7 @@ from client import SyncClient
 from ops.broker import Broker, Cluster
 from ops.installations import LINES, LinePlan, Plan, node_named, write
 from ops.ports import HOST, format_address, free_port
-from ops.processes import Process, service
+from ops.processes import Process, service, version_of
 from ops.proxy_control import ProxyControl
 from pipeline.config import load
 from pipeline.kafka import KafkaLog
@@ -40,6 +40,7 @@ class Stage:
         self.brokers = list(brokers)  # those that are this stage's own
         self.proxies = [self._proxy()] if plan.detours else []
         self.services: dict[str, Process] = {}
+        self.nodes = nodes
         for number in range(nodes):
             for name in SERVICES:
                 self.services[f"{name}-{number}"] = self._service(name, number)
@@ -64,14 +65,16 @@ class Stage:
 
         return Process(f"centre {partner}", command, self.folder / "logs" / f"centre-{partner}.log", ready)
 
-    def _service(self, name: str, node: int) -> Process:
-        """One service of one node."""
-        arguments = ["--config", str(self.plan.file_of(node)), "--node", node_named(node)]
-        if name == "ingress":
-            arguments += ["--slot", str(node)]
+    def _service(self, name: str, node: int, python: str = sys.executable) -> Process:
+        """One service of one node, of the version that this interpreter runs."""
         full, host = f"{name}-{node}", self.plan.hosts[node]
         address = self.plan.metrics.setdefault(full, (host, free_port(hosts=[host])))
-        return service(full, name, arguments, self.folder / "logs" / f"{full}.log", address)
+        log = self.folder / "logs" / f"{full}.log"
+        return service(full, name, self._arguments(name, node), log, address, python)
+
+    def _arguments(self, name: str, node: int) -> list[str]:
+        arguments = ["--config", str(self.plan.file_of(node)), "--node", node_named(node)]
+        return [*arguments, "--slot", str(node)] if name == "ingress" else arguments
 
     def _proxy(self) -> Process:
         """The one process that all lines go through."""
@@ -100,6 +103,22 @@ class Stage:
             process.wait_ready()
         say("opening the lines 開局")
         self.wait_open(len(self.installation.line))
+
+    def end(self, full: str) -> None:
+        """End one service in order."""
+        self.services[full].stop()
+
+    def begin(self, full: str, python: str) -> None:
+        """Start one service that was ended, of the version that this interpreter runs. Raises `ProcessError`."""
+        name, _, node = full.rpartition("-")
+        self.services[full] = self._service(name, int(node), python)
+        self.services[full].start()
+        self.services[full].wait_ready()
+
+    def check_command(self, full: str, python: str) -> list[str]:
+        """What says whether a service of that version would take its configuration."""
+        name, _, node = full.rpartition("-")
+        return [*version_of(python), name, *self._arguments(name, int(node)), "--check"]
 
     def stop(self) -> None:
         """End everything in order: the doors first, the centres last."""

@@ -18,6 +18,11 @@ GO = 90.0
 PROCESSES = ["egress", "faults", "ingress", "router", "simulator", "simulator"]
 
 
+def module_of(process: psutil.Process) -> str:
+    command = process.cmdline()
+    return command[command.index("-m") + 1]
+
+
 class Up:
     """`denbun up` as a process of its own, running."""
 
@@ -41,7 +46,7 @@ class Up:
 
     def modules(self) -> list[str]:
         """What its children run."""
-        return sorted(each.cmdline()[2] for each in self.children)
+        return sorted(module_of(each) for each in self.children)
 
     def end(self) -> tuple[int, str]:
         """Wait for its end; gives the status and what was said since it ran."""
@@ -104,7 +109,7 @@ def test_a_payment_is_approved_and_its_story_told_and_sigterm_ends_all_in_order(
 
 
 def test_a_service_that_ends_by_itself_ends_all_and_is_named(up: Up) -> None:
-    (victim,) = (each for each in up.children if each.cmdline()[2] == "faults")
+    (victim,) = (each for each in up.children if module_of(each) == "faults")
     victim.send_signal(signal.SIGKILL)
     status, said = up.end()
     assert status == 1
