@@ -229,6 +229,8 @@ class Station:
         if self._partner.classify(message) is not Outcome.APPROVED:
             code = str(message.values.get("result_code", ""))
             return self._befalls(Event.REFUSED, now_ms, f"the partner refuses to open the station: {code}")
+        if self.breaker.reopened():
+            return self._befalls(Event.OPENED_SPARED, now_ms, "suspended since before this session")
         return self._befalls(Event.OPENED, now_ms)
 
     def disconnected(self, now_ms: int, reason: str) -> list[Act]:

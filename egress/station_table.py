@@ -21,6 +21,7 @@ class Event(StrEnum):
     TROUBLE = "no connection comes about"
     CONNECTED = "connected"
     OPENED = "opening answered"
+    OPENED_SPARED = "opening answered, while the breaker is open"
     REFUSED = "opening refused"
     UNANSWERED = "a station telegram of ours is not answered in time"
     TRIPPED = "the breaker opens"
@@ -69,6 +70,7 @@ def _rows() -> Iterable[Row]:
         yield Row(seeking, e.CONNECTED, S.OPENING, (d.ASK_OPENING,))
     yield Row(S.OPENING, e.WISHED_CLOSED, S.CLOSED, (d.HANG_UP, d.REST))
     yield Row(S.OPENING, e.OPENED, S.OPEN)
+    yield Row(S.OPENING, e.OPENED_SPARED, S.SUSPENDED)
     yield Row(S.OPENING, e.REFUSED, S.FAILED, (d.HANG_UP,))
     yield Row(S.OPENING, e.PARTNER_CLOSES, S.FAILED, (d.HANG_UP,))
     yield Row(S.OPEN, e.TRIPPED, S.SUSPENDED)
