@@ -254,9 +254,20 @@ class CentreServer:
                 return self._ask(Role.KEEPALIVE_REQUEST)
             case commands.CloseStations():
                 return self._ask(Role.CLOSING_REQUEST)
+            case commands.CallAgain():
+                return await self._call_again(order.port)
             case _:
                 assert_never(order)
         return None
+
+    async def _call_again(self, port: int) -> int:
+        address = next((each for each in self._addresses.dial if each[1] == port), None)
+        if address is None:
+            called = ", ".join(str(each[1]) for each in self._addresses.dial) or "no line at all"
+            raise CommandError(f"no line is called at port {port}: the centre calls {called}")
+        there = sum(each.called == address for each in self.connections.values())
+        await asyncio.get_running_loop().create_connection(lambda: LineConnection(self, address), *address)
+        return there
 
     def _ask(self, role: Role) -> int:
         now = dt.datetime.now(_JST)
