@@ -24,7 +24,7 @@ class State(StrEnum):
 
 @dataclass(slots=True)
 class Breaker:
-    """Of one line. A call says what happened, and gives whether the state has changed by it."""
+    """Of one line. Every call says what happened; where it gives something, whether the state has changed by it."""
 
     settings: Settings
     state: State = State.CLOSED
@@ -53,13 +53,9 @@ class Breaker:
         self.state, self._rest_ms = State.CLOSED, 0
         return True
 
-    def reopened(self) -> bool:
-        """The station is open over another connection, where no keep-alive has been answered yet; whether it is spared.
-
-        An opening that is answered says no more than a keep-alive: it ends no rest.
-        """
+    def broken(self) -> None:
+        """The connection is gone: keep-alives are counted anew over the next one, and an opening is none."""
         self._answers = 0
-        return self.state is State.OPEN
 
     def probed(self, now_ms: int) -> bool:
         """A keep-alive was answered."""

@@ -2,7 +2,8 @@
 
 A station is what the partner knows of a line: it is opened by a telegram of ours over a connection, and closed by one.
 What it should be is its *wish*: the operator's order, else the calendar's, and above both the end of this process. The
-wish comes in again after every event, so that no stage is left in which it would have been forgotten.
+wish comes in again after every event, so that no stage is left in which it would have been forgotten. And a line is
+suspended where the table has it open, for as long as its breaker is open (`egress.station`).
 """
 
 from collections.abc import Iterable, Mapping
@@ -21,7 +22,6 @@ class Event(StrEnum):
     TROUBLE = "no connection comes about"
     CONNECTED = "connected"
     OPENED = "opening answered"
-    OPENED_SPARED = "opening answered, while the breaker is open"
     REFUSED = "opening refused"
     UNANSWERED = "a station telegram of ours is not answered in time"
     TRIPPED = "the breaker opens"
@@ -70,7 +70,6 @@ def _rows() -> Iterable[Row]:
         yield Row(seeking, e.CONNECTED, S.OPENING, (d.ASK_OPENING,))
     yield Row(S.OPENING, e.WISHED_CLOSED, S.CLOSED, (d.HANG_UP, d.REST))
     yield Row(S.OPENING, e.OPENED, S.OPEN)
-    yield Row(S.OPENING, e.OPENED_SPARED, S.SUSPENDED)
     yield Row(S.OPENING, e.REFUSED, S.FAILED, (d.HANG_UP,))
     yield Row(S.OPENING, e.PARTNER_CLOSES, S.FAILED, (d.HANG_UP,))
     yield Row(S.OPEN, e.TRIPPED, S.SUSPENDED)

@@ -79,10 +79,9 @@ def test_a_limit_of_nothing_never_opens_it(call: str) -> None:
     assert not any(getattr(breaker, call)(0) for _ in range(1_000))
 
 
-def test_keep_alives_are_counted_anew_over_another_connection_and_an_opening_is_none() -> None:
+def test_keep_alives_are_counted_anew_over_another_connection() -> None:
     breaker = opened(Breaker(SETTINGS))
     assert breaker.probed(2_000) is False
-    assert breaker.reopened() is True
+    breaker.broken()
     assert breaker.probed(2_100) is False
     assert breaker.probed(2_200) is True
-    assert breaker.reopened() is False, "a line on trial is open"

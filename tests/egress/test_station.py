@@ -161,6 +161,15 @@ SCENARIOS = {
          6008 stored           -> transmit sale_request t4 r3
          7008 due              -> hold r3 d, missing d silence, {suspended}
     """,
+    "the breaker opens while the line is drained: opened by order it is suspended": """
+            0 ask a            -> sent a#0 t1 r1
+            0 ask b            -> sent b#0 t2 r2
+            1 stored           -> transmit sale_request t1 r1, transmit sale_request t2 r2
+            2 order drain      -> line draining, ordered drain by Sato
+         1001 due              -> hold r1 a, missing a silence, hold r2 b, missing b silence
+         1002 order open       -> line suspended, ordered open by Sato
+         1003 ask c            -> withheld c#0 line_suspended
+    """,
     "an operator holds a route back from all use, and releases it": """
             0 route hold 1     -> hold r1 operator:o-0, route 1 done
             1 ask a            -> sent a#0 t2 r2
@@ -241,4 +250,4 @@ def test_a_broken_connection_ends_every_stage_that_has_one() -> None:
 
 def test_only_an_answered_opening_leads_to_where_telegrams_go() -> None:
     ways = {(row.stage, row.event) for row in TABLE.values() if row.next in CARRIES and row.stage not in CARRIES}
-    assert ways == {(LineStage.OPENING, Event.OPENED), (LineStage.OPENING, Event.OPENED_SPARED)}
+    assert ways == {(LineStage.OPENING, Event.OPENED)}
