@@ -43,7 +43,7 @@ _PROBING: Mapping[str, Any] = {
 _LISTENING = tuple(line.name for line in LINES if line.mode == "listen")
 _REPLACING = _LISTENING[1:]  # of those that are called, one by each rule for a second call
 _SECOND_CALLS = tuple(replace(line, second_call="replace") if line.name in _REPLACING else line for line in LINES)
-_HOLDS = (rule(CONFIRMS, "silent", times=1),)  # so that each hold stands for a second
+_HOLDS = (rule(CONFIRMS, "silent", times=2),)  # so that each hold stands long enough for an order to come
 _LONG_STAGES = (
     rule("opening_request", "late", after_ms=1_500),
     rule("closing_request", "late", after_ms=800),

@@ -111,7 +111,7 @@ class Outcome:
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class Exercise:
     """What is to be played. `begins_s`: when the load has to begin, by the clock, where it matters."""
 
     drill: Drill
@@ -120,7 +120,7 @@ class Plan:
     begins_s: float | None
 
     @classmethod
-    def of(cls, drill: Drill, payments: int, seed: int) -> "Plan":
+    def of(cls, drill: Drill, payments: int, seed: int) -> "Exercise":
         """The drill of this seed, from now on."""
         timed = any(fault.do is Deed.MAINTENANCE for fault in drill.faults(seed))
         return cls(drill, payments, seed, time.time() + _LEAD_S if timed else None)
@@ -142,28 +142,28 @@ class Plan:
         return with_windows(self.drill.lines, self.faults, self.begins_s, self.over_s)
 
 
-def play(plan: Plan, stage: Stage, *, say: Say, advance: Advance) -> Outcome:
+def play(exercise: Exercise, stage: Stage, *, say: Say, advance: Advance) -> Outcome:
     """Play the drill on a stage that runs; gives what came of it."""
-    outcome = Outcome(wants=plan.drill.wants)
+    outcome = Outcome(wants=exercise.drill.wants)
 
     def teach_centre(partner: str) -> None:
         with stage.control(partner) as control:
-            teach(control, _SHARES, plan.drill.habits)
+            teach(control, _SHARES, exercise.drill.habits)
 
-    mixtures = _mixtures(plan, stage)
+    mixtures = _mixtures(exercise, stage)
     for partner in stage.centres:
         teach_centre(partner)
     chaos = Chaos(stage, say, teach_centre)
     load = Load(mixtures, advance)
-    if plan.begins_s is not None:
-        if (early_s := plan.begins_s - time.time()) < 0:
+    if exercise.begins_s is not None:
+        if (early_s := exercise.begins_s - time.time()) < 0:
             outcome.trouble = f"everything ran {-early_s:.0f} s too late for its maintenance windows: have it run again"
             return outcome
         say(f"waiting {early_s:.0f} s: the maintenance windows are counted from then on")
         time.sleep(early_s)
     load.start()
     try:
-        chaos.run(plan.faults, plan.over_s, load.is_alive)
+        chaos.run(exercise.faults, exercise.over_s, load.is_alive)
         say("healing everything")
         chaos.heal()
     except BaseException:
@@ -172,13 +172,8 @@ def play(plan: Plan, stage: Stage, *, say: Say, advance: Advance) -> Outcome:
     outcome.faults, outcome.missed, outcome.ended = len(chaos.done), chaos.missed, chaos.ended
     with stage.proxy() as proxy:
         outcome.met = proxy.counts()
-    outcome.unmet = sorted(
-        {
-            each.fault.do
-            for each in chaos.done
-            if isinstance(each.fault.do, LineFault) and not outcome.met.get(each.fault.do)
-        }
-    )
+    done = {each.fault.do for each in chaos.done}
+    outcome.unmet = [fault for fault in LineFault if fault in done and not outcome.met.get(fault)]
     load.join()
     if load.error is not None:
         outcome.trouble = f"the load broke off: {type(load.error).__name__}: {load.error}"
@@ -204,17 +199,14 @@ def _ends(evidence: Evidence) -> dict[str, int]:
     return dict(Counter(str(state.stage) for state in states.values()).most_common())
 
 
-def _mixtures(plan: Plan, stage: Stage) -> list[Mixture]:
-    payments, customers, doors = (
-        plan.payments,
-        stage.plan.customers.values(),
-        [(HOST, port) for port in stage.plan.ingress_ports],
-    )
+def _mixtures(exercise: Exercise, stage: Stage) -> list[Mixture]:
+    customers, doors = stage.plan.customers.values(), [(HOST, port) for port in stage.plan.ingress_ports]
+    payments = exercise.payments
     return [
         Mixture(
             doors[number % len(doors)], customer, stage.plan.tokens[customer],
-            count=payments // len(customers) + (number < payments % len(customers)), at_once=plan.drill.at_once,
-            seed=plan.seed, shares=_SHARES, over_s=plan.over_s, spare=doors[(number + 1) % len(doors)],
+            count=payments // len(customers) + (number < payments % len(customers)), at_once=exercise.drill.at_once,
+            seed=exercise.seed, shares=_SHARES, over_s=exercise.over_s, spare=doors[(number + 1) % len(doors)],
         )
         for number, customer in enumerate(customers)
     ]  # fmt: skip
@@ -264,13 +256,13 @@ def _one(console: Console, found: Drill, *, payments: int, seed: int, folder: Pa
             if not brief:
                 progress.console.print(f"  [dim]{time.monotonic() - began:5.1f} s[/dim] {escape(text)}")
 
-        plan = Plan.of(found, payments, seed)
+        exercise = Exercise.of(found, payments, seed)
         try:
             with playing(
-                place, nodes=NODES, lines=plan.lines, waits=found.waits, story=False, brokers=found.brokers,
+                place, nodes=NODES, lines=exercise.lines, waits=found.waits, story=False, brokers=found.brokers,
                 detoured=True, say=say,
             ) as stage:  # fmt: skip
-                outcome = play(plan, stage, say=say, advance=lambda: progress.advance(task))
+                outcome = play(exercise, stage, say=say, advance=lambda: progress.advance(task))
         except _TROUBLES as error:
             outcome = Outcome(trouble=str(error))
     _tell(console, outcome, brief=brief, head=f"{found.name} {seed}", seconds=time.monotonic() - began)
