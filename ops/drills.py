@@ -320,7 +320,7 @@ DRILLS: Sequence[Drill] = (
     ),
     Drill(
         "line-owner-death", "回線担当の障害", "owners die holding a route, and while a line is drained, opened, closed",
-        _line_owner_death, rate=8.0, habits=(*_HOLDS, *_LONG_STAGES),
+        _line_owner_death, rate=6.0, habits=(*_HOLDS, *_LONG_STAGES),
         wants={
             Happening.HOLD_INHERITED: 1, Happening.CANCEL_INHERITED: 1, Happening.DIED_DRAINING: 1,
             Happening.DIED_OPENING: 1, Happening.DIED_CLOSING: 1,

@@ -40,7 +40,7 @@ from simulator.control import ControlError
 
 EVERYTHING = "everything"
 _DRAIN_S = 120.0
-_LEAD_S = 30.0  # until everything runs: so long after its start begins the load of a drill with maintenance windows
+_LEAD_S = 30.0  # until everything runs: so long after it was configured begins the load that its calendar is made for
 _STORIES = 3
 _SHARES = (*SHARES, *BAD_CLIENTS, *BAD_CENTRES)
 _TROUBLES = (BrokerError, ProcessError, ProxyError, LogError, wire.RecordError, ControlError, ClientError, OSError)
@@ -110,20 +110,14 @@ class Outcome:
         return found + [f"{each.number}: {offender}" for each in self.findings for offender in each.offenders]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Exercise:
     """What is to be played. `begins_s`: when the load has to begin, by the clock, where it matters."""
 
     drill: Drill
     payments: int
     seed: int
-    begins_s: float | None
-
-    @classmethod
-    def of(cls, drill: Drill, payments: int, seed: int) -> "Exercise":
-        """The drill of this seed, from now on."""
-        timed = any(fault.do is Deed.MAINTENANCE for fault in drill.faults(seed))
-        return cls(drill, payments, seed, time.time() + _LEAD_S if timed else None)
+    begins_s: float | None = None
 
     @property
     def faults(self) -> Sequence[Fault]:
@@ -134,11 +128,11 @@ class Exercise:
         """How long the load lasts."""
         return self.payments / self.drill.rate
 
-    @property
     def lines(self) -> Sequence[LinePlan]:
-        """The lines that the stage needs."""
-        if self.begins_s is None:
+        """The lines that the stage needs, where it is about to start them."""
+        if not any(fault.do is Deed.MAINTENANCE for fault in self.faults):
             return self.drill.lines
+        self.begins_s = time.time() + _LEAD_S
         return with_windows(self.drill.lines, self.faults, self.begins_s, self.over_s)
 
 
@@ -256,7 +250,7 @@ def _one(console: Console, found: Drill, *, payments: int, seed: int, folder: Pa
             if not brief:
                 progress.console.print(f"  [dim]{time.monotonic() - began:5.1f} s[/dim] {escape(text)}")
 
-        exercise = Exercise.of(found, payments, seed)
+        exercise = Exercise(found, payments, seed)
         try:
             with playing(
                 place, nodes=NODES, lines=exercise.lines, waits=found.waits, story=False, brokers=found.brokers,
