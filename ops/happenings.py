@@ -79,7 +79,7 @@ def happened(evidence: Evidence, done: Sequence[Done]) -> list[Happened]:
         found += _inheritances(evidence, line, states.get(line, []), done)
         found += _found_dead(line, states.get(line, []), done)
         found += _reopenings(line, states.get(line, []))
-        found += _breaker(line, states.get(line, []))
+        found += _breaker(line, _tenures(evidence, line, states.get(line, [])))
     found += _second_calls(evidence, done)
     found += _partners_closed(evidence, states)
     refused = {each.transaction_id for each in evidence.clients if each.told in _CLOSED_TO_CLIENTS}
@@ -92,7 +92,7 @@ def misused_payments(evidence: Evidence) -> list[str]:
     found = []
     for line, states in _states(evidence).items():
         sent = [(each.sent_ms, each.transaction_id) for each in _sent(evidence, line) if each.attempt == 0]
-        for since, until in _spells(states):
+        for since, until in _spells(_tenures(evidence, line, states)):
             until_ms = until.since_ms if until is not None else since.told_ms or 0
             found += [
                 f"{who} was put onto {line} while its breaker was open"
@@ -253,32 +253,29 @@ def _partners_closed(evidence: Evidence, states: Mapping[str, Sequence[LineState
 # --- the breaker ----------------------------------------------------------------------------------------------------
 
 
-def _breaker(line: str, states: Sequence[LineState]) -> Iterator[Happened]:
-    before: LineState | None = None
-    for state in states:
-        if state.stage is LineStage.SUSPENDED and before is not None and before.stage is LineStage.OPENING:
-            yield Happened(Happening.BREAKER_KEPT, line)
-        before = state
-    for _, until in _spells(states):
+def _breaker(line: str, tenures: Sequence[_Tenure]) -> Iterator[Happened]:
+    for tenure in tenures:
+        for before, state in pairwise(tenure.states):
+            if (before.stage, state.stage) == (LineStage.OPENING, LineStage.SUSPENDED):
+                yield Happened(Happening.BREAKER_KEPT, line)
+    for _, until in _spells(tenures):
         yield Happened(Happening.BREAKER_OPENED, line)
         if until is not None:
             yield Happened(Happening.BREAKER_CLOSED, line)
 
 
-def _spells(states: Iterable[LineState]) -> Iterator[tuple[LineState, LineState | None]]:
+def _spells(tenures: Iterable[_Tenure]) -> Iterator[tuple[LineState, LineState | None]]:
     """Each time a line was not to be used: the state that told so, and the one that told it open again.
 
-    None, where another process owned the line then, which knows of no breaker, or the line never was.
+    None, where it was closed first, or its owner's time was over: the next owner knows of no breaker.
     """
-    since: LineState | None = None
-    for state in states:
-        if since is None:
-            since = state if state.stage is LineStage.SUSPENDED else None
-        elif state.node != since.node or state.stage is LineStage.CLOSED:
+    for tenure in tenures:
+        since: LineState | None = None
+        for state in tenure.states:
+            if since is None:
+                since = state if state.stage is LineStage.SUSPENDED else None
+            elif state.stage in (LineStage.OPEN, LineStage.CLOSED):
+                yield since, state if state.stage is LineStage.OPEN else None
+                since = None
+        if since is not None:
             yield since, None
-            since = None
-        elif state.stage is LineStage.OPEN:
-            yield since, state
-            since = None
-    if since is not None:
-        yield since, None

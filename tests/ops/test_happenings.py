@@ -195,6 +195,8 @@ BREAKERS = {
         "12 node0 is failed\n 13 node0 is opening", "", "20 node0 is open", [H.BREAKER_OPENED, H.BREAKER_CLOSED], 1,
     ),
     "another owner knows nothing of it": ("", "20 node1 takes", "21 node1 is open", [H.BREAKER_OPENED], 0),
+    "the same node, started again, neither": ("", "20 node0 takes", "21 node0 is open", [H.BREAKER_OPENED], 0),
+    "closed by order before": ("", "20 node0 is closed Sato", "21 node0 is open", [H.BREAKER_OPENED], 0),
 }  # fmt: skip
 
 
