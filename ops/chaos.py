@@ -18,6 +18,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
+from ops.courses import CANCELS, CONFIRMS
 from ops.line_faults import LineFault
 from ops.processes import Process, ProcessError
 from ops.stage import SERVICES, Stage
@@ -28,7 +29,6 @@ from schemas.records import LineOrder, LineOrdered, LineStage
 from simulator.control import ControlError
 
 REQUESTS = ["sale_request", "authorisation_request", "cancel_request", "refund_request"]
-CANCELS = ["fault_confirm", "fault_confirm_again", "fault_cancel", "fault_cancel_again"]
 KEEPALIVE = "keepalive_request"
 OWNER, OWNERS_NODE = "owner of ", "node of "  # stand before a line's name, in place of a process or node
 _READY_S = 90.0
@@ -251,9 +251,9 @@ class Chaos:
                 case Deed.SLOW:
                     control.behave(role=REQUESTS, do="late", after_ms=fault.amount)
                 case Deed.SILENT:
-                    control.behave(role=[*REQUESTS, *CANCELS, KEEPALIVE], do="silent")
+                    control.behave(role=[*REQUESTS, *CONFIRMS, *CANCELS, KEEPALIVE], do="silent")
                 case Deed.STALLED:
-                    control.behave(role=[*REQUESTS, *CANCELS], do="silent")
+                    control.behave(role=[*REQUESTS, *CONFIRMS, *CANCELS], do="silent")
 
     def _order(self, line: str, order: LineOrder) -> None:
         """Order it as `denbun lines` does."""

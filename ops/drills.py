@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any
 
 from ops.chaos import OWNER, OWNERS_NODE, Deed, Fault, Moment
-from ops.courses import CONFIRMS, rule
+from ops.courses import CANCELS, CONFIRMS, rule
 from ops.happenings import Happening
 from ops.installations import LINES, QUICK, LinePlan
 from ops.line_faults import AT_ONCE, COUNTED, TIMED, LineFault
@@ -43,7 +43,7 @@ _PROBING: Mapping[str, Any] = {
 _LISTENING = tuple(line.name for line in LINES if line.mode == "listen")
 _REPLACING = _LISTENING[1:]  # of those that are called, one by each rule for a second call
 _SECOND_CALLS = tuple(replace(line, second_call="replace") if line.name in _REPLACING else line for line in LINES)
-_HOLDS = (rule(CONFIRMS, "silent", times=2),)  # so that each hold stands long enough for an order to come
+_HOLDS = (rule([*CONFIRMS, *CANCELS], "silent", times=2),)  # so that each hold stands long enough for an order to come
 _LONG_STAGES = (
     rule("opening_request", "late", after_ms=1_500),
     rule("closing_request", "late", after_ms=800),

@@ -9,7 +9,7 @@ from schemas.installation import Line
 from schemas.records import LineStage, LineState, RouteHeld
 from schemas.topics import Topics
 
-_FRESH_MS = 400  # a hold this young stands for a while yet, where the centre does not answer the first 8930
+_FRESH_MS = (100, 400)  # as old as this, its cancel was not answered at once; so it stands for some time yet
 
 
 class Watch:
@@ -56,8 +56,9 @@ class Watch:
 
     def held(self, line: str) -> bool:
         """Whether a route of the line has just been held 経路保留, and is."""
-        since_ms = self._clock() - _FRESH_MS
-        return any(hold.line == line and hold.since_ms >= since_ms for hold in self._held.values())
+        youngest, oldest = _FRESH_MS
+        ages = [self._clock() - hold.since_ms for hold in self._held.values() if hold.line == line]
+        return any(youngest <= age <= oldest for age in ages)
 
     @property
     def calm(self) -> bool:

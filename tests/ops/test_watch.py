@@ -67,7 +67,7 @@ def test_all_is_calm_when_every_line_is_open_where_it_belongs() -> None:
         assert watch.calm is calm, state
 
 
-def test_a_route_is_held_until_it_is_let_go_or_has_been_for_long() -> None:
+def test_a_route_that_was_not_let_go_at_once_is_held_until_it_is_or_has_been_for_long() -> None:
     watch, write = watching(line("a", ()))
     hold = RouteHeld(
         line="a", route_number=7, transaction_id="t", trace_number=1, business_date="", reason="in_doubt",
@@ -77,6 +77,8 @@ def test_a_route_is_held_until_it_is_let_go_or_has_been_for_long() -> None:
         (hold, True),
         (None, False),
         (msgspec.structs.replace(hold, since_ms=NOW - 401), False),
+        (msgspec.structs.replace(hold, since_ms=NOW - 100), True),
+        (msgspec.structs.replace(hold, since_ms=NOW - 99), False),
         (hold, True),
     ):
         write("holds", "a/7", record)
