@@ -24,7 +24,7 @@ class State(StrEnum):
 
 @dataclass(slots=True)
 class Breaker:
-    """Of one line. Every call says what happened, and gives whether the state has changed by it."""
+    """Of one line. Every call says what happened; where it gives something, whether the state has changed by it."""
 
     settings: Settings
     state: State = State.CLOSED
@@ -52,6 +52,10 @@ class Breaker:
             return False
         self.state, self._rest_ms = State.CLOSED, 0
         return True
+
+    def broken(self) -> None:
+        """The connection is gone: keep-alives are counted anew over the next one, and an opening is none."""
+        self._answers = 0
 
     def probed(self, now_ms: int) -> bool:
         """A keep-alive was answered."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import NamedTuple, assert_never
 
 from egress.acts import Act, Hang, Rest, Seek, Tell, Transmit
-from egress.breaker import Breaker
+from egress.breaker import Breaker, State
 from egress.station_table import CARRIES, TABLE, WISHES, Deed, Event
 from egress.telegrams import Telegrams
 from schemas.installation import Egress, Line
@@ -234,6 +234,7 @@ class Station:
     def disconnected(self, now_ms: int, reason: str) -> list[Act]:
         """The connection is gone."""
         self._awaited = self._connected_ms = None
+        self.breaker.broken()
         return self._befalls(Event.BROKEN, now_ms, reason)
 
     def called_again(self, now_ms: int) -> list[Act]:
@@ -291,6 +292,8 @@ class Station:
     def _befalls(self, event: Event, now_ms: int, reason: str | None = None) -> list[Act]:
         """Go through the table; then let the wish come in, which may have waited for this."""
         row = TABLE[self.stage, event]
+        if row.next is LineStage.OPEN and self.stage is not LineStage.OPEN and self.breaker.state is State.OPEN:
+            row, reason = row._replace(next=LineStage.SUSPENDED), "its breaker is open"  # it tripped before
         acts: list[Act] = []
         if row.next is not self.stage or (row.next is LineStage.FAILED and reason not in (None, self._reason)):
             closes = row.next in (LineStage.CLOSING, LineStage.CLOSED)  # for the reason for which it was drained

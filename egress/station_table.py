@@ -2,7 +2,8 @@
 
 A station is what the partner knows of a line: it is opened by a telegram of ours over a connection, and closed by one.
 What it should be is its *wish*: the operator's order, else the calendar's, and above both the end of this process. The
-wish comes in again after every event, so that no stage is left in which it would have been forgotten.
+wish comes in again after every event, so that no stage is left in which it would have been forgotten. And a line is
+suspended where the table has it open, for as long as its breaker is open (`egress.station`).
 """
 
 from collections.abc import Iterable, Mapping

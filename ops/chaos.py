@@ -2,6 +2,9 @@
 
 Everything is done from one thread, the one that started the stage (`ops.leash`). A service that ends by itself is
 started again, as the supervisor of a production host would; that it did is written down.
+
+Most faults come at their time. Some are about a moment that no clock knows, such as the opening of a line: those wait
+until the line's owner tells that it is there (`ops.watch`), one after the other, and where it never is that is told.
 """
 
 import heapq
@@ -9,21 +12,27 @@ import itertools
 import signal
 import time
 import uuid
+from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
+from ops.courses import CANCELS, CONFIRMS
 from ops.line_faults import LineFault
 from ops.processes import Process, ProcessError
 from ops.stage import SERVICES, Stage
 from ops.times import now_ms
+from ops.watch import Watch
 from ops.writing import write_record
-from schemas.records import LineOrder, LineOrdered
+from schemas.records import LineOrder, LineOrdered, LineStage
 from simulator.control import ControlError
 
 REQUESTS = ["sale_request", "authorisation_request", "cancel_request", "refund_request"]
+KEEPALIVE = "keepalive_request"
+OWNER, OWNERS_NODE = "owner of ", "node of "  # stand before a line's name, in place of a process or node
 _READY_S = 90.0
+_MOMENT_S = 25.0  # so long a moment is waited for when the load is over and nothing else happens
 _TEND_S = 0.5
 
 
@@ -37,14 +46,28 @@ class Deed(StrEnum):
     CLOSE = "closed by order"  # a line; undone, its hours say again what it should be
     DRAIN = "drained by order"
     PARTNER_CLOSES = "closes its stations"  # a centre
+    CALL_AGAIN = "called a second time"  # a line that listens
+    SILENT = "answers nothing but openings"  # a centre: neither requests, nor cancels, nor keep-alives
+    STALLED = "answers keep-alives alone"  # a centre
+    MAINTENANCE = "in maintenance"  # a line, or all of a partner: its calendar says so
+
+
+class Moment(StrEnum):
+    """What a fault waits for, beside the stages of a line."""
+
+    CALM = "calm"  # every line is open, and where it belongs, and nothing lasts
+    HELD = "holding a route"  # a route of the line has just been held
+    CALM_AND_HELD = "calm, and holding a route"
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
     """One fault. `at`: when, as a share of the load's time; `lasts_s`: until it is undone, 0 for what happens once.
 
-    `target` is a service ("router-0"), a node ("node-0"), a broker ("broker-0"), a line or a centre's partner. `amount`
-    is what the deed counts: milliseconds or telegrams. With the end of one fault of a line all of that line end.
+    `target` is a service ("router-0"), a node ("node-0"), a broker ("broker-0"), a line or a centre's partner; or
+    "owner of cafis-1", the process that has the line then, or "node of cafis-1", its whole node. `amount` is what the
+    deed counts: milliseconds or telegrams. With the end of one fault of a line all of that line end. `when`: not before
+    the line is so; those that wait for a moment are done in their order.
     """
 
     at: float
@@ -52,12 +75,28 @@ class Fault:
     target: str
     lasts_s: float = 0.0
     amount: int = 0
+    when: Moment | LineStage | None = None
+
+    @property
+    def line(self) -> str:
+        """The line that it is about, where it is about one."""
+        return self.target.removeprefix(OWNER).removeprefix(OWNERS_NODE)
 
     def told(self) -> str:
         """The fault in words."""
         counted = "" if not self.amount else f" {self.amount}"
         lasting = "" if not self.lasts_s else f" for {self.lasts_s:.1f} s"
-        return f"{self.target}: {self.do}{counted}{lasting}"
+        awaited = "" if self.when is None else f", as soon as it is {self.when}"
+        return f"{self.target}: {self.do}{counted}{lasting}{awaited}"
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """A fault that was done: to whom it was in the end, and when it had been."""
+
+    fault: Fault
+    target: str
+    at_ms: int
 
 
 Say = Callable[[str], None]
@@ -71,11 +110,15 @@ class Chaos:
         self._say = say
         self._teach = teach
         self._undo: list[tuple[float, int, Fault]] = []
+        self._awaiting: deque[Fault] = deque()
+        self._watch: Watch | None = None
+        self._stirred = 0.0  # when something happened last
         self._numbers = itertools.count()
         self._meant: dict[str, int] = {}  # what is dead on purpose, and by how many faults
         self._frozen: dict[str, int] = {}
         self._tend_at = 0.0
-        self.done: list[Fault] = []
+        self.done: list[Done] = []
+        self.missed: list[Fault] = []  # their moment never came
         self.ended: list[str] = []  # what ended by itself
 
     # --- time
@@ -84,14 +127,48 @@ class Chaos:
         """Let the faults happen over so many seconds; return when all are done and undone, and the load is over."""
         began = time.monotonic()
         waiting = sorted(faults, key=lambda fault: fault.at, reverse=True)
-        while waiting or self._undo or busy():
+        if any(fault.when for fault in waiting):
+            self._watch = Watch(self._stage.log, self._stage.topics, self._stage.installation.line)
+        while waiting or self._awaiting or self._undo or busy():
             now = time.monotonic() - began
             while waiting and waiting[-1].at * over_s <= now:
-                self._begin(waiting.pop(), began)
+                fault = waiting.pop()
+                if fault.when is None:
+                    self._begin(fault, began)
+                else:
+                    self._awaiting.append(fault)
+            if self._watch is not None:
+                self._watch.look()
+                self._seize(self._watch, began, busy)
             while self._undo and self._undo[0][0] <= time.monotonic():
                 self._end(heapq.heappop(self._undo)[2])
+                self._stirred = time.monotonic()
             self._tend()
             time.sleep(0.02)
+        if self._watch is not None:
+            self._watch.close()
+
+    def _seize(self, watch: Watch, began: float, busy: Callable[[], bool]) -> None:
+        """Do what has waited for this moment; with the load over and nothing happening, no moment comes any more."""
+        while self._awaiting and self._is_there(watch, self._awaiting[0]):
+            self._begin(self._awaiting.popleft(), began)
+        if busy():
+            self._stirred = time.monotonic()
+        elif self._awaiting and time.monotonic() - self._stirred > _MOMENT_S:
+            self.missed.append(self._awaiting.popleft())
+            self._say(f"{time.monotonic() - began:5.1f} s  {self.missed[-1].told()}: it never was")
+
+    def _is_there(self, watch: Watch, fault: Fault) -> bool:
+        calm = watch.calm and not self._undo
+        match fault.when:
+            case Moment.CALM:
+                return calm
+            case Moment.HELD:
+                return watch.held(fault.line)
+            case Moment.CALM_AND_HELD:
+                return calm and watch.held(fault.line)
+            case stage:
+                return watch.stage(fault.line) is stage
 
     def heal(self) -> None:
         """Undo whatever lasts, start what is dead, wait until all do their work. Raises `ProcessError`, `OSError`."""
@@ -121,12 +198,21 @@ class Chaos:
             self._process(name).send(signal.SIGCONT)
 
     def _begin(self, fault: Fault, began: float) -> None:
-        self._say(f"{time.monotonic() - began:5.1f} s  {fault.told()}")
-        self.done.append(fault)
-        self._do(fault)
+        found = self._found(fault)
+        whom = "" if found is fault else f" ({found.target})"
+        self._say(f"{time.monotonic() - began:5.1f} s  {fault.told()}{whom}")
+        self._do(found)
+        self._stirred = time.monotonic()
+        self.done.append(Done(fault, found.target, now_ms()))
         if fault.lasts_s:
-            due = time.monotonic() + fault.lasts_s
-            heapq.heappush(self._undo, (due, next(self._numbers), fault))
+            heapq.heappush(self._undo, (self._stirred + fault.lasts_s, next(self._numbers), found))
+
+    def _found(self, fault: Fault) -> Fault:
+        """The fault, and who it is that has the line now."""
+        if fault.line == fault.target or self._watch is None:
+            return fault
+        node = (self._watch.owner(fault.line) or "").removeprefix("node")
+        return replace(fault, target=f"{'egress' if fault.target.startswith(OWNER) else 'node'}-{node}")
 
     # --- deeds
 
@@ -140,19 +226,34 @@ class Chaos:
                 for name in self._names(fault.target):
                     self._frozen[name] = self._frozen.get(name, 0) + 1
                     self._process(name).send(signal.SIGSTOP)
-            case Deed.SLOW:
-                with suppress(ControlError), self._stage.control(fault.target) as control:
-                    control.behave(role=REQUESTS, do="late", after_ms=fault.amount)
-            case Deed.CLOSE:
-                self._order(fault.target, LineOrder.CLOSE)
-            case Deed.DRAIN:
-                self._order(fault.target, LineOrder.DRAIN)
-            case Deed.PARTNER_CLOSES:
-                with suppress(ControlError), self._stage.control(fault.target) as control:
-                    control.close_stations()
+            case Deed.CLOSE | Deed.DRAIN:
+                self._order(fault.target, LineOrder.CLOSE if fault.do is Deed.CLOSE else LineOrder.DRAIN)
+            case Deed.SLOW | Deed.SILENT | Deed.STALLED | Deed.PARTNER_CLOSES | Deed.CALL_AGAIN:
+                with suppress(ControlError):
+                    self._have_a_centre(fault)
+            case Deed.MAINTENANCE:
+                pass  # it stands in the installation since the stage began
             case LineFault():
                 with self._stage.proxy() as proxy:
                     proxy.do(fault.target, fault.do, count=fault.amount, ms=fault.amount)
+
+    def _have_a_centre(self, fault: Fault) -> None:
+        """Have it be done by the centre."""
+        if fault.do is Deed.CALL_AGAIN:
+            (detour,) = (each for each in self._stage.plan.detours if each.line == fault.target)
+            with self._stage.control(detour.partner) as control:
+                control.call_again(detour.awaits)
+            return
+        with self._stage.control(fault.target) as control:
+            match fault.do:
+                case Deed.PARTNER_CLOSES:
+                    control.close_stations()
+                case Deed.SLOW:
+                    control.behave(role=REQUESTS, do="late", after_ms=fault.amount)
+                case Deed.SILENT:
+                    control.behave(role=[*REQUESTS, *CONFIRMS, *CANCELS, KEEPALIVE], do="silent")
+                case Deed.STALLED:
+                    control.behave(role=[*REQUESTS, *CONFIRMS, *CANCELS], do="silent")
 
     def _order(self, line: str, order: LineOrder) -> None:
         """Order it as `denbun lines` does."""
@@ -179,11 +280,11 @@ class Chaos:
             case Deed.FREEZE:
                 for name in self._left_alone(self._frozen, fault):
                     self._process(name).send(signal.SIGCONT)
-            case Deed.SLOW:
+            case Deed.SLOW | Deed.SILENT | Deed.STALLED:
                 self._teach(fault.target)
             case Deed.CLOSE | Deed.DRAIN:
                 self._order(fault.target, LineOrder.CALENDAR)
-            case Deed.PARTNER_CLOSES:
+            case Deed.PARTNER_CLOSES | Deed.CALL_AGAIN | Deed.MAINTENANCE:
                 pass  # the line is opened again by itself
             case LineFault():
                 with self._stage.proxy() as proxy:

@@ -7,13 +7,18 @@ exercise, and only the simulation to the letter.
 
 import random
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Any
 
-from ops.chaos import Deed, Fault
-from ops.installations import LINES, QUICK
+from ops.chaos import OWNER, OWNERS_NODE, Deed, Fault, Moment
+from ops.courses import CANCELS, CONFIRMS, rule
+from ops.happenings import Happening
+from ops.installations import LINES, QUICK, LinePlan
 from ops.line_faults import AT_ONCE, COUNTED, TIMED, LineFault
 from ops.stage import SERVICES
+from schemas.business_hours import JST
+from schemas.records import LineStage
 
 NODES = 2
 _SHORT_S, _LONG_S = (0.5, 1.8), (4.0, 6.0)  # shorter, and longer, than a session on the broker lasts (3 s)
@@ -24,12 +29,37 @@ WAITS: Mapping[str, Any] = {**QUICK, "partner": {**QUICK["partner"], "send_windo
 """Quick, but a dispatch lives longer than a line needs to change its owner, as in production: the new one has to know
 what went out already, for nothing has expired."""
 
+_PROBING: Mapping[str, Any] = {
+    **WAITS,
+    "egress": {
+        **WAITS["egress"],
+        "probe_idle_ms": 1_500,
+        "probe_timeout_ms": 800,
+        "breaker": {"silences": 3, "rest_ms": 500, "rest_max_ms": 2_000, "probe_ms": 200, "probes": 2},
+    },
+}
+"""Besides, a line is found dead, or its breaker opens and closes again, while one watches."""
+
+_LISTENING = tuple(line.name for line in LINES if line.mode == "listen")
+_REPLACING = _LISTENING[1:]  # of those that are called, one by each rule for a second call
+_SECOND_CALLS = tuple(replace(line, second_call="replace") if line.name in _REPLACING else line for line in LINES)
+_HOLDS = (rule([*CONFIRMS, *CANCELS], "silent", times=2),)  # so that each hold stands long enough for an order to come
+_LONG_STAGES = (
+    rule("opening_request", "late", after_ms=1_500),
+    rule("closing_request", "late", after_ms=800),
+)
+
 Chance = random.Random
+Rule = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
 class Drill:
-    """One drill. `at_once`: payments of one customer under way; `rate`: payments a second; `brokers` of the cluster."""
+    """One drill. `at_once`: payments of one customer under way; `rate`: payments a second; `brokers` of the cluster.
+
+    `habits`: what its centres do where nothing else is told them. `wants`: what has to happen how often, or the drill
+    shows nothing.
+    """
 
     name: str
     japanese: str
@@ -38,6 +68,10 @@ class Drill:
     brokers: int = 1
     at_once: int = 24
     rate: float = 25.0
+    lines: Sequence[LinePlan] = LINES
+    waits: Mapping[str, Any] = field(default_factory=lambda: WAITS)
+    habits: Sequence[Rule] = ()
+    wants: Mapping[Happening, int] = field(default_factory=dict)
 
     def faults(self, seed: int) -> list[Fault]:
         """What is done, and when."""
@@ -184,6 +218,66 @@ def _stations(chance: Chance) -> list[Fault]:
     return faults
 
 
+def _line_owner_death(chance: Chance) -> list[Fault]:
+    """Owners die while they hold a route, and while a line is drained, opened, and closed; a spare is always there."""
+    held, drained, opened, closed = (line.name for line in chance.sample(LINES, len(LINES)))
+
+    def dies(line: str, when: Moment | LineStage, whom: str = OWNER) -> Fault:
+        return Fault(0, Deed.KILL, f"{whom}{line}", _seconds(chance, _LONG_S), when=when)
+
+    faults = [
+        dies(held, Moment.CALM_AND_HELD, OWNERS_NODE),
+        Fault(0, Deed.CLOSE, drained, 6.0, when=Moment.CALM_AND_HELD),
+        dies(drained, LineStage.DRAINING),
+        Fault(0, LineFault.CUT, opened, when=Moment.CALM),
+        dies(opened, LineStage.OPENING),
+        Fault(0, Deed.CLOSE, closed, 6.0, when=Moment.CALM),
+        dies(closed, LineStage.CLOSING),
+    ]
+    return _in_order(faults)
+
+
+def _in_order(faults: Sequence[Fault]) -> list[Fault]:
+    """As they are, one after the other: those that wait for a moment wait for the one before, too."""
+    return [replace(fault, at=round(0.03 + number / 1_000, 3)) for number, fault in enumerate(faults)]
+
+
+def _second_call(chance: Chance) -> list[Fault]:
+    """Both rules for a second call: while the first connection stands, and while it is half-open."""
+    again = [Fault(0, Deed.CALL_AGAIN, line, 0.1, when=Moment.CALM) for line in _LISTENING for _ in range(2)]
+    faults = chance.sample(again, len(again))
+    for line in chance.sample(_LISTENING, len(_LISTENING)):
+        faults += [
+            Fault(0, LineFault.HALF_OPEN, line, _seconds(chance, (5.0, 6.0)), when=Moment.CALM),
+            Fault(0, Deed.CALL_AGAIN, line, 0.1, when=Moment.HELD),
+        ]
+        if line not in _REPLACING:  # here only a keep-alive finds the first one dead, and then a call is taken
+            faults.append(Fault(0, Deed.CALL_AGAIN, line, 0.1, when=LineStage.FAILED))
+    return _in_order(faults)
+
+
+def _calendar(chance: Chance) -> list[Fault]:
+    """The calendar closes a line, whose owner dies meanwhile, then all lines of a partner; and opens them again."""
+    line, partner = chance.choice(LINES).name, chance.choice(_PARTNERS)
+    at = _at(chance, 0.1, 0.15)
+    return [
+        Fault(at, Deed.MAINTENANCE, line, _seconds(chance, (9.0, 10.0))),
+        Fault(at + 0.01, Deed.KILL, f"{OWNER}{line}", _seconds(chance, (3.5, 4.5)), when=LineStage.CLOSED),
+        Fault(_at(chance, 0.6, 0.65), Deed.MAINTENANCE, partner, _seconds(chance, (4.0, 6.0))),
+    ]
+
+
+def _breaker(chance: Chance) -> list[Fault]:
+    """Each partner in turn answers nothing, or keep-alives alone, and is well again: three times."""
+    flaps = [(partner, deed) for partner in _PARTNERS for deed in (Deed.SILENT, Deed.STALLED, Deed.SILENT)]
+    return _in_order(
+        [
+            Fault(0, deed, partner, _seconds(chance, (3.5, 4.5)), when=Moment.CALM)
+            for partner, deed in chance.sample(flaps, len(flaps))
+        ]
+    )
+
+
 def _nothing(_: Chance) -> list[Fault]:
     return []
 
@@ -224,9 +318,55 @@ DRILLS: Sequence[Drill] = (
         "stations", "開局・閉局", "lines are closed and drained by order, partners close, owners die meanwhile",
         _stations,
     ),
+    Drill(
+        "line-owner-death", "回線担当の障害", "owners die holding a route, and while a line is drained, opened, closed",
+        _line_owner_death, rate=6.0, habits=(*_HOLDS, *_LONG_STAGES),
+        wants={
+            Happening.HOLD_INHERITED: 1, Happening.CANCEL_INHERITED: 1, Happening.DIED_DRAINING: 1,
+            Happening.DIED_OPENING: 1, Happening.DIED_CLOSING: 1,
+        },
+    ),
+    Drill(
+        "second-call", "二重着信", "lines are called while they are connected, and while that is half-open",
+        _second_call, rate=12.0, lines=_SECOND_CALLS, waits=_PROBING,
+        wants={
+            Happening.SECOND_REFUSED: 3, Happening.SECOND_TAKEN: 3, Happening.DEAD_AND_REFUSED: 1,
+            Happening.DEAD_AND_REPLACED: 1, Happening.FOUND_DEAD: 1,
+        },
+    ),
+    Drill(
+        "calendar", "保守時間", "the calendar closes a line, then a whole partner, amid the load", _calendar,
+        rate=10.0,
+        wants={
+            Happening.CALENDAR_CLOSED: 3, Happening.PARTNER_CLOSED: 1, Happening.KEPT_CLOSED: 1,
+            Happening.REFUSED_CLOSED: 1,
+        },
+    ),
+    Drill(
+        "breaker", "縮退・復旧の反復", "partners fall silent again and again, and breakers open and close", _breaker,
+        rate=9.0, waits=_PROBING,
+        wants={Happening.BREAKER_OPENED: 6, Happening.BREAKER_CLOSED: 6, Happening.BREAKER_KEPT: 1},
+    ),
     Drill("bad-clients", "異常な顧客", "clients vanish, stay mute, come back elsewhere, repeat, contradict", _nothing),
     Drill("everything", "全障害", "faults of every kind, by chance", _everything),
 )  # fmt: skip
+
+
+def with_windows(
+    lines: Sequence[LinePlan], faults: Sequence[Fault], begins_s: float, over_s: float
+) -> Sequence[LinePlan]:  # fmt: skip
+    """The lines with the maintenance windows of these faults, for a load that begins at this moment of the clock."""
+
+    def window(fault: Fault) -> str:
+        start = begins_s + fault.at * over_s
+        first, last = (datetime.fromtimestamp(at, JST).replace(tzinfo=None) for at in (start, start + fault.lasts_s))
+        return f"{first.isoformat()}/{last.isoformat()}"
+
+    windows = [fault for fault in faults if fault.do is Deed.MAINTENANCE]
+    return [
+        replace(line, maintenance=[window(each) for each in windows if each.target in (line.name, line.partner)])
+        for line in lines
+    ]
 
 
 def drill_named(name: str) -> Drill | None:

@@ -49,12 +49,14 @@ QUICK: Mapping[str, Any] = {
 
 @dataclass(frozen=True, slots=True)
 class LinePlan:
-    """One line of the stack: whose, and who calls whom."""
+    """One line of the stack: whose, who calls whom, and the rest as in `schemas.installation.Line`."""
 
     name: str
     partner: str
-    mode: str  # dial, listen: as `schemas.installation.Line`
+    mode: str
     routes: tuple[int, int] = (1, 200)
+    second_call: str = "refuse"
+    maintenance: Sequence[str] = ()
 
 
 LINES = (
@@ -198,6 +200,8 @@ def _line(
         "company_code": f"{100_001 + number}",
         "routes": list(line.routes),
         "nodes": list(nodes),
+        "maintenance": list(line.maintenance),
+        **({"second_call": line.second_call, "peers": [HOST]} if line.second_call != "refuse" else {}),
     }
 
 

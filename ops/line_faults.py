@@ -29,6 +29,7 @@ class LineFault(StrEnum):
     GARBAGE = "garbage"  # a telegram that means nothing reaches the gateway
     NOISE = "noise"  # bytes that no telegram can begin with reach the gateway
     SWALLOW = "swallow"  # half-open: both ends believe in the connection, and nothing passes
+    HALF_OPEN = "half_open"  # the same, for the connections there are now alone: another call is a good one
     DELAY = "delay"  # everything takes `ms` longer
     ONE_BYTE = "one_byte"  # one byte at a time
     COALESCE = "coalesce"  # what comes within `ms` goes out at once
@@ -47,6 +48,7 @@ class Trouble:
     """How it stands with one line now."""
 
     swallow: bool = False
+    half_open: bool = False
     one_byte: bool = False
     delay_ms: int = 0
     coalesce_ms: int = 0
@@ -63,6 +65,8 @@ class Trouble:
                 self.coalesce_ms = ms
             case LineFault.SWALLOW:
                 self.swallow = True
+            case LineFault.HALF_OPEN:
+                self.half_open = True
             case LineFault.ONE_BYTE:
                 self.one_byte = True
             case LineFault.TWICE:
@@ -76,7 +80,7 @@ class Trouble:
 
     def end(self) -> None:
         """All is well again."""
-        self.swallow = self.one_byte = False
+        self.swallow = self.half_open = self.one_byte = False
         self.delay_ms = self.coalesce_ms = self.twice = self.elsewhere = self.hold = 0
 
 

@@ -101,6 +101,7 @@ class Link:
         self._to_gateway = Lane(line.trouble, gateway[1], line.counts)
         self._reports = Splitter(line.partner)
         self._first = first  # what the gateway has said already
+        self._came_later = line.trouble.half_open
         self.swallowed = False
         for writer in self._writers:
             writer.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -148,8 +149,9 @@ class Link:
             self._line.deliver(self, telegram)
 
     def _swallows(self) -> bool:
-        if self._line.trouble.swallow:
-            self._line.counts[LineFault.SWALLOW] += 1
+        trouble = self._line.trouble
+        if trouble.swallow or (trouble.half_open and not self._came_later):
+            self._line.counts[LineFault.SWALLOW if trouble.swallow else LineFault.HALF_OPEN] += 1
             self.swallowed = True
         return self.swallowed
 

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import random
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -74,9 +74,11 @@ BAD_CENTRES = (
 """What a drill mixes in besides: to a hundred payments of `SHARES` so many more."""
 
 
-def teach(control: Control, shares: Sequence[Share] = SHARES) -> None:
-    """Have a centre behave by amount as the shares say. Raises `ControlError`."""
+def teach(control: Control, shares: Sequence[Share] = SHARES, habits: Sequence[Mapping[str, Any]] = ()) -> None:
+    """Have a centre behave by amount as the shares say, and else by its `habits`. Raises `ControlError`."""
     control.clear()
+    for each in habits:
+        control.behave(**each)
     for number, share in enumerate(shares):
         first = _BASE + number * _WIDTH
         for each in share.rules:

@@ -167,12 +167,14 @@ class Stage:
 @contextlib.contextmanager
 def playing(
     folder: Path, *, servers: str | None = None, prefix: str = "", nodes: int = 1, kafka_port: int | None = None,
-    lines: Sequence[LinePlan] = LINES, waits: Mapping[str, Any] | None = None, settle: bool = False,
-    story: bool = True, brokers: int = 1, detoured: bool = False, say: Say = lambda _: None,
+    lines: Sequence[LinePlan] | Callable[[], Sequence[LinePlan]] = LINES,
+    waits: Mapping[str, Any] | None = None, settle: bool = False, story: bool = True,
+    brokers: int = 1, detoured: bool = False, say: Say = lambda _: None,
 ) -> Iterator[Stage]:  # fmt: skip
     """The whole gateway from start to stop, on `servers` or on embedded brokers; `story`: the centres keep one.
 
-    `detoured`: between lines and centres stands `ops.line_proxy`.
+    `detoured`: between lines and centres stands `ops.line_proxy`. A function in place of `lines` is called when
+    they are written down, so that what is in them may count from then.
     """
     with contextlib.ExitStack() as stack:
         own: list[Broker] = []
@@ -183,8 +185,8 @@ def playing(
             servers = kafka.servers
             own = [kafka] if isinstance(kafka, Broker) else kafka.brokers
         plan = write(
-            folder, servers, prefix=prefix, nodes=nodes, lines=lines, waits=waits, settle=settle,
-            replication=max(1, len(own)), detoured=detoured,
+            folder, servers, prefix=prefix, nodes=nodes, lines=lines() if callable(lines) else lines, waits=waits,
+            settle=settle, replication=max(1, len(own)), detoured=detoured,
         )  # fmt: skip
         stage = Stage(folder, plan, nodes, story=story, brokers=own)
         stack.callback(stage.stop)

@@ -85,8 +85,14 @@ class CloseStations(_Command, frozen=True):
     """Ask to close every open line."""
 
 
+class CallAgain(_Command, frozen=True):
+    """Call the line that is called at this port once more, whether or not it is connected."""
+
+    port: int
+
+
 Question = Ping | LedgerRows | Balance | Violations | Suspicions | Counters | StorySince | RulesInForce
-Order = Behave | Clear | DropLines | RefuseOpening | StopListening | ListenAgain | Keepalive | CloseStations
+Order = Behave | Clear | DropLines | RefuseOpening | StopListening | ListenAgain | Keepalive | CloseStations | CallAgain
 Command = Question | Order
 
 _BY_NAME: dict[str, type[Command]] = {
@@ -106,6 +112,7 @@ _BY_NAME: dict[str, type[Command]] = {
     "listen_again": ListenAgain,
     "keepalive": Keepalive,
     "close_stations": CloseStations,
+    "call_again": CallAgain,
 }
 
 

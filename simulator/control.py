@@ -119,6 +119,10 @@ class Control:
         """Ask to close every open line, and hang up when that is answered; gives their number."""
         return int(self._ask("close_stations"))
 
+    def call_again(self, port: int) -> int:
+        """Call the line of this port once more; gives how many connections it has already."""
+        return int(self._ask("call_again", port=port))
+
     # --- the connection
 
     def close(self) -> None:

@@ -262,9 +262,20 @@ class CentreServer:
                 return self._ask(Role.KEEPALIVE_REQUEST)
             case commands.CloseStations():
                 return self._ask(Role.CLOSING_REQUEST)
+            case commands.CallAgain():
+                return await self._call_again(order.port)
             case _:
                 assert_never(order)
         return None
+
+    async def _call_again(self, port: int) -> int:
+        line = next((each for each in self._addresses.dial if any(place[1] == port for place in each)), None)
+        if line is None:
+            called = ", ".join(str(each[0][1]) for each in self._addresses.dial) or "no line at all"
+            raise CommandError(f"no line is called at port {port}: the centre calls {called}")
+        there = [each.called for each in self.connections.values() if each.called in line]
+        await self._call([address for address in there if address is not None] or line)
+        return len(there)
 
     def _ask(self, role: Role) -> int:
         now = dt.datetime.now(_JST)

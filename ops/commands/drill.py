@@ -17,11 +17,14 @@ from rich.table import Table
 
 from client import ClientError
 from ops.broker import BrokerError
-from ops.chaos import Chaos
+from ops.chaos import Chaos, Deed, Fault
 from ops.commands.consoles import open_console
 from ops.commands.demo import money_table
-from ops.drills import DRILLS, NODES, WAITS, Drill, drill_named
+from ops.drills import DRILLS, NODES, Drill, drill_named, with_windows
 from ops.evidence import collect, drain
+from ops.happenings import Happened, Happening, happened, misused_payments
+from ops.installations import LinePlan
+from ops.line_faults import LineFault
 from ops.mixture import BAD_CENTRES, BAD_CLIENTS, SHARES, Mixture, teach
 from ops.money import Evidence, Finding, report
 from ops.processes import ProcessError
@@ -36,6 +39,7 @@ from simulator.control import ControlError
 
 EVERYTHING = "everything"
 _DRAIN_S = 120.0
+_LEAD_S = 30.0  # until everything runs: so long after it was configured begins the load that its calendar is made for
 _STORIES = 3
 _SHARES = (*SHARES, *BAD_CLIENTS, *BAD_CENTRES)
 _TROUBLES = (BrokerError, ProcessError, ProxyError, LogError, wire.RecordError, ControlError, ClientError, OSError)
@@ -68,6 +72,11 @@ class Outcome:
     """What came of one drill."""
 
     faults: int = 0
+    missed: Sequence[Fault] = ()  # whose moment never came
+    unmet: Sequence[LineFault] = ()  # that met nothing on the lines
+    happened: Sequence[Happened] = ()
+    wants: Mapping[Happening, int] = field(default_factory=dict)
+    misused: Sequence[str] = ()  # payments that found out what keep-alives should have
     ended: Sequence[str] = ()
     left: Sequence[str] = ()  # transactions without an end
     untold: Sequence[str] = ()  # payments of which nobody could tell their client the end
@@ -79,41 +88,85 @@ class Outcome:
 
     @property
     def good(self) -> bool:
-        return self.trouble is None and not self.left and not self.untold and all(each.holds for each in self.findings)
+        return not self.offences()
+
+    def times(self, what: Happening) -> int:
+        """How often this happened."""
+        return sum(each.what is what for each in self.happened)
 
     def offences(self) -> list[str]:
         """Everything that is wrong, a line each."""
         found = [] if self.trouble is None else [self.trouble]
         found += [f"{each} has no end" for each in self.left]
-        found += list(self.untold)
+        found += [*self.untold, *self.misused]
+        found += [f"{each.told()}: it never was, so this drill shows nothing about it" for each in self.missed]
+        if self.findings:  # else there was nothing to look into
+            found += [
+                f"{what}: {times} of {wanted} times, so this drill shows nothing about it"
+                for what, wanted in self.wants.items()
+                if (times := self.times(what)) < wanted
+            ]
         return found + [f"{each.number}: {offender}" for each in self.findings for offender in each.offenders]
 
 
-def play(drill: Drill, stage: Stage, *, payments: int, seed: int, say: Say, advance: Advance) -> Outcome:
+@dataclass(slots=True)
+class Exercise:
+    """What is to be played. `begins_s`: when the load has to begin, by the clock, where it matters."""
+
+    drill: Drill
+    payments: int
+    seed: int
+    begins_s: float | None = None
+
+    @property
+    def faults(self) -> Sequence[Fault]:
+        return self.drill.faults(self.seed)
+
+    @property
+    def over_s(self) -> float:
+        """How long the load lasts."""
+        return self.payments / self.drill.rate
+
+    def lines(self) -> Sequence[LinePlan]:
+        """The lines that the stage needs, where it is about to start them."""
+        if not any(fault.do is Deed.MAINTENANCE for fault in self.faults):
+            return self.drill.lines
+        self.begins_s = time.time() + _LEAD_S
+        return with_windows(self.drill.lines, self.faults, self.begins_s, self.over_s)
+
+
+def play(exercise: Exercise, stage: Stage, *, say: Say, advance: Advance) -> Outcome:
     """Play the drill on a stage that runs; gives what came of it."""
-    outcome = Outcome()
+    outcome = Outcome(wants=exercise.drill.wants)
 
     def teach_centre(partner: str) -> None:
         with stage.control(partner) as control:
-            teach(control, _SHARES)
+            teach(control, _SHARES, exercise.drill.habits)
 
-    over_s = payments / drill.rate
-    mixtures = _mixtures(drill, stage, payments, seed, over_s)
+    mixtures = _mixtures(exercise, stage)
     for partner in stage.centres:
         teach_centre(partner)
     chaos = Chaos(stage, say, teach_centre)
     load = Load(mixtures, advance)
+    if exercise.begins_s is not None:
+        if (early_s := exercise.begins_s - time.time()) < 0:
+            outcome.trouble = f"everything ran {-early_s:.0f} s too late for its maintenance windows: have it run again"
+            return outcome
+        say(f"waiting {early_s:.0f} s: the maintenance windows are counted from then on")
+        time.sleep(early_s)
     load.start()
     try:
-        chaos.run(drill.faults(seed), over_s, load.is_alive)
+        chaos.run(exercise.faults, exercise.over_s, load.is_alive)
         say("healing everything")
         chaos.heal()
     except BaseException:
         chaos.thaw()
         raise
-    outcome.faults, outcome.ended = len(chaos.done), chaos.ended
+    outcome.faults, outcome.missed, outcome.ended = len(chaos.done), chaos.missed, chaos.ended
     with stage.proxy() as proxy:
         outcome.met = proxy.counts()
+    done = {each.fault.do for each in chaos.done}
+    outcome.unmet = [fault for fault in LineFault if fault in done and not outcome.met.get(fault)]
     load.join()
     if load.error is not None:
         outcome.trouble = f"the load broke off: {type(load.error).__name__}: {load.error}"
@@ -124,6 +177,8 @@ def play(drill: Drill, stage: Stage, *, payments: int, seed: int, say: Say, adva
     clients = [record for mixture in mixtures for record in mixture.records]
     outcome.evidence = collect(stage, clients)
     outcome.findings = report(outcome.evidence)
+    outcome.happened = happened(outcome.evidence, chaos.done)
+    outcome.misused = misused_payments(outcome.evidence)
     outcome.ends = _ends(outcome.evidence)
     return outcome
 
@@ -137,13 +192,14 @@ def _ends(evidence: Evidence) -> dict[str, int]:
     return dict(Counter(str(state.stage) for state in states.values()).most_common())
 
 
-def _mixtures(drill: Drill, stage: Stage, payments: int, seed: int, over_s: float) -> list[Mixture]:
+def _mixtures(exercise: Exercise, stage: Stage) -> list[Mixture]:
     customers, doors = stage.plan.customers.values(), stage.plan.doors
+    payments = exercise.payments
     return [
         Mixture(
             doors[number % len(doors)], customer, stage.plan.tokens[customer],
-            count=payments // len(customers) + (number < payments % len(customers)), at_once=drill.at_once, seed=seed,
-            shares=_SHARES, over_s=over_s, spare=doors[(number + 1) % len(doors)],
+            count=payments // len(customers) + (number < payments % len(customers)), at_once=exercise.drill.at_once,
+            seed=exercise.seed, shares=_SHARES, over_s=exercise.over_s, spare=doors[(number + 1) % len(doors)],
         )
         for number, customer in enumerate(customers)
     ]  # fmt: skip
@@ -193,13 +249,13 @@ def _one(console: Console, found: Drill, *, payments: int, seed: int, folder: Pa
             if not brief:
                 progress.console.print(f"  [dim]{time.monotonic() - began:5.1f} s[/dim] {escape(text)}")
 
+        exercise = Exercise(found, payments, seed)
         try:
             with playing(
-                place, nodes=NODES, waits=WAITS, story=False, brokers=found.brokers, detoured=True, say=say
-            ) as stage:
-                outcome = play(
-                    found, stage, payments=payments, seed=seed, say=say, advance=lambda: progress.advance(task)
-                )
+                place, nodes=NODES, lines=exercise.lines, waits=found.waits, story=False, brokers=found.brokers,
+                detoured=True, say=say,
+            ) as stage:  # fmt: skip
+                outcome = play(exercise, stage, say=say, advance=lambda: progress.advance(task))
         except _TROUBLES as error:
             outcome = Outcome(trouble=str(error))
     _tell(console, outcome, brief=brief, head=f"{found.name} {seed}", seconds=time.monotonic() - began)
@@ -213,19 +269,15 @@ def _one(console: Console, found: Drill, *, payments: int, seed: int, folder: Pa
 def _tell(console: Console, outcome: Outcome, *, brief: bool, head: str, seconds: float) -> None:
     ended = f", {len(outcome.ended)} ended by themselves" if outcome.ended else ""
     ends = ", ".join(f"{count} {end}" for end, count in outcome.ends.items())
-    verdict = f"{outcome.faults} faults{ended}, {seconds:.0f} s: {ends}"
+    missed = f" of {outcome.faults + len(outcome.missed)}" if outcome.missed else ""
+    verdict = f"{outcome.faults}{missed} faults{ended}, {seconds:.0f} s: {ends}"
     if brief:
         mark = "[green]✓[/green]" if outcome.good else "[red]✗[/red]"
-        console.print(f"{mark} {head:24} {verdict}")
+        told = [f"{outcome.times(what)} {what.name.lower()}" for what in outcome.wants]
+        told += [f"{fault} met nothing" for fault in outcome.unmet]
+        console.print(f"{mark} {head:24} {'; '.join([verdict, *told])}")
     else:
-        console.rule("資金照合  money report")
-        if outcome.findings:
-            console.print(money_table(outcome.findings))
-        for each in outcome.ended:
-            console.print(f"  {each}", style="dim", markup=False)
-        if outcome.met:
-            met = ", ".join(f"{fault} {count}" for fault, count in sorted(outcome.met.items()) if count)
-            console.print(f"  met on the lines: {met}", style="dim", markup=False)
+        _tell_all(console, outcome)
         console.print(f"  {verdict}", style="dim")
     if outcome.good:
         if not brief:
@@ -236,6 +288,33 @@ def _tell(console: Console, outcome: Outcome, *, brief: bool, head: str, seconds
         console.print(f"  {offence}", style="red", markup=False)
     if outcome.evidence is not None:
         _tell_stories(console, outcome.evidence, offences)
+
+
+def _tell_all(console: Console, outcome: Outcome) -> None:
+    """The money report, and what of the plan met anything."""
+    console.rule("資金照合  money report")
+    if outcome.findings:
+        console.print(money_table(outcome.findings))
+    for each in outcome.ended:
+        console.print(f"  {each}", style="dim", markup=False)
+    if met := ", ".join(f"{fault} {count}" for fault, count in sorted(outcome.met.items()) if count):
+        console.print(f"  met on the lines: {met}", style="dim", markup=False)
+    if outcome.unmet:
+        console.print(f"  met nothing on the lines: {', '.join(outcome.unmet)}", style="yellow", markup=False)
+    for line in _happenings(outcome):
+        console.print(f"  {line}", style="dim", markup=False)
+
+
+def _happenings(outcome: Outcome) -> list[str]:
+    """What happened, how often and where: what was wanted first."""
+    found = {what: Counter(each.where for each in outcome.happened if each.what is what) for what in Happening}
+    order = [*outcome.wants, *(what for what in found if found[what] and what not in outcome.wants)]
+    lines = []
+    for what in order:
+        where = ", ".join(f"{place} {count}" for place, count in sorted(found[what].items()) if place)
+        wanted = f" (at least {outcome.wants[what]})" if what in outcome.wants else ""
+        lines.append(f"{found[what].total():3} × {what}{wanted}{': ' if where else ''}{where}")
+    return lines
 
 
 def _tell_stories(console: Console, evidence: Evidence, offences: Sequence[str]) -> None:

@@ -77,3 +77,11 @@ def test_what_comes_while_it_is_open_changes_nothing() -> None:
 def test_a_limit_of_nothing_never_opens_it(call: str) -> None:
     breaker = Breaker(Settings(silences=0, errors=0))
     assert not any(getattr(breaker, call)(0) for _ in range(1_000))
+
+
+def test_keep_alives_are_counted_anew_over_another_connection() -> None:
+    breaker = opened(Breaker(SETTINGS))
+    assert breaker.probed(2_000) is False
+    breaker.broken()
+    assert breaker.probed(2_100) is False
+    assert breaker.probed(2_200) is True

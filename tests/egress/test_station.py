@@ -138,8 +138,37 @@ SCENARIOS = {
             0 ask b            -> sent b#0 t2 r2
             1 stored           -> transmit sale_request t1 r1, transmit sale_request t2 r2
          1001 due              -> hold r1 a, missing a silence, hold r2 b, missing b silence, {suspended}
-         1002 broken           -> line failed
-         1003 opened           -> line opening, transmit opening_request, line open
+         1002 order close      -> line draining, ordered close by Sato
+         1003 broken           -> line failed, line closed, rest
+    """,
+    "a suspended line that broke is suspended when it is opened again: keep-alives have to be answered anew": """
+            0 ask a            -> sent a#0 t1 r1
+            0 ask b            -> sent b#0 t2 r2
+            1 stored           -> transmit sale_request t1 r1, transmit sale_request t2 r2
+         1001 due              -> hold r1 a, missing a silence, hold r2 b, missing b silence, {suspended}
+         1002 alive            ->
+         2002 due              -> transmit keepalive_request
+         4002 due              -> line failed, hang keep-alive not answered
+         4003 broken           -> line failed
+         4004 opened           -> line opening, transmit opening_request, line suspended
+         4005 ask c            -> withheld c#0 line_suspended
+         4006 stored           -> never c line_suspended
+         5004 due              -> transmit keepalive_request
+         5005 alive            ->
+         6005 due              -> transmit keepalive_request
+         6006 alive            -> line open
+         6007 ask d by 9000    -> sent d#0 t4 r3
+         6008 stored           -> transmit sale_request t4 r3
+         7008 due              -> hold r3 d, missing d silence, {suspended}
+    """,
+    "the breaker opens while the line is drained: opened by order it is suspended": """
+            0 ask a            -> sent a#0 t1 r1
+            0 ask b            -> sent b#0 t2 r2
+            1 stored           -> transmit sale_request t1 r1, transmit sale_request t2 r2
+            2 order drain      -> line draining, ordered drain by Sato
+         1001 due              -> hold r1 a, missing a silence, hold r2 b, missing b silence
+         1002 order open       -> line suspended, ordered open by Sato
+         1003 ask c            -> withheld c#0 line_suspended
     """,
     "an operator holds a route back from all use, and releases it": """
             0 route hold 1     -> hold r1 operator:o-0, route 1 done

@@ -286,6 +286,25 @@ def test_half_open_nothing_passes_and_nobody_learns_of_it_until_it_is_healed() -
     on(story)
 
 
+def test_half_open_for_the_connections_there_are_another_call_is_a_good_one() -> None:
+    async def story(net: Network) -> None:
+        gateway, centre = await net.connect()
+        await net.do(LineFault.HALF_OPEN)
+        gateway.send(b"lost")
+        async with asyncio.timeout(LIMIT_S):
+            while await net.command(lambda control: control.count(LineFault.HALF_OPEN)) != 1:
+                pass
+        _, called_again = await net.connect()
+        assert not gateway.ended.done()
+        await net.heal()
+        await gateway.end()
+        await centre.end()
+        assert centre.pieces == []
+        assert not called_again.ended.done(), "nothing of it was lost"
+
+    on(story)
+
+
 def test_an_end_is_swallowed_too() -> None:
     async def story(net: Network) -> None:
         gateway, centre = await net.connect()

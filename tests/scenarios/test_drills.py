@@ -10,16 +10,19 @@ from click.testing import Result
 from typer.testing import CliRunner
 
 from ops.__main__ import app
-from ops.chaos import Deed
+from ops.chaos import OWNER, OWNERS_NODE, Deed, Fault, Moment
 from ops.commands import drill as command
 from ops.courses import Manner
-from ops.drills import DRILLS, NODES
+from ops.drills import DRILLS, NODES, drill_named, with_windows
 from ops.evidence import collect
+from ops.happenings import Happened, Happening
 from ops.installations import LINES
 from ops.line_faults import AT_ONCE, COUNTED, TIMED, LineFault
 from ops.mixture import BAD_CENTRES, BAD_CLIENTS
-from ops.money import ClientRecord, Evidence
+from ops.money import ClientRecord, Evidence, Finding
 from ops.stage import SERVICES, Stage
+from schemas.business_hours import Calendar
+from schemas.records import LineStage
 from schemas.telegrams import load_partner
 from simulator.rules import rule_from
 
@@ -44,6 +47,21 @@ def test_a_short_drill_ends_with_every_payment_at_its_end(name: str) -> None:
         assert fault.told() in ended.output
     assert re.search(rf"{len(drill.faults(3))} faults, .*\d+ answered", ended.output)
     assert "every payment has its end, the money is right" in ended.output
+
+
+@pytest.mark.stack
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("name", ["line-owner-death", "second-call", "calendar", "breaker"])
+def test_in_a_drill_of_lines_everything_happens_that_it_is_about(name: str) -> None:
+    drill = drill_named(name)
+    assert drill is not None
+    ended = run(name, "--payments", "240", "--seed", "3")
+    assert ended.exit_code == 0, ended.output
+    told = " ".join(ended.output.split())
+    for happening, least in drill.wants.items():
+        found = re.search(rf"(\d+) × {happening} \(at least {least}\)", told)
+        assert found is not None, happening
+        assert int(found[1]) >= least
 
 
 @pytest.mark.stack
@@ -108,11 +126,32 @@ def test_what_is_mixed_in_is_something_every_centre_can_do(partner: str) -> None
     assert {share.manner for share in BAD_CLIENTS} == set(Manner) - {Manner.WAITS}
 
 
+@pytest.mark.parametrize("partner", ["cafis", "cardnet"])
+def test_the_habits_of_a_drill_are_something_every_centre_can_do(partner: str) -> None:
+    for habit in [habit for drill in DRILLS for habit in drill.habits]:
+        rule_from(habit, load_partner(partner), "a habit")
+
+
+def test_a_drill_in_which_something_did_not_happen_is_not_clean() -> None:
+    wants = {Happening.SECOND_REFUSED: 2}
+    met = [Happened(Happening.SECOND_REFUSED, "cafis-2"), Happened(Happening.SECOND_TAKEN, "cardnet-1")]
+    right = [Finding(1, "", "")]
+    assert command.Outcome(wants=wants, happened=[*met, met[0]], findings=right).good
+    missed = command.Outcome(wants=wants, happened=met, findings=right)
+    assert missed.offences() == ["a second call was refused: 1 of 2 times, so this drill shows nothing about it"]
+    late = Fault(0.1, Deed.KILL, "cafis-1", 4.0, when=LineStage.OPENING)
+    assert command.Outcome(missed=[late]).offences() == [
+        "cafis-1: kill -9 for 4.0 s, as soon as it is opening: it never was, so this drill shows nothing about it"
+    ]
+    assert not command.Outcome(misused=["a payment"], findings=right).good
+
+
 # --- the schedules
 
 
 def known(target: str) -> bool:
     """Whether a stage has somebody of this name."""
+    target = target.removeprefix(OWNER).removeprefix(OWNERS_NODE)
     kind, _, number = target.rpartition("-")
     if kind in (*SERVICES, "node"):
         return int(number) < NODES
@@ -135,6 +174,34 @@ def test_every_fault_has_a_target_a_time_and_what_it_counts(drill: object, seed:
         else:
             assert fault.lasts_s > 0
             assert bool(fault.amount) == (fault.do is Deed.SLOW)
+
+
+@each_drill
+@pytest.mark.parametrize("seed", range(20))
+def test_who_waits_for_a_moment_of_a_line_names_the_line_and_keeps_its_place(drill: object, seed: int) -> None:
+    assert isinstance(drill, type(DRILLS[0]))
+    waiting = [fault for fault in drill.faults(seed) if fault.when is not None]
+    for fault in waiting:
+        assert fault.when is Moment.CALM or fault.line in {line.name for line in LINES}
+    assert len({fault.at for fault in waiting}) == len(waiting), "they are done one after the other"
+    assert not [fault for fault in drill.faults(seed) if fault.when is None and fault.line != fault.target]
+
+
+def test_maintenance_closes_its_lines_from_its_time_on_for_as_long_as_it_lasts_and_no_other() -> None:
+    faults = [Fault(0.1, Deed.MAINTENANCE, "cafis-1", 2.5), Fault(0.5, Deed.MAINTENANCE, "cardnet", 1.0)]
+    begins_s = 1_775_000_000.25
+    lines = {line.name: line for line in with_windows(LINES, faults, begins_s, 20.0)}
+    closed_ms = {
+        "cafis-1": (2_000, 4_500),
+        "cafis-2": None,
+        "cardnet-1": (10_000, 11_000),
+        "cardnet-2": (10_000, 11_000),
+    }
+    for name, closed in closed_ms.items():
+        calendar = Calendar.of((), lines[name].maintenance)
+        for after_ms in range(0, 20_000, 250):
+            due = calendar.due(int(begins_s * 1_000) + after_ms).open
+            assert due is not (closed is not None and closed[0] <= after_ms < closed[1]), (name, after_ms)
 
 
 @each_drill

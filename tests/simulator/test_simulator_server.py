@@ -59,6 +59,25 @@ def test_a_line_that_is_called_is_called_again_when_it_broke(partner: str) -> No
             assert centre.control.ping()["listen"] == []
 
 
+@pytest.mark.parametrize("partner", PARTNERS)
+def test_a_line_that_has_a_connection_is_called_a_second_time_when_that_is_ordered(partner: str) -> None:
+    with listener() as awaiting, serving(partner, listen=0, dial=(awaiting.getsockname(),)) as centre:
+        port = awaiting.getsockname()[1]
+        with called(partner, awaiting) as first:
+            first.ask(Role.OPENING_REQUEST)
+            assert centre.control.call_again(port) == 1
+            with called(partner, awaiting) as second:
+                second.ask(Role.OPENING_REQUEST)
+                assert first.has_ended(), "the station is open on one connection only"
+                assert centre.control.ping()["open"] == ["DNB00001"]
+
+
+def test_what_the_centre_does_not_call_it_does_not_call_again() -> None:
+    with serving("cafis") as centre, pytest.raises(ControlError) as caught:
+        centre.control.call_again(9)
+    assert str(caught.value) == "call_again: no line is called at port 9: the centre calls no line at all"
+
+
 def test_a_line_is_called_until_somebody_is_there() -> None:
     with listener() as awaiting:
         address = awaiting.getsockname()
@@ -307,7 +326,7 @@ def test_a_port_that_was_taken_meanwhile_is_said_and_can_be_tried_again() -> Non
 # --- wrong commands -------------------------------------------------------------------------------------------------
 
 COMMANDS = (
-    "balance, behave, clear, close_stations, counters, drop_lines, keepalive, ledger, listen_again, ping, "
+    "balance, behave, call_again, clear, close_stations, counters, drop_lines, keepalive, ledger, listen_again, ping, "
     "refuse_opening, rules, stop_listening, story, suspicions, violations"
 )
 WRONG = [
