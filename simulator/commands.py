@@ -37,6 +37,10 @@ class Counters(_Command, frozen=True):
     """How many telegrams have passed, by role."""
 
 
+class KeepaliveTimes(_Command, frozen=True):
+    """How long each keep-alive of the centre's own took to be answered, in milliseconds, and on which station."""
+
+
 class StorySince(_Command, frozen=True):
     """The telegrams that passed, from this number on."""
 
@@ -85,7 +89,7 @@ class CloseStations(_Command, frozen=True):
     """Ask to close every open line."""
 
 
-Question = Ping | LedgerRows | Balance | Violations | Suspicions | Counters | StorySince | RulesInForce
+Question = Ping | LedgerRows | Balance | Violations | Suspicions | Counters | KeepaliveTimes | StorySince | RulesInForce
 Order = Behave | Clear | DropLines | RefuseOpening | StopListening | ListenAgain | Keepalive | CloseStations
 Command = Question | Order
 
@@ -96,6 +100,7 @@ _BY_NAME: dict[str, type[Command]] = {
     "violations": Violations,
     "suspicions": Suspicions,
     "counters": Counters,
+    "keepalive_times": KeepaliveTimes,
     "story": StorySince,
     "rules": RulesInForce,
     "behave": Behave,
