@@ -77,7 +77,7 @@ def verdicts(rows: Iterable[Row]) -> list[dict[str, Any]]:
 
 def plain_table(title: str, rows: Iterable[Row]) -> Table:
     """Figures without a relay's beside them."""
-    shown = Table(title=title)
+    shown = Table(title=title, min_width=len(title))
     shown.add_column("")
     for heading in ("", "", "budget"):
         shown.add_column(heading, justify="right")

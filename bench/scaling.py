@@ -14,6 +14,7 @@ from rich.table import Table
 from bench.budgets import NONE, Budget, Report, Row, shortened, verdict, verdicts
 from bench.gateway import WAITS, Say, loading, losses, warm_up
 from bench.load import AtOnce, AtRate, Load, Measured
+from bench.nodes import settle
 from bench.quantities import Meter
 from ops.installations import LinePlan
 from ops.stage import SERVICES, Stage, playing
@@ -71,6 +72,7 @@ def measure(
             folder / f"nodes-{count}", servers=servers, prefix=f"{prefix}{count}-", nodes=count, lines=plans,
             waits=WAITS, story=False, say=say,
         ) as stage, loading(stage) as load:  # fmt: skip
+            settle(stage)
             found.append(_Measurement(stage, load, broker, say).run(count, rate, seconds))
     return found
 
@@ -117,24 +119,23 @@ class _Measurement:
 # --- the report -----------------------------------------------------------------------------------------------------
 
 
-def rows(scaled: Scaled, first: Scaled) -> Iterator[Row]:
+def rows(scaled: Scaled, first: Scaled, rate: int) -> Iterator[Row]:
     """Every figure of one number of nodes, in the order of the table; `first` is what it is compared with."""
-    best, alone = scaled.saturated, first.saturated
-    more = scaled is not first
-    falls = Budget("final", round(_FALLS * alone.measured.a_second, 1), at_least=True)
+    at_rate, best, more = scaled.at_rate, scaled.saturated, scaled is not first
+    falls = Budget("final", round(_FALLS * first.saturated.measured.a_second, 1), at_least=True)
     yield Row(f"saturated ({AT_ONCE} at once)", "/s", best.measured.a_second, None, (falls,) if more else ())
     yield Row("p50, saturated", "ms", best.measured.latency.p50)
-    yield Row("p50, constant load", "ms", scaled.at_rate.measured.latency.p50)
-    yield Row("p99, constant load", "ms", scaled.at_rate.measured.latency.p99)
-    for name, shares, of_first in (
-        ("saturated", best, alone), ("constant load", scaled.at_rate, first.at_rate)
-    ):  # fmt: skip
+    yield Row(f"p50 at {rate}/s", "ms", at_rate.measured.latency.p50)
+    yield Row(f"p99 at {rate}/s", "ms", at_rate.measured.latency.p99)
+    for service in SERVICES:
+        less = Budget("final", first.at_rate.busiest(service))
+        budgets = (less,) if more and service in ("router", "egress") else ()
+        yield Row(f"busiest {service}, at {rate}/s", "% of a core", at_rate.busiest(service), None, budgets)
+    for service in SERVICES:
+        yield Row(f"busiest {service}, saturated", "% of a core", best.busiest(service))
+    for name, shares in ((f"at {rate}/s", at_rate), ("saturated", best)):
         for who, us in shares.cpu_us.items():
-            yield Row(f"CPU a payment, {who}, {name}", "µs", us)
-        for service in SERVICES:
-            less = Budget("final", of_first.busiest(service))
-            budgets = (less,) if more and service in ("router", "egress") else ()
-            yield Row(f"share of a core, busiest {service}, {name}", "%", shares.busiest(service), None, budgets)
+            yield Row(f"CPU, {who}, {name}", "µs a payment", us)
         yield Row(f"taken by other programs, {name}", "%", shares.elsewhere)
     yield Row("not approved", "", scaled.not_approved, None, (NONE,))
     yield Row("lost, doubled or untold", "", len(scaled.losses), None, (NONE,))
@@ -145,7 +146,7 @@ def report(found: Sequence[Scaled], rate: int, seconds: float) -> Report:
     table = Table(title=f"{len(lines([each.nodes for each in found]))} lines, constant load: {rate} payments a second")
     table.add_column("")
     table.add_column("")
-    columns = [list(rows(each, found[0])) for each in found]
+    columns = [list(rows(each, found[0], rate)) for each in found]
     for each in found:
         table.add_column(f"{each.nodes} of each", justify="right")
     for beside in zip(*columns, strict=True):

@@ -11,18 +11,17 @@ The centres are asked every few milliseconds, so that no figure is finer than th
 import signal
 import statistics
 import time
-import urllib.request
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from prometheus_client.parser import text_string_to_metric_families
-
 from bench.budgets import NONE, Budget, Report, Row, load_rows, plain_table, shortened, verdicts
 from bench.gateway import Say, loading
 from bench.load import AMOUNT, SLOW_MS, Load, Measured, Steadily, Told
+from bench.nodes import LIMIT_S, preferring, settle
 from ops.evidence import collect, drain
 from ops.installations import node_named
 from ops.money import ClientRecord
@@ -33,7 +32,6 @@ from schemas.records import Kind
 
 NODES = 2
 _LOOK_S = 0.005
-_LIMIT_S = 60.0
 _DRAIN_S = 120.0
 _NO_END = ("in_process", "being_cancelled")
 _KILLED, _STOPPED = Budget("final", 3.0), Budget("final", 1.0)
@@ -84,7 +82,7 @@ class TakeoverFigures:
 
 
 class Board:
-    """Which lines the centres see open, and how that has changed. Use as a context. Raises `ControlError`."""
+    """Which lines the centres see open, and how that has changed. Its methods raise `ControlError`."""
 
     def __init__(self, stage: Stage, stack: ExitStack) -> None:
         self._stage = stage
@@ -100,21 +98,21 @@ class Board:
         self.changes += [Change(now, line, line in found) for line in sorted(found ^ self._open)]
         self._open = found
 
-    def reopened(self, lines: Collection[str], since_s: float) -> dict[str, tuple[float, float]]:
+    def reopened(self, lines: AbstractSet[str], since_s: float) -> dict[str, tuple[float, float]]:
         """When each of these was closed first, and opened last, since then; waits until all lines are open.
 
         Raises `TimeoutError`.
         """
-        until = time.monotonic() + _LIMIT_S
+        until = time.monotonic() + LIMIT_S
         while True:
             self.look()
             closed = {each.line: each.at_s for each in reversed(self._since(since_s)) if not each.opened}
-            if closed.keys() >= set(lines) and len(self._open) == len(self._names):
+            if closed.keys() >= lines and len(self._open) == len(self._names):
                 opened = {each.line: each.at_s for each in self._since(since_s) if each.opened}
                 return {line: (closed[line], opened[line]) for line in lines}
             if time.monotonic() > until:
                 raise TimeoutError(
-                    f"{', '.join(sorted(lines))} did not change hands within {_LIMIT_S:g} s: "
+                    f"{', '.join(sorted(lines))} did not change hands within {LIMIT_S:g} s: "
                     f"see {self._stage.folder / 'logs'}"
                 )
             time.sleep(_LOOK_S)
@@ -148,16 +146,17 @@ class _Turns:
         return self._turn(node, [f"egress-{node}"], signal.SIGTERM)
 
     def _turn(self, node: int, names: Sequence[str], how: signal.Signals) -> Turn:
-        board, lines = self._board, self._lines_of(node)
+        board, lines = self._board, preferring(self._stage, node)
         processes = [self._stage.services[name] for name in names]
-        self._settled()
+        settle(self._stage)
         board.look()
         ended_s = time.monotonic()
         for process in processes:
             process.send(how)
         gaps = board.reopened(lines, ended_s)
         for process in processes:
-            process.wait(_LIMIT_S)
+            if process.wait(LIMIT_S) is None:
+                raise TimeoutError(f"{process.name} did not end within {LIMIT_S:g} s: see {process.log}")
         returned_s, closings = time.monotonic(), board.closings()
         for process in processes:
             process.start()
@@ -169,34 +168,14 @@ class _Turns:
             all_open_s=round(max(opened for _, opened in gaps.values()) - ended_s, 3),
             closed_s=_lengths(gaps),
             back_s=_lengths(back),
-            shaken=sorted(board.closed(ended_s) - set(lines)),
+            shaken=sorted(board.closed(ended_s) - lines),
             abrupt=max(0, len(lines) - (board.closings() - closings)),
         )
         self._say(
-            f"{turn.node}: {how.name}, all lines open again after {turn.all_open_s:.2f} s, closed for at most "
-            f"{max(turn.closed_s.values()):.2f} s; going back for {max(turn.back_s.values()):.2f} s"
+            f"{turn.node}: {how.name}, all lines open after {turn.all_open_s:.2f} s, closed for at most "
+            f"{max(turn.closed_s.values()):.2f} s; back within {max(turn.back_s.values()):.2f} s"
         )
         return turn
-
-    def _settled(self) -> None:
-        """Wait until every line is with the node that it prefers. Raises `TimeoutError`."""
-        until = time.monotonic() + _LIMIT_S
-        while not all(self._owned(node) >= set(self._lines_of(node)) for node in range(NODES)):
-            if time.monotonic() > until:
-                raise TimeoutError(f"the lines are not with their nodes after {_LIMIT_S:g} s")
-            time.sleep(_LOOK_S)
-
-    def _owned(self, node: int) -> set[str]:
-        """The lines that this node owns and has open, by its own word."""
-        host, port = self._stage.plan.metrics[f"egress-{node}"]
-        with urllib.request.urlopen(f"http://{host}:{port}/metrics", timeout=5) as page:
-            samples = [
-                each for family in text_string_to_metric_families(page.read().decode()) for each in family.samples
-            ]
-        return {each.labels["line"] for each in samples if each.name == "denbun_egress_line_open" and each.value == 1}
-
-    def _lines_of(self, node: int) -> list[str]:
-        return [line.name for line in self._stage.installation.line if line.nodes[:1] == (node_named(node),)]
 
 
 def _lengths(gaps: dict[str, tuple[float, float]]) -> dict[str, float]:
