@@ -20,7 +20,7 @@ def preferring(stage: Stage, node: int) -> set[str]:
 def settle(stage: Stage) -> None:
     """Wait until every line is open at the node that it prefers. Raises `TimeoutError`, or another `OSError`."""
     until = time.monotonic() + LIMIT_S
-    while not all(_open(stage, node) >= preferring(stage, node) for node in range(len(stage.plan.hosts))):
+    while not all(_open(stage, node) >= preferring(stage, node) for node in range(stage.nodes)):
         if time.monotonic() > until:
             raise TimeoutError(f"not every line is with its node after {LIMIT_S:g} s: see {stage.folder / 'logs'}")
         time.sleep(_LOOK_S)
