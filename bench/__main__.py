@@ -108,7 +108,7 @@ def keepalives(
     def measured(ground: Ground) -> Report:
         found = lines.measure(
             ground.servers, ground.prefix, ground.folder, rate=rate, a_second=keepalives, seconds=seconds,
-            say=ground.say,
+            broker=ground.broker, say=ground.say,
         )  # fmt: skip
         return lines.report(found, seconds)
 

@@ -14,9 +14,9 @@ from pathlib import Path
 
 from bench.budgets import NONE, Budget, Report, Row, load_rows, plain_table, shortened, verdicts
 from bench.gateway import LINES, WAITS, Say, loading, losses, warm_up
-from bench.load import AtRate, Measured
-from bench.quantities import Latency
-from ops.stage import playing
+from bench.load import AtRate, Load, Measured
+from bench.quantities import Latency, Meter
+from ops.stage import Stage, playing
 from simulator.control import Control
 
 _ANSWERED_S = 10.0
@@ -33,6 +33,8 @@ class LineFigures:
     answers: Latency
     by_line: dict[str, Latency]
     load: Measured
+    percents: dict[str, float]  # processor time of each process, of one core
+    elsewhere: float  # the share of the machine, in percent, that other programs took
     not_approved: int
     losses: list[str]
 
@@ -67,7 +69,8 @@ class _Asking(threading.Thread):
 
 
 def measure(
-    servers: str, prefix: str, folder: Path, *, rate: int, a_second: int, seconds: float, say: Say
+    servers: str, prefix: str, folder: Path, *, rate: int, a_second: int, seconds: float, broker: int | None,
+    say: Say,
 ) -> LineFigures:  # fmt: skip
     """Measure on this broker. Raises what a stage raises, `ControlError` and `LoadError`."""
     with playing(folder, servers=servers, prefix=prefix, lines=LINES, waits=WAITS, story=False, say=say) as stage:
@@ -76,11 +79,15 @@ def measure(
             say(f"lines: {a_second} keep-alives a second on each, {rate} payments a second, for {seconds:g} s")
             controls = [stack.enter_context(stage.control(partner)) for partner in stage.centres]
             asking = _Asking(controls, a_second)
+            meter = Meter(
+                {name: [process.pid] for name, process in stage.services.items()} | _beside(stage, load, broker)
+            )
             asking.start()
             try:
                 loaded = load.run(AtRate(rate, seconds))
             finally:
                 sent = asking.end()
+            percents, elsewhere = meter.percents(), meter.elsewhere()
             times = _times(controls, sent)
             say("lines: comparing the centres' books with what the callers were told")
             lost = losses(stage, load.approved())
@@ -94,9 +101,20 @@ def measure(
             name: Latency.of(ms for each, ms in times if each == station) for station, name in sorted(names.items())
         },
         load=loaded,
+        percents=percents,
+        elsewhere=elsewhere,
         not_approved=sum(warm.others.values()) + sum(loaded.others.values()),
         losses=lost,
     )
+
+
+def _beside(stage: Stage, load: Load, broker: int | None) -> dict[str, list[int]]:
+    """The processes beside the services."""
+    return {
+        "centres": [each.pid for each in stage.centres.values()],
+        "load generator": [load.pid],
+        **({} if broker is None else {"broker": [broker]}),
+    }
 
 
 def _times(controls: list[Control], sent: int) -> list[tuple[str, float]]:
@@ -121,6 +139,9 @@ def rows(figures: LineFigures) -> Iterator[Row]:
         yield Row(f"answer on {line}, p99", "ms", latency.p99)
         yield Row(f"answer on {line}, worst", "ms", latency.max)
     yield from load_rows(figures.load, "load")
+    for process, share in figures.percents.items():
+        yield Row(f"CPU, {process}", "% of a core", share)
+    yield Row("taken by other programs", "%", figures.elsewhere)
     yield Row("not approved", "", figures.not_approved, None, (NONE,))
     yield Row("lost, doubled or untold", "", len(figures.losses), None, (NONE,))
 

@@ -83,7 +83,7 @@ def shares() -> scaling.Shares:
 
 
 def of_lines(losses: list[str]) -> Report:
-    found = lines.LineFigures(20, 1_000, 1, Latency.of([1.0]), {}, LOAD, 0, losses)
+    found = lines.LineFigures(20, 1_000, 1, Latency.of([1.0]), {}, LOAD, {}, 0.0, 0, losses)
     return lines.report(found, 1.0)
 
 
