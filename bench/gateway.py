@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from bench.load import AMOUNT, Approved, AtOnce, AtRate, Customer, Load, Measured
+from bench.load import AMOUNT, AtOnce, AtRate, Customer, Load, Measured, Told
 from bench.quantities import Latency, Meter
 from ops.installations import LinePlan
 from ops.ports import HOST
@@ -32,7 +32,7 @@ WAITS: Mapping[str, Any] = {  # so long that nothing ends by a time-out: a lost 
     "partner": {"send_window_ms": 20_000, "report_timeout_ms": 20_000},
 }
 _WARM_AT_ONCE = 256
-_WARM_S = 15.0  # the broker compiles itself meanwhile
+_WARM_S = 15.0
 _LEDGER_S = 120.0
 
 Say = Callable[[str], None]
@@ -76,11 +76,24 @@ def measure(
     servers: str, prefix: str, folder: Path, rates: Sequence[int], seconds: float, *, broker: int | None, say: Say
 ) -> GatewayFigures:
     """Run the gateway on this broker (`broker`: its process). Raises what a stage raises, and `LoadError`."""
-    with playing(folder, servers=servers, prefix=prefix, lines=LINES, waits=WAITS, story=False, say=say) as stage:
-        doors = stage.plan.doors
-        customers = [Customer(each, stage.plan.tokens[each], doors) for each in stage.plan.customers.values()]
-        with Load(customers, SESSIONS) as load:
-            return _Measurement(stage, load, broker, say).run(rates, seconds)
+    with (
+        playing(folder, servers=servers, prefix=prefix, lines=LINES, waits=WAITS, story=False, say=say) as stage,
+        loading(stage) as load,
+    ):
+        return _Measurement(stage, load, broker, say).run(rates, seconds)
+
+
+def loading(stage: Stage) -> Load:
+    """A load generator with sessions of all customers, over all doors."""
+    tokens, doors = stage.plan.tokens, stage.plan.doors
+    return Load([Customer(each, tokens[each], doors) for each in stage.plan.customers.values()], SESSIONS)
+
+
+def warm_up(load: Load, seconds: float, say: Say) -> Measured:
+    """Let everything run until it runs as it will: longest takes the broker, which compiles itself."""
+    lasting = min(_WARM_S, 2 * seconds)
+    say(f"gateway: warming up for {lasting:g} s")
+    return load.run(AtOnce(_WARM_AT_ONCE, lasting))
 
 
 class _Measurement:
@@ -96,8 +109,7 @@ class _Measurement:
         self._meter = Meter(pids)
 
     def run(self, rates: Sequence[int], seconds: float) -> GatewayFigures:
-        self._say(f"gateway: warming up for {min(_WARM_S, 2 * seconds):g} s")
-        warm = self._load.run(AtOnce(_WARM_AT_ONCE, min(_WARM_S, 2 * seconds)))
+        warm = warm_up(self._load, seconds, self._say)
         at_rate = {}
         for rate in rates:
             self._say(f"gateway: {rate} payments a second for {seconds:g} s")
@@ -144,7 +156,7 @@ class _Measurement:
         )
 
 
-def losses(stage: Stage, approved: Sequence[Approved]) -> list[str]:
+def losses(stage: Stage, approved: Sequence[Told]) -> list[str]:
     """Where the centres' books differ from what the callers were told, a line each."""
     found: list[str] = []
     for partner, customer in stage.plan.customers.items():

@@ -6,9 +6,10 @@ the caller of `Client.pay` has its result, which includes the confirmation and t
 """
 
 import asyncio
+import itertools
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
@@ -18,13 +19,15 @@ from typing import Any, NamedTuple, Self
 import uvloop
 
 from bench.quantities import Latency
-from client import Card, Client, ClientError, Status
+from client import Client, ClientError, Result, Status
 from ops.player import CARD, TERMINAL, worded
 from schemas.records import Kind
 
 AMOUNT = 1_000
+SLOW_MS = 2_000  # whoever waits longer has noticed
 _WAIT_MS = 60_000
 _ANSWER_S = 120.0
+_INQUIRIES, _INQUIRY_MS = 50, 20_000
 
 
 class Customer(NamedTuple):
@@ -35,11 +38,12 @@ class Customer(NamedTuple):
     addresses: Sequence[tuple[str, int]]
 
 
-class Approved(NamedTuple):
-    """A payment that its caller was told is approved."""
+class Told(NamedTuple):
+    """A payment, and what its caller was told of it."""
 
     customer: str
     reference: str
+    told: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,12 +63,20 @@ class AtOnce:
 
 
 @dataclass(frozen=True, slots=True)
+class Steadily:
+    """Ask `rate` times a second until the starter says that it is enough."""
+
+    rate: int
+
+
+@dataclass(frozen=True, slots=True)
 class Measured:
-    """What came of it. `others`: what was told instead of an approval, and how often."""
+    """What came of it. `others`: what was told instead of an approval, and how often; `slow`: after `SLOW_MS`."""
 
     seconds: float
     latency: Latency
     others: dict[str, int]
+    slow: int
 
     @property
     def a_second(self) -> float:
@@ -89,14 +101,21 @@ class _Load:
     def __init__(self, clients: Sequence[tuple[str, Client]]) -> None:
         self._clients = clients
         self._courses = 0
-        self.approved: list[Approved] = []
+        self.told: list[Told] = []
 
     async def at_rate(self, order: AtRate) -> Measured:
+        count = int(order.rate * order.seconds)
+        return await self._at_rate(order.rate, lambda number: number < count)
+
+    async def steadily(self, order: Steadily, enough: asyncio.Future[object]) -> Measured:
+        return await self._at_rate(order.rate, lambda _: not enough.done())
+
+    async def _at_rate(self, rate: int, going_on: Callable[[int], bool]) -> Measured:
         course = self._course()
         began = time.monotonic()  # the loop's own clock counts whole milliseconds
         tasks: set[asyncio.Task[None]] = set()
-        for number in range(int(order.rate * order.seconds)):
-            due = began + number / order.rate
+        for number in itertools.takewhile(going_on, itertools.count()):
+            due = began + number / rate
             if (wait := due - time.monotonic()) > 0:
                 await asyncio.sleep(wait)
             task = asyncio.create_task(self._pay(course, due))
@@ -122,27 +141,40 @@ class _Load:
         return _Course(f"bench{self._courses}")
 
     def _measured(self, course: _Course, began: float) -> Measured:
-        return Measured(time.monotonic() - began, Latency.of(course.taken_ms), dict(course.others))
+        slow = sum(taken_ms > SLOW_MS for taken_ms in course.taken_ms)
+        return Measured(time.monotonic() - began, Latency.of(course.taken_ms), dict(course.others), slow)
+
+    async def inquired(self) -> list[Told]:
+        """What an inquiry tells of every payment that its caller was not told is approved."""
+        clients, at_once = dict(self._clients), asyncio.Semaphore(_INQUIRIES)
+
+        async def one(asked: Told) -> Told:
+            async with at_once:
+                client = clients[asked.customer]
+                return asked._replace(told=await _heard(client.inquire(asked.reference, wait_ms=_INQUIRY_MS)))
+
+        return await asyncio.gather(*(one(each) for each in self.told if each.told != Status.APPROVED))
 
     async def _pay(self, course: _Course, due: float) -> None:
         course.asked += 1
         customer, client = self._clients[course.asked % len(self._clients)]
         reference = f"{course.name}-{course.asked}"
-        told = await _told(client, reference, CARD)
+        told = await _heard(_paid(client, reference))
         course.taken_ms.append((time.monotonic() - due) * 1e3)
-        if told == Status.APPROVED:
-            self.approved.append(Approved(customer, reference))
-        else:
+        self.told.append(Told(customer, reference, told))
+        if told != Status.APPROVED:
             course.others[told] += 1
 
 
-async def _told(client: Client, reference: str, card: Card) -> str:
+def _paid(client: Client, reference: str) -> Coroutine[Any, Any, Result]:
+    return client.pay(
+        reference=reference, kind=Kind.SALE, terminal_id=TERMINAL, amount=AMOUNT, card=CARD, wait_ms=_WAIT_MS
+    )
+
+
+async def _heard(asking: Awaitable[Result]) -> str:
     try:
-        return worded(
-            await client.pay(
-                reference=reference, kind=Kind.SALE, terminal_id=TERMINAL, amount=AMOUNT, card=card, wait_ms=_WAIT_MS
-            )
-        )
+        return worded(await asking)
     except ClientError as error:
         return f"error: {type(error).__name__}"
 
@@ -152,7 +184,9 @@ async def _serve(pipe: Connection, customers: Sequence[Customer], sessions: int)
     clients: list[tuple[str, Client]] = []
     for number in range(sessions):
         customer = customers[number % len(customers)]
-        client = await Client.connect(customer.addresses, customer=customer.id, token=customer.token)
+        first = number // len(customers) % len(customer.addresses)  # each session prefers another door
+        addresses = [*customer.addresses[first:], *customer.addresses[:first]]
+        client = await Client.connect(addresses, customer=customer.id, token=customer.token)
         clients.append((customer.id, client))
     load = _Load(clients)
     pipe.send(None)
@@ -163,8 +197,12 @@ async def _serve(pipe: Connection, customers: Sequence[Customer], sessions: int)
                 pipe.send(await load.at_rate(order))
             case AtOnce():
                 pipe.send(await load.at_once(order))
+            case Steadily():
+                pipe.send(await load.steadily(order, loop.run_in_executor(None, _received, pipe)))
+            case "inquire":
+                pipe.send(await load.inquired())
             case _:
-                pipe.send(load.approved)
+                pipe.send(load.told)
     for _, client in clients:
         await client.close()
 
@@ -217,11 +255,31 @@ class Load:
         measured: Measured = self._answer(order.seconds)
         return measured
 
-    def approved(self) -> list[Approved]:
+    def begin(self, order: Steadily) -> None:
+        """Have it begun; `end` it before anything else."""
+        self._pipe.send(order)
+
+    def end(self) -> Measured:
+        """Have it ended, and wait for what is under way."""
+        self._pipe.send("enough")
+        measured: Measured = self._answer()
+        return measured
+
+    def told(self) -> list[Told]:
+        """Every payment so far, with what its caller was told."""
+        self._pipe.send("told")
+        told: list[Told] = self._answer()
+        return told
+
+    def approved(self) -> list[Told]:
         """Every payment that was approved so far."""
-        self._pipe.send("approved")
-        approved: list[Approved] = self._answer()
-        return approved
+        return [each for each in self.told() if each.told == Status.APPROVED]
+
+    def inquired(self) -> list[Told]:
+        """What an inquiry now tells of each of the others."""
+        self._pipe.send("inquire")
+        inquired: list[Told] = self._answer()
+        return inquired
 
     def _answer(self, more_s: float = 0.0) -> Any:
         until = time.monotonic() + _ANSWER_S + more_s

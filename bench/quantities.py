@@ -46,6 +46,7 @@ class Meter:
 
     def restart(self) -> None:
         """Count from now on."""
+        self._restarted = time.monotonic()
         self._seconds = self._now()
         self._machine = psutil.cpu_times()
 
@@ -53,6 +54,11 @@ class Meter:
         """Microseconds of processor time since the last restart, divided by `count`."""
         now = self._now()
         return {name: round((now[name] - before) / max(1, count) * 1e6, 1) for name, before in self._seconds.items()}
+
+    def percents(self) -> dict[str, float]:
+        """The processor time since the last restart, in percent of one core."""
+        seconds, now = time.monotonic() - self._restarted, self._now()
+        return {name: round((now[name] - before) / seconds * 100, 1) for name, before in self._seconds.items()}
 
     def elsewhere(self) -> float:
         """The share of the machine, in percent, that programs not counted here took since the last restart."""

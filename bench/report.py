@@ -1,45 +1,16 @@
-"""The measurements as one table, relay and gateway side by side, beside the budgets; and as JSON."""
+"""The measurements of relay and gateway as one table, side by side, beside the budgets; and as JSON."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator
+from dataclasses import asdict
 from typing import Any
 
 from rich.table import Table
 
+from bench.budgets import NONE, Budget, Report, Row, shortened, verdict, verdicts
 from bench.gateway import GatewayFigures
 from bench.quantities import Latency
 from bench.relay import HOPS, RECORD_BYTES, RelayFigures
 from ops.stage import SERVICES
-
-_LOSSES_SHOWN = 5
-
-
-@dataclass(frozen=True, slots=True)
-class Budget:
-    """What a figure should be: at least, or at most, `limit`."""
-
-    name: str
-    limit: float
-    at_least: bool = False
-
-    def met(self, value: float) -> bool:
-        """Whether the figure is within it."""
-        return value >= self.limit if self.at_least else value <= self.limit
-
-    def shown(self) -> str:
-        """The budget in a few signs."""
-        return f"{'≥' if self.at_least else '≤'} {self.limit:,g}"
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One figure of the gateway, the relay's beside it where it has one."""
-
-    name: str
-    unit: str
-    gateway: float
-    relay: float | None = None
-    budgets: Sequence[Budget] = ()
 
 
 def rows(relay: RelayFigures, gateway: GatewayFigures) -> Iterator[Row]:
@@ -60,13 +31,8 @@ def rows(relay: RelayFigures, gateway: GatewayFigures) -> Iterator[Row]:
         yield Row(f"taken by other programs, at {rate}/s", "%", step.elsewhere)
     for process, megabytes in gateway.memory_mb.items():
         yield Row(f"memory, {process}", "MB", megabytes, None, (Budget("final", 150),) if process in SERVICES else ())
-    yield Row(
-        f"not approved (of {gateway.approved + gateway.not_approved:,})", "", gateway.not_approved, None, (_NONE,)
-    )
-    yield Row("lost, doubled or untold", "", len(gateway.losses), None, (_NONE,))
-
-
-_NONE = Budget("always", 0)
+    yield Row(f"not approved (of {gateway.approved + gateway.not_approved:,})", "", gateway.not_approved, None, (NONE,))
+    yield Row("lost, doubled or untold", "", len(gateway.losses), None, (NONE,))
 
 
 def _latencies(rate: int, gateway: Latency, relay: Latency) -> Iterator[Row]:
@@ -89,14 +55,8 @@ def table(relay: RelayFigures, gateway: GatewayFigures) -> Table:
         budgets = {budget.name: budget for budget in row.budgets}
         aim, final = budgets.get("first aim"), budgets.get("final") or budgets.get("always")
         relayed = "" if row.relay is None else f"{row.relay:,g}"
-        shown.add_row(row.name, relayed, f"{row.gateway:,g}", row.unit, _verdict(aim, row), _verdict(final, row))
+        shown.add_row(row.name, relayed, f"{row.value:,g}", row.unit, verdict(aim, row), verdict(final, row))
     return shown
-
-
-def _verdict(budget: Budget | None, row: Row) -> str:
-    if budget is None:
-        return ""
-    return f"{budget.shown()} " + ("[green]met[/green]" if budget.met(row.gateway) else "[red]not met[/red]")
 
 
 def told(gateway: GatewayFigures) -> list[str]:
@@ -106,29 +66,24 @@ def told(gateway: GatewayFigures) -> list[str]:
         for step in (*gateway.at_rate.values(), *gateway.steps)
         for what, count in step.others.items()
     ]
-    lines += gateway.losses[:_LOSSES_SHOWN]
-    if (more := len(gateway.losses) - _LOSSES_SHOWN) > 0:
-        lines.append(f"and {more} more")
-    return lines
+    return lines + shortened(gateway.losses)
 
 
-def as_json(machine: dict[str, Any], seconds: float, relay: RelayFigures, gateway: GatewayFigures) -> dict[str, Any]:
+def report(seconds: float, relay: RelayFigures, gateway: GatewayFigures) -> Report:
+    """All there is to say."""
+    return Report(
+        table=table(relay, gateway),
+        offences=told(gateway),
+        figures=as_json(seconds, relay, gateway),
+        lost=bool(gateway.losses or gateway.not_approved),
+    )
+
+
+def as_json(seconds: float, relay: RelayFigures, gateway: GatewayFigures) -> dict[str, Any]:
     """Everything that was measured, and every verdict."""
     return {
-        "machine": machine,
         "seconds": seconds,
         "relay": asdict(relay),
         "gateway": asdict(gateway),
-        "verdicts": [
-            {
-                "figure": row.name,
-                "unit": row.unit,
-                "value": row.gateway,
-                "budget": budget.name,
-                "limit": budget.limit,
-                "met": budget.met(row.gateway),
-            }
-            for row in rows(relay, gateway)
-            for budget in row.budgets
-        ],
+        "verdicts": verdicts(rows(relay, gateway)),
     }

@@ -71,6 +71,7 @@ class LineOwner:
         self._tenure: Tenure | None = None
         self._group: GroupReader | None = None
         self._kept_since: float | None = None  # it is kept, though it was revoked
+        self._writer = around.log.writer(f"{member}-takeover")  # a new one would need half a second for its first word
         self._dispatches = LoopReader(
             f"{member}-{line.name}", self._join, self._dispatched, around.fail, idle=self._idle
         )
@@ -80,6 +81,7 @@ class LineOwner:
         await self._dispatches.close()
         if self._tenure is not None:  # it was kept, and the group had not been shared out anew
             await self._tenure.finish()
+        self._writer.close()
 
     # --- on the loop
 
@@ -113,13 +115,9 @@ class LineOwner:
         if kept:
             return
         around, began = self._around, time.monotonic()
-        writer = around.log.writer(f"{self._member}-takeover")
-        try:
-            found, taken = take_over(
-                around.log, writer, self._places, around.times, around.node, around.now_ms()
-            )  # fmt: skip
-        finally:
-            writer.close()
+        found, taken = take_over(
+            around.log, self._writer, self._places, around.times, around.node, around.now_ms()
+        )  # fmt: skip
         self._tenure = Tenure(around, self._line, self._partner, self._places, taken)
         self._tenure.position = found.position
         self._on_loop(self._tenure.start(found, self._orders))

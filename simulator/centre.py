@@ -49,7 +49,14 @@ class Rubbish(NamedTuple):
     data: bytes
 
 
-Act = Send | Break | Rubbish
+class Answered(NamedTuple):
+    """The centre's own telegram with this trace number was answered by this one."""
+
+    role: Role
+    trace_number: int
+
+
+Act = Send | Break | Rubbish | Answered
 
 
 class Station:
@@ -251,7 +258,7 @@ class Centre:
             return []
         station.asked.remove(asked)
         if message.role is not Role.CLOSING_ANSWER:
-            return []
+            return [Answered(*asked)]
         self.disconnected(station)
         return [Break(station.number)]
 

@@ -37,6 +37,10 @@ class Counters(_Command, frozen=True):
     """How many telegrams have passed, by role."""
 
 
+class KeepaliveTimes(_Command, frozen=True):
+    """How long each keep-alive of the centre's own took to be answered, in milliseconds, and on which station."""
+
+
 class StorySince(_Command, frozen=True):
     """The telegrams that passed, from this number on."""
 
@@ -91,7 +95,7 @@ class CallAgain(_Command, frozen=True):
     port: int
 
 
-Question = Ping | LedgerRows | Balance | Violations | Suspicions | Counters | StorySince | RulesInForce
+Question = Ping | LedgerRows | Balance | Violations | Suspicions | Counters | KeepaliveTimes | StorySince | RulesInForce
 Order = Behave | Clear | DropLines | RefuseOpening | StopListening | ListenAgain | Keepalive | CloseStations | CallAgain
 Command = Question | Order
 
@@ -102,6 +106,7 @@ _BY_NAME: dict[str, type[Command]] = {
     "violations": Violations,
     "suspicions": Suspicions,
     "counters": Counters,
+    "keepalive_times": KeepaliveTimes,
     "story": StorySince,
     "rules": RulesInForce,
     "behave": Behave,

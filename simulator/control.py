@@ -66,6 +66,11 @@ class Control:
         answer: dict[str, int] = self._ask("counters")
         return answer
 
+    def keepalive_times(self) -> list[dict[str, Any]]:
+        """The keep-alives of the centre's own that were answered, in order: station, ms from sending to answer."""
+        answer: list[dict[str, Any]] = self._ask("keepalive_times")
+        return answer
+
     def story(self, since: int = 0, **wanted: Any) -> list[dict[str, Any]]:
         """The telegrams that passed, in order, in which these fields of `Told` have these values."""
         answer: list[dict[str, Any]] = self._ask("story", since=since)

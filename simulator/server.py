@@ -4,6 +4,8 @@ import asyncio
 import contextlib
 import datetime as dt
 import os
+import time
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -13,13 +15,14 @@ import msgspec
 
 from schemas.telegrams import FramingError, Role
 from simulator import commands
-from simulator.centre import Act, Break, Centre, Rubbish, Send, Station
+from simulator.centre import Act, Answered, Break, Centre, Rubbish, Send, Station
 from simulator.commands import Command, CommandError, Order, Question, read_command
 from simulator.ledger import Broken
 from simulator.rules import RuleError, rule_from
 
 _REDIAL_S = 0.1
 _LINE_MAX = 1 << 20  # bytes of a command
+_TIMES_KEPT = 200_000
 _JST = dt.timezone(dt.timedelta(hours=9))
 Address = tuple[str, int]
 
@@ -42,6 +45,7 @@ class LineConnection(asyncio.Protocol):
         self._deframer = server.centre.partner.framing.deframer()
         self.station = Station(server.number())
         self.closed = asyncio.Event()
+        self._asked_s: dict[int, float] = {}  # by trace number: when a telegram of the centre's own went out
         self.transport: asyncio.Transport
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -71,6 +75,11 @@ class LineConnection(asyncio.Protocol):
             centre.ledger.violation(Broken.UNREADABLE, self.station.name, problem)
             self.transport.abort()
 
+    def ask(self, send: Send) -> None:
+        """Send a telegram of the centre's own; how long its answer takes is counted from now."""
+        self._asked_s[int(send.values["trace_number"])] = time.monotonic()
+        self.perform(send)
+
     def perform(self, act: Act) -> None:
         """Do what the centre has decided."""
         match act:
@@ -78,6 +87,10 @@ class LineConnection(asyncio.Protocol):
                 self._server.abort(act.number)
             case _ if self.transport.is_closing():
                 return
+            case Answered():
+                took_ms = (time.monotonic() - self._asked_s.pop(act.trace_number)) * 1_000
+                if act.role is Role.KEEPALIVE_ANSWER:
+                    self._server.keepalive_times.append((self.station.name, took_ms))
             case Send(after_ms=0):
                 self.transport.write(self._server.centre.sent(self.station, act))
             case Send():
@@ -92,6 +105,7 @@ class CentreServer:
     def __init__(self, centre: Centre, addresses: Addresses) -> None:
         self.centre = centre
         self.connections: dict[int, LineConnection] = {}
+        self.keepalive_times: deque[tuple[str, float]] = deque(maxlen=_TIMES_KEPT)  # station, milliseconds
         self.stopped = False
         self.control_port = 0
         self.listen_ports: list[int] = []
@@ -237,6 +251,8 @@ class CentreServer:
                 return centre.ledger.suspicions
             case commands.Counters():
                 return {**centre.counters, "not_arrived": centre.ledger.not_arrived}
+            case commands.KeepaliveTimes():
+                return [{"station": station, "ms": round(ms, 3)} for station, ms in self.keepalive_times]
             case commands.StorySince():
                 return centre.story(question.since)
             case commands.RulesInForce():
@@ -281,7 +297,7 @@ class CentreServer:
         now = dt.datetime.now(_JST)
         opened = [each for each in self.connections.values() if each.station.open]
         for connection in opened:
-            connection.perform(self.centre.ask(connection.station, role, f"{now:%Y%m%d}", f"{now:%H%M%S}"))
+            connection.ask(self.centre.ask(connection.station, role, f"{now:%Y%m%d}", f"{now:%H%M%S}"))
         return len(opened)
 
 

@@ -263,6 +263,22 @@ def test_a_keepalive_is_sent_on_open_lines_only() -> None:
 
 
 @pytest.mark.parametrize("partner", PARTNERS)
+def test_each_keepalive_of_the_centre_that_was_answered_is_timed_by_station(partner: str) -> None:
+    with serving(partner) as centre, centre.line("DNB00001") as one, centre.line("DNB00002") as two:
+        for _ in range(2):
+            assert centre.control.keepalive() == 2
+        heard = {line: [line.hear(), line.hear()] for line in (one, two)}
+        assert centre.control.keepalive_times() == []
+        for line, count in ((one, 2), (two, 1)):
+            for asked in heard[line][:count]:
+                line.send(Role.KEEPALIVE_ANSWER, trace_number=asked.values["trace_number"])
+            assert line.ask(Role.KEEPALIVE_REQUEST).role is Role.KEEPALIVE_ANSWER  # what came before it was taken
+        times = centre.control.keepalive_times()
+        assert [row["station"] for row in times] == ["DNB00001", "DNB00001", "DNB00002"]
+        assert all(row["ms"] >= 0 for row in times)
+
+
+@pytest.mark.parametrize("partner", PARTNERS)
 def test_stations_are_closed_by_the_centre(partner: str) -> None:
     with serving(partner) as centre, centre.line() as line:
         assert centre.control.close_stations() == 1
@@ -326,8 +342,8 @@ def test_a_port_that_was_taken_meanwhile_is_said_and_can_be_tried_again() -> Non
 # --- wrong commands -------------------------------------------------------------------------------------------------
 
 COMMANDS = (
-    "balance, behave, call_again, clear, close_stations, counters, drop_lines, keepalive, ledger, listen_again, ping, "
-    "refuse_opening, rules, stop_listening, story, suspicions, violations"
+    "balance, behave, call_again, clear, close_stations, counters, drop_lines, keepalive, keepalive_times, ledger, "
+    "listen_again, ping, refuse_opening, rules, stop_listening, story, suspicions, violations"
 )
 WRONG = [
     (b"hello\n", 'not a JSON object: JSON is malformed: invalid character (byte 0): send {"do": …}'),
