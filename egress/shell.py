@@ -57,7 +57,7 @@ class LineOwner:
     ) -> None:
         self._around = around
         self._line = line
-        self._partner = settings.partners[line.partner]
+        self._partners = settings.partners
         self._places = Places.of(around.topics, line.name)
         self._member = member
         self._orders = orders
@@ -107,7 +107,7 @@ class LineOwner:
             )  # fmt: skip
         finally:
             writer.close()
-        self._tenure = Tenure(around, self._line, self._partner, self._places, taken)
+        self._tenure = Tenure(around, self._line, self._partners, self._places, taken)
         self._tenure.position = found.position
         self._on_loop(self._tenure.start(found, self._orders))
         seconds = time.monotonic() - began

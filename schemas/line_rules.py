@@ -48,7 +48,7 @@ def _of_its_nodes(line: "Line") -> Iterable[str]:
 
 def _of_what_it_carries(line: "Line") -> Iterable[str]:
     if line.partner in (each.partner for each in line.carries):
-        yield f"line {line.name} is {line.partner}'s, and carries its telegrams without an envelope: remove that carries"
+        yield f"line {line.name} is {line.partner}'s, whose telegrams need no envelope: remove it from its carries"
     for what, names in (
         ("partner", [each.partner for each in line.carries]),
         ("code", [each.code for each in line.carries]),

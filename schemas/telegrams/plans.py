@@ -1,7 +1,7 @@
 """A telegram's layout, compiled: values to bytes and back in one pass over prepared steps.
 
-Two kinds. *Fixed*: every field at its place, the last one of any length. *Bitmap*: a fixed header, a bitmap of 64 or 128
-bits in the manner of ISO 8583, then the fields whose bits are set, in the order of their bits.
+Two kinds. *Fixed*: every field at its place; the last may vary in length. *Bitmap*: a fixed header, a bitmap of 64 or
+128 bits in the manner of ISO 8583, then the fields whose bits are set, in the order of their bits.
 """
 
 from collections.abc import Callable, Mapping, Sequence

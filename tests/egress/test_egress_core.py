@@ -445,7 +445,7 @@ class Rig:
             transaction_id=f"AP02:{who}", customer="AP02", reference=who, kind=Kind.SALE,
             terminal_id="4980123456789", amount=999_999_999_999 if who == "huge" else 1_200, payment_method="10",
             card=SEALED, sensitive=None, original=None,
-            send_by_ms=MIDNIGHT + (int(by[1]) if by else 5_000), report_timeout_ms=1_000,
+            send_by_ms=MIDNIGHT + (int(by[1]) if by else 5_000), report_timeout_ms=1_000, partner=None,
         )  # fmt: skip
         return self.dispatched(request, now)
 
@@ -461,7 +461,7 @@ class Rig:
         )  # fmt: skip
         order = SendCancel(
             transaction_id=f"AP02:{who}", command=COMMANDS[code], attempt=int(attempt), original=original,
-            send_by_ms=MIDNIGHT + by, report_timeout_ms=1_000,
+            send_by_ms=MIDNIGHT + by, report_timeout_ms=1_000, partner=None,
         )  # fmt: skip
         return self.dispatched(order, now)
 
@@ -679,7 +679,7 @@ def sent_record(
     return TelegramSent(
         transaction_id=f"AP02:{who}", transaction_key="AP02:first", attempt=attempt, role=role,
         dispatch_offset=offset, trace_number=trace, route_number=route, business_date=business_date(MIDNIGHT),
-        sent_ms=MIDNIGHT, report_by_ms=MIDNIGHT + 1_000, node="node-b",
+        sent_ms=MIDNIGHT, report_by_ms=MIDNIGHT + 1_000, node="node-b", partner=None,
     )  # fmt: skip
 
 

@@ -40,7 +40,7 @@ def accepted(name: str = "AP02:a") -> RequestAccepted:
 def sent(name: str = "AP02:a") -> TelegramSent:
     return TelegramSent(
         transaction_id=name, transaction_key=name, attempt=0, role="sale_request", dispatch_offset=7, trace_number=8,
-        route_number=9, business_date="20260401", sent_ms=3, report_by_ms=4, node="node0",
+        route_number=9, business_date="20260401", sent_ms=3, report_by_ms=4, node="node0", partner=None,
     )  # fmt: skip
 
 
@@ -98,6 +98,7 @@ def test_what_a_cancel_names_is_told_without_what_is_not_known() -> None:
         original=original,
         send_by_ms=1,
         report_timeout_ms=2,
+        partner=None,
     )
     (line,) = story({"dispatch.cafis-1": [at(10, "dispatch.cafis-1", cancel)]}, "AP02:a")
     assert line.facts == (

@@ -32,7 +32,7 @@ from schemas.refusals import Refusal
 SETTINGS = Settings(
     partners_of={"AP02": dict.fromkeys(Kind, "cafis"), "AP22": {Kind.SALE: "cardnet"}},
     times={"cafis": PartnerTimes(1_000, 4_000), "cardnet": PartnerTimes(1_000, 4_000)},
-    partner_of_line={"cafis-1": "cafis", "cardnet-1": "cardnet"},
+    partners_of_line={"cafis-1": ("cafis",), "cardnet-1": ("cardnet",)},
     report_grace_ms=500,
     confirm_ms=3_000,
     confirm_grace_ms=400,
