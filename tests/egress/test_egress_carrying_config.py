@@ -1,4 +1,4 @@
-"""What must fit together before a line carries another partner's telegrams; each fault names its place and its remedy."""
+"""What must fit before a line carries another partner's telegrams; each fault names its place and its remedy."""
 
 import re
 import shutil
@@ -107,6 +107,6 @@ def test_every_telegram_that_is_carried_must_have_room_in_the_envelope(tmp_path:
     with pytest.raises(ConfigError) as refused:
         settings(lambda raw: raw["partner"][0].update(telegrams=place))
     assert str(refused.value) == (
-        "line cafis-1: carries cardnet: its authorisation_request can take 186 bytes, cafis's envelope_request has room "
-        "for 150: correct the length of carried_telegram to what is contracted"
+        "line cafis-1: carries cardnet: its authorisation_request can take 186 bytes, cafis's envelope_request has "
+        "room for 150: correct the length of carried_telegram to what is contracted"
     )

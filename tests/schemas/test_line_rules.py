@@ -146,8 +146,10 @@ def test_a_partner_that_has_no_line_of_its_own_is_carried() -> None:
         ),
         (
             [CARDNETS, CARDNETS],
-            "line cafis-1: partner cardnet stands 2 times in its carries: keep one; "
-            "line cafis-1: code JCN1 stands 2 times in its carries: keep one",
+            (
+                "line cafis-1: partner cardnet stands 2 times in its carries: keep one; "
+                "line cafis-1: code JCN1 stands 2 times in its carries: keep one"
+            ),
         ),
         ([{"partner": "cardnet", "code": "JCN1"}], "line.0.carries.0.company_code: Field required"),
     ],
