@@ -71,7 +71,7 @@ class Centre:
         self, partner: PartnerSpec, rules: Rules, *, story: bool = True, carries: Mapping[str, "Centre"] | None = None
     ) -> None:
         self.partner = partner
-        self.carries = carries or {}
+        self.carries: dict[str, Centre] = dict(carries or {})
         self.rules = rules
         self.ledger = Ledger()
         self.counters: Counter[str] = Counter()
