@@ -44,6 +44,7 @@ class Scene:
         for line in LINES:
             self.topics |= {f"dispatch.{line}": [], f"sent.{line}": []}
         self.ledger: list[dict[str, Any]] = []
+        self.other_ledger: list[dict[str, Any]] = []
         self.violations: list[dict[str, Any]] = []
         self.clients: list[ClientRecord] = []
         self.texts = {"router-0.log": b'{"event": "started"}\n'}
@@ -54,7 +55,7 @@ class Scene:
     def evidence(self) -> Evidence:
         return Evidence(
             clients=self.clients,
-            ledgers={"cafis": self.ledger},
+            ledgers={"cafis": self.ledger, "cardnet": self.other_ledger},
             violations={"cafis": self.violations},
             stations=LINES,
             topics=self.topics,
