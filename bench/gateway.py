@@ -77,7 +77,7 @@ def measure(
 ) -> GatewayFigures:
     """Run the gateway on this broker (`broker`: its process). Raises what a stage raises, and `LoadError`."""
     with playing(folder, servers=servers, prefix=prefix, lines=LINES, waits=WAITS, story=False, say=say) as stage:
-        doors = [(HOST, port) for port in stage.plan.ingress_ports]
+        doors = stage.plan.doors
         customers = [Customer(each, stage.plan.tokens[each], doors) for each in stage.plan.customers.values()]
         with Load(customers, SESSIONS) as load:
             return _Measurement(stage, load, broker, say).run(rates, seconds)

@@ -9,6 +9,7 @@ import wiring
 from egress.config import Settings
 from egress.metrics import Metrics
 from egress.shell import EgressServer
+from egress.takeover import Places
 from pipeline.service import Stop, run_async, stop_of
 from schemas.installation import Installation
 
@@ -18,8 +19,9 @@ def _settings(installation: Installation, arguments: argparse.Namespace) -> Sett
 
 
 def _work(process: wiring.Process) -> int:
+    settings = _settings(process.installation, process.arguments)
     server = EgressServer(
-        _settings(process.installation, process.arguments),
+        settings,
         process.log,
         process.topics,
         wiring.key_ring(process.installation),
@@ -27,6 +29,7 @@ def _work(process: wiring.Process) -> int:
         node=process.node,
         rank=process.arguments.rank,
     )
+    process.enters(*(Places.of(process.topics, line.name).group for line in settings.lines))
     started = asyncio.Event()
     process.health.ready("lines", lambda: None if started.is_set() else "starting")
 

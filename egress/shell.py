@@ -12,7 +12,7 @@ from egress.takeover import Places, take_over
 from egress.telegrams import CardData, CardDataUnreadable, OpenCard
 from egress.tenure import Surroundings, Tenure
 from pipeline.bridge import LoopReader, LoopWriter
-from pipeline.log import GroupReader, Log, Message, TopicPartition
+from pipeline.log import GroupReader, Log, LogError, Message, TopicPartition
 from pipeline.spans import read_span
 from schemas import wire
 from schemas.cards import CardError, unpack_card, unpack_sensitive
@@ -22,6 +22,8 @@ from schemas.sealing import CARD, SENSITIVE, KeyRing, SealError
 from schemas.topics import Topics
 
 _IDLE_S = 0.5  # between looks for orders: a person waits for them
+_ASK_S = 1.0  # how long the broker is asked who shares a line: who has lost the broker has lost the line
+_UNSURE_S = 5.0  # how long a line is kept that its group gives to nobody: longer than it takes to share lines out anew
 
 _log = logging.getLogger(__name__)
 
@@ -50,7 +52,11 @@ def opener(ring: KeyRing) -> OpenCard:
 
 
 class LineOwner:
-    """Waits for one line to be given to this process, owns it, gives it up."""
+    """Waits for one line to be given to this process, owns it, gives it up.
+
+    Whenever a process joins or leaves the group, the line is revoked and given out anew. Where it is known to come back
+    it is kept open over that, and nothing but the reading is interrupted: who else took it would say so in `sent`.
+    """
 
     def __init__(
         self, around: Surroundings, line: Line, settings: Settings, member: str, orders: Mapping[str, LineOrdered]
@@ -64,13 +70,16 @@ class LineOwner:
         self._loop = asyncio.get_running_loop()
         self._tenure: Tenure | None = None
         self._group: GroupReader | None = None
+        self._kept_since: float | None = None  # it is kept, though it was revoked
         self._dispatches = LoopReader(
-            f"{member}-{line.name}", self._join, self._dispatched, around.fail, idle=self._commit
+            f"{member}-{line.name}", self._join, self._dispatched, around.fail, idle=self._idle
         )
 
     async def close(self) -> None:
         """Give the line up in order, and leave its group."""
         await self._dispatches.close()
+        if self._tenure is not None:  # it was kept, and the group had not been shared out anew
+            await self._tenure.finish()
 
     # --- on the loop
 
@@ -97,7 +106,11 @@ class LineOwner:
         return self._group
 
     def _assigned(self, places: list[TopicPartition]) -> None:
+        kept, self._kept_since = self._tenure is not None, None
         if self._places.dispatch not in places:
+            self._lose("given to another")
+            return
+        if kept:
             return
         around, began = self._around, time.monotonic()
         writer = around.log.writer(f"{self._member}-takeover")
@@ -117,10 +130,38 @@ class LineOwner:
     def _revoked(self, places: list[TopicPartition]) -> None:
         if self._places.dispatch not in places or self._tenure is None:
             return
+        if self._comes_back():
+            self._commit()
+            self._kept_since = self._loop.time()
+            return
         self._on_loop(self._tenure.finish())
         self._commit()
         self._tenure = None
         _log.info("line given up", extra={"line": self._line.name})
+
+    def _comes_back(self) -> bool:
+        """Whether the group, in which somebody has joined or left, will give the line to this member again."""
+        if not self._dispatches.reading:
+            return False
+        try:
+            members = self._around.log.members(self._places.group, _ASK_S)
+        except LogError as error:
+            _log.warning("who shares the line is unknown", extra={"line": self._line.name, "reason": str(error)})
+            return False
+        return members.count(self._member) == 1 and min(members) == self._member
+
+    def _lose(self, why: str) -> None:
+        """The line was kept, and did not come back: whoever has it now goes on, as after a death."""
+        self._kept_since = None
+        if self._tenure is not None:
+            self._on_loop(self._tenure.lose())
+            self._tenure = None
+            _log.error("line lost", extra={"line": self._line.name, "reason": why})
+
+    def _idle(self) -> None:
+        self._commit()
+        if self._kept_since is not None and self._loop.time() - self._kept_since > _UNSURE_S:
+            self._lose("given to nobody")
 
     def _commit(self) -> None:
         if self._tenure is not None and self._group is not None:

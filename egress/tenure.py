@@ -77,6 +77,7 @@ class Tenure:
         self._checking: asyncio.Task[None] | None = None
         self._begun = self._ended = self._hurried = False
         self._tick_handle: asyncio.TimerHandle | None = None
+        self._next = 0  # the dispatch to be read next
         self.position = 0  # every dispatch before it is done with; read by the reader's thread
 
     # --- life
@@ -128,6 +129,11 @@ class Tenure:
             await self._until(lambda: self._core.idle, _STORE_MS)
         self._end()
 
+    async def lose(self) -> None:
+        """Own the line no more, without a word to anybody."""
+        self._end()
+        await self._connector.stop()
+
     def hurry(self) -> None:
         """Await no report any more; the closing and the log are awaited all the same."""
         self._hurried = True
@@ -166,6 +172,9 @@ class Tenure:
         if self._ended:
             return
         for message in messages:
+            if message.offset < self._next:
+                continue  # read again after the group was shared out anew
+            self._next = message.offset + 1
             record = wire.decode(message)
             if not isinstance(record, (SendRequest, SendCancel, ReleaseRoute, RouteOrdered)):
                 raise wire.misplaced(message, record)
@@ -256,8 +265,7 @@ class Tenure:
         taken = next((record for record in strangers if isinstance(record, LineTaken)), None)
         if taken is not None:
             _log.error("the line has a new owner", extra={"line": self._line.name, "node": taken.node})
-            self._end()
-            await self._connector.stop()
+            await self.lose()
             # Its group may say otherwise: the marker of one that was frozen, or is no more, may have come late. So that
             # the line is not without an owner, whoever runs the process joins the group anew.
             self._around.fail(LineLost(f"line {self._line.name} was taken by {taken.node}: join its group anew"))

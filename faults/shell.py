@@ -151,6 +151,11 @@ class Faults:
             self._metrics.ended.labels(decision.state.stage, decision.state.partner).inc()
 
 
+def group_of(topics: Topics) -> str:
+    """The consumer group of all cancel services."""
+    return f"{topics.prefix}{GROUP}"
+
+
 def run(
     settings: Settings, log: Log, topics: Topics, node: str, metrics: Metrics, stop: threading.Event,
     ready: threading.Event | None = None,
@@ -159,7 +164,7 @@ def run(
     loop = OwnedLoop(
         log=log,
         member=f"faults-{node}",
-        group=f"{topics.prefix}{GROUP}",
+        group=group_of(topics),
         inputs=[topics(name) for name in INPUTS],
         state_topic=topics("cancels"),
         handler=Faults(settings, topics, metrics),

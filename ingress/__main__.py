@@ -24,6 +24,7 @@ def _work(process: wiring.Process) -> int:
         node=process.node,
         registry=process.registry,
     )
+    process.enters()
     process.health.ready("sessions", server.trouble)
 
     async def serve(stop: Stop) -> None:

@@ -28,6 +28,8 @@ cases = typer.Typer(no_args_is_help=True, help="障害取消: cancels, the atten
 app.add_typer(cases, name="faults")
 lines = typer.Typer(no_args_is_help=True, help="回線: the line board, and what an operator orders about lines.")
 app.add_typer(lines, name="lines")
+deploy = typer.Typer(no_args_is_help=True, help="Versions of the gateway on the stack that `denbun up` runs.")
+app.add_typer(deploy, name="deploy")
 keys = typer.Typer(no_args_is_help=True, help="The key ring that card data is sealed with.")
 app.add_typer(keys, name="keys")
 
@@ -263,6 +265,22 @@ def release(
         return sure or typer.confirm(question)
 
     raise typer.Exit(release_route(config, line, route, Given(operator, reason), ask=ask))
+
+
+@deploy.command("roll")
+def roll(
+    python: Annotated[
+        Path | None, typer.Option(help="an interpreter in whose environment the other version is installed")
+    ] = None,
+    back: Annotated[bool, typer.Option("--back", help="undo the last roll, in the opposite order")] = False,
+    folder: Annotated[Path, typer.Option(help="of `denbun up`")] = Path(".denbun/up"),
+) -> None:
+    """ローリング再起動: replace every service of every node, one after the other, while work goes on."""
+    from ops.commands.deploy import roll as work  # noqa: PLC0415
+
+    if back and python is not None:
+        raise typer.BadParameter("the way back leads to what ran before: give --back or --python, not both")
+    raise typer.Exit(work(folder, python=python, back=back))
 
 
 @keys.command("create")

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 from ops.money import ClientRecord, Evidence
 from ops.player import CARD, SECURITY_CODE
-from ops.ports import HOST
 from ops.reading import read_topics
 from ops.stage import Stage
 from pipeline.owned import MARKER_KEY
@@ -63,7 +62,7 @@ def collect(stage: Stage, clients: Sequence[ClientRecord]) -> Evidence:
 def _texts(stage: Stage) -> dict[str, bytes]:
     """What the processes have said, and what their metrics say."""
     texts = {path.name: path.read_bytes() for path in sorted((stage.folder / "logs").glob("*.log"))}
-    for name, port in stage.plan.metrics_ports.items():
-        with urllib.request.urlopen(f"http://{HOST}:{port}/metrics", timeout=5) as page:
+    for name, (host, port) in stage.plan.metrics.items():
+        with urllib.request.urlopen(f"http://{host}:{port}/metrics", timeout=5) as page:
             texts[f"metrics of {name}"] = page.read()
     return texts

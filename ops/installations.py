@@ -13,7 +13,7 @@ from typing import Any
 
 import tomli_w
 
-from ops.ports import HOST, free_port
+from ops.ports import HOST, Address, free_port, hosts_of
 from ops.topology_plan import spread
 
 DEVELOPMENT = Path(__file__).parents[1] / "deploy" / "environments" / "development" / "denbun.toml"
@@ -69,13 +69,13 @@ LINES = (
 class Detour:
     """The way of one line through `ops.line_proxy`: where the proxy awaits its call, and whom it then calls itself.
 
-    A line that waits for its partner's call waits on a port of its own on every node: `calls` names all.
+    A line that waits for its partner's call waits at the address of every node: `calls` names all.
     """
 
     line: str
     partner: str
     awaits: int
-    calls: Sequence[int]
+    calls: Sequence[Address]
     gateway_calls: bool  # else the centre does
 
 
@@ -86,19 +86,20 @@ class Plan:
     file: Path
     servers: str
     prefix: str
-    ingress_ports: Sequence[int]  # by slot
+    hosts: Sequence[str]  # by node
+    doors: Sequence[Address]  # by slot: where clients are awaited
     centre_ports: Mapping[str, Sequence[int]]  # by partner: where its centre awaits lines
-    called_ports: Mapping[str, Sequence[int]]  # by partner: where its centre calls lines
+    called: Mapping[str, Sequence[Sequence[Address]]]  # by partner: where its centre calls each line, at whichever node
     control_ports: Mapping[str, int]  # by partner
     tokens: Mapping[str, str]  # by customer
     customers: Mapping[str, str]  # by partner
-    metrics_ports: dict[str, int] = field(default_factory=dict)  # by process
+    metrics: dict[str, Address] = field(default_factory=dict)  # by process
     detours: Sequence[Detour] = ()
-    files: Sequence[Path] = ()  # by node, where they differ from `file`
+    files: Sequence[Path] = ()  # by node
 
     def file_of(self, node: int) -> Path:
         """What the services of this node are configured with."""
-        return self.files[node] if self.files else self.file
+        return self.files[node]
 
 
 def node_named(number: int) -> str:
@@ -112,18 +113,21 @@ def write(
 ) -> Plan:  # fmt: skip
     """Write ``denbun.toml`` for this machine into `folder`. `settle`: the development ports, where they are free.
 
-    `detoured`: between each line and its centre stands the proxy of `Plan.detours`. The lines of a partner are spread
-    over the nodes.
+    Each node has a loopback address of its own, and a file that differs from the others' in nothing else. The lines of
+    a partner are spread over the nodes. `detoured`: between each line and its centre stands the proxy of
+    `Plan.detours`. Raises `OSError` where the machine has too few addresses or ports.
     """
     raw = tomllib.loads(DEVELOPMENT.read_text("utf-8"))
-    host, port = raw["ingress"]["host"], raw["ingress"]["port"]
-    ports = [free_port(port + slot if settle else None) for slot in range(nodes)]
+    hosts = hosts_of(nodes)
+    port = free_port(raw["ingress"]["port"] if settle else None, hosts)
     raw["kafka"] |= {"bootstrap_servers": servers, "topic_prefix": prefix, "replication": replication}
     raw["keys"] = {"ring": "keys.json", "create": True}
-    raw["ingress"] |= {"host": host, "port": ports[0], "slots": max(nodes, raw["ingress"]["slots"])}
+    raw["ingress"] |= {"port": port, "slots": max(nodes, raw["ingress"]["slots"])}
     _lay_over(raw, waits or {})
     orders = spread(lines, [node_named(number) for number in range(nodes)]) if nodes > 1 else {}
-    raw["line"] = [_line(number, line, orders.get(line.name, ()), settle=settle) for number, line in enumerate(lines)]
+    raw["line"] = [
+        _line(number, line, orders.get(line.name, ()), hosts, settle=settle) for number, line in enumerate(lines)
+    ]
     tokens = {each["id"]: f"development-token-{each['id'].lower()}" for each in raw["customer"]}
     for customer in raw["customer"]:
         assert customer["token_sha256"] == hashlib.sha256(tokens[customer["id"]].encode()).hexdigest()
@@ -134,60 +138,62 @@ def write(
         return [each["port"] for each in raw["line"] if each["partner"] == partner and each["mode"] == mode]
 
     centre_ports = {partner: of(partner, "dial") for partner in partners}
-    called_ports = {partner: of(partner, "listen") for partner in partners}
-    detours = [_detour(each, nodes) for each in raw["line"]] if detoured else []
+    called = {partner: [[(host, port) for host in hosts] for port in of(partner, "listen")] for partner in partners}
+    detours = [_detour(each, hosts) for each in raw["line"]] if detoured else []
     if detoured:
-        called_ports = {
-            partner: [each.awaits for each in detours if each.partner == partner and not each.gateway_calls]
+        called = {
+            partner: [[(HOST, each.awaits)] for each in detours if each.partner == partner and not each.gateway_calls]
             for partner in partners
         }
         for line, detour in zip(raw["line"], detours, strict=True):
             line["port"] = detour.awaits if detour.gateway_calls else line["port"]
-    file = folder / "denbun.toml"
-    file.write_text(tomli_w.dumps(raw), "utf-8")
+    files = [
+        _write_of_node(folder / ("denbun.toml" if host == HOST else f"denbun-{node_named(node)}.toml"), raw, host)
+        for node, host in enumerate(hosts)
+    ]
     return Plan(
-        file=file,
+        file=files[0],
         servers=servers,
         prefix=prefix,
-        ingress_ports=ports,
+        hosts=hosts,
+        doors=[(host, port) for host in hosts],
         centre_ports=centre_ports,
-        called_ports=called_ports,
+        called=called,
         control_ports={
             partner: free_port(7_310 + 10 * number if settle else None) for number, partner in enumerate(partners)
         },
         tokens=tokens,
         customers={next(iter(each["partners"].values())): each["id"] for each in raw["customer"]},
         detours=detours,
-        files=[_write_of_node(folder, raw, detours, node) for node in range(nodes)] if detoured else [],
+        files=files,
     )
 
 
-def _detour(line: Mapping[str, Any], nodes: int) -> Detour:
+def _detour(line: Mapping[str, Any], hosts: Sequence[str]) -> Detour:
     """A detour between this line and its centre, who find one another at the line's port without it."""
-    if line["mode"] == "dial":
-        return Detour(line["name"], line["partner"], free_port(), [line["port"]], gateway_calls=True)
-    calls = [line["port"], *(free_port() for _ in range(1, nodes))]
-    return Detour(line["name"], line["partner"], free_port(), calls, gateway_calls=False)
+    dials = line["mode"] == "dial"
+    calls = [(host, line["port"]) for host in ([HOST] if dials else hosts)]
+    return Detour(line["name"], line["partner"], free_port(), calls, gateway_calls=dials)
 
 
-def _write_of_node(folder: Path, raw: Mapping[str, Any], detours: Sequence[Detour], node: int) -> Path:
-    """The node's own file: it waits on ports of its own, for a frozen node does not give its ports away."""
-    lines = [
-        dict(line) if detour.gateway_calls else {**line, "port": detour.calls[node]}
-        for line, detour in zip(raw["line"], detours, strict=True)
-    ]
-    file = folder / f"denbun-node{node}.toml"
-    file.write_text(tomli_w.dumps({**raw, "line": lines}), "utf-8")
+def _write_of_node(file: Path, raw: Mapping[str, Any], host: str) -> Path:
+    """The file of a node: whatever awaits somebody does so at the node's own address."""
+    lines = [{**line, "host": host if line["mode"] == "listen" else line["host"]} for line in raw["line"]]
+    own = {"metrics_host": host, **raw, "ingress": {**raw["ingress"], "host": host}, "line": lines}
+    file.write_text(tomli_w.dumps(own), "utf-8")
     return file
 
 
-def _line(number: int, line: LinePlan, nodes: Sequence[str], *, settle: bool) -> dict[str, Any]:
+def _line(
+    number: int, line: LinePlan, nodes: Sequence[str], hosts: Sequence[str], *, settle: bool
+) -> dict[str, Any]:  # fmt: skip
+    awaiting = hosts if line.mode == "listen" else (HOST,)
     return {
         "name": line.name,
         "partner": line.partner,
         "mode": line.mode,
         "host": HOST,
-        "port": free_port(7_210 + number if settle else None),
+        "port": free_port(7_210 + number if settle else None, awaiting),
         "station_id": f"DNB{number + 1:05}",
         "company_code": f"{100_001 + number}",
         "routes": list(line.routes),

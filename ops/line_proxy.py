@@ -1,7 +1,7 @@
 """A network between the gateway's lines and the centres that can be made bad: ``python -m ops.line_proxy``.
 
 Each line has an address at which the proxy awaits whoever calls (the gateway or the centre), and calls the other side
-itself. Where the gateway waits for its partner's call, every node has a port; the proxy calls all and keeps the one
+itself. Where the gateway waits for its partner's call, every node does; the proxy calls all of them and keeps the one
 that speaks first, for a frozen node takes calls, and says nothing.
 """
 
@@ -30,7 +30,7 @@ from ops.line_faults import (
     Trouble,
     names,
 )
-from ops.ports import HOST
+from ops.ports import HOST, Address
 from schemas.telegrams import Message, PartnerSpec, load_partner
 
 _CHUNK = 65_536
@@ -181,14 +181,14 @@ class ProxiedLine:
         self._gateway_calls = gateway_calls
         self._held: list[tuple[Link, Telegram]] = []
 
-    async def serve(self, caller: Stream, ports: Sequence[int]) -> None:
+    async def serve(self, caller: Stream, calls: Sequence[Address]) -> None:
         """One call, from its begin to its end."""
         first, called = b"", None
         if self._gateway_calls:
             with contextlib.suppress(OSError):
-                called = await asyncio.open_connection(HOST, ports[0])
+                called = await asyncio.open_connection(*calls[0])
         else:
-            called, first = await _who_speaks(ports)
+            called, first = await _who_speaks(calls)
         if called is None:
             caller[1].close()
             return
@@ -256,9 +256,9 @@ class ProxiedLine:
                 link.cut(reset=True)
 
 
-async def _who_speaks(ports: Sequence[int]) -> tuple[Stream | None, bytes]:
+async def _who_speaks(addresses: Sequence[Address]) -> tuple[Stream | None, bytes]:
     """Call all of these; the one that speaks first, and what it said."""
-    calls = await asyncio.gather(*(asyncio.open_connection(HOST, port) for port in ports), return_exceptions=True)
+    calls = await asyncio.gather(*(asyncio.open_connection(*each) for each in addresses), return_exceptions=True)
     reading = {asyncio.create_task(call[0].read(_CHUNK)): call for call in calls if not isinstance(call, BaseException)}
     chosen, said = None, b""
     loop, waiting = asyncio.get_running_loop(), set(reading)
@@ -285,7 +285,7 @@ class LineProxy:
         self._servers: list[asyncio.Server] = []
 
     async def add(
-        self, name: str, partner: PartnerSpec, awaits: int, calls: Sequence[int], *, gateway_calls: bool
+        self, name: str, partner: PartnerSpec, awaits: int, calls: Sequence[Address], *, gateway_calls: bool
     ) -> int:
         """Await the calls of one more line; gives the port. Raises `OSError`."""
         line = self._lines[name] = ProxiedLine(self, name, partner, gateway_calls=gateway_calls)
@@ -355,7 +355,7 @@ class LineProxy:
 def _arguments(argv: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m ops.line_proxy", allow_abbrev=False)
     parser.add_argument("--control", required=True, help="HOST:PORT that takes commands")
-    parser.add_argument("--line", action="append", required=True, help="NAME:PARTNER:gateway|centre:PORT:PORT,PORT…")
+    parser.add_argument("--line", action="append", required=True, help="NAME:PARTNER:gateway|centre:PORT:HOST:PORT,…")
     return parser.parse_args(list(argv))
 
 
@@ -365,9 +365,9 @@ async def _serve(arguments: argparse.Namespace) -> None:
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     proxy = LineProxy()
     for each in arguments.line:
-        name, partner, caller, awaits, calls = each.split(":")
-        ports = [int(port) for port in calls.split(",")]
-        await proxy.add(name, load_partner(partner), int(awaits), ports, gateway_calls=caller == "gateway")
+        name, partner, caller, awaits, calls = each.split(":", 4)
+        addresses = [(host, int(port)) for host, _, port in (call.partition(":") for call in calls.split(","))]
+        await proxy.add(name, load_partner(partner), int(awaits), addresses, gateway_calls=caller == "gateway")
     await proxy.listen(int(arguments.control.rpartition(":")[2]))
     await stop.wait()
     await proxy.stop()

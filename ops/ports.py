@@ -1,38 +1,60 @@
-"""Free ports of this machine's loopback interface."""
+"""Addresses and free ports of this machine's loopback interface."""
 
 import random
 import socket
+from collections.abc import Sequence
 from contextlib import closing
 
 HOST = "127.0.0.1"
+Address = tuple[str, int]
 _RANGE = (20_000, 32_000)  # below those of outgoing connections (Linux: ip_local_port_range), so that none takes one
 _TRIES = 200
 
 _given: set[int] = set()
 
 
-def is_free(port: int) -> bool:
+def hosts_of(nodes: int) -> list[str]:
+    """A loopback address for each node. Raises `OSError` where the machine has no such address."""
+    hosts = [_host(number) for number in range(nodes)]
+    for host in hosts:
+        with closing(socket.socket(socket.AF_INET, socket.SOCK_STREAM)) as probe:
+            try:
+                probe.bind((host, 0))
+            except OSError as error:
+                raise OSError(
+                    f"no node can have the address {host} ({error.strerror}): add it to the loopback interface "
+                    f"(macOS: sudo ifconfig lo0 alias {host}), or start fewer nodes"
+                ) from error
+    return hosts
+
+
+def _host(node: int) -> str:
+    return f"127.0.0.{node + 1}"
+
+
+def format_address(address: Address) -> str:
+    """As people write it."""
+    return f"{address[0]}:{address[1]}"
+
+
+def is_free(port: int, host: str = HOST) -> bool:
     """Whether a server can listen on this port now."""
     with closing(socket.socket(socket.AF_INET, socket.SOCK_STREAM)) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind((HOST, port))
+            probe.bind((host, port))
         except OSError:
             return False
         return True
 
 
-def free_port(preferred: int | None = None) -> int:
-    """A port nobody listens on and this process has not given out yet; `preferred`, if it is such a one.
+def free_port(preferred: int | None = None, hosts: Sequence[str] = (HOST,)) -> int:
+    """A port nobody listens on at these hosts and this process has not given out yet; `preferred`, if it is such a one.
 
     Raises `OSError` when none is found.
     """
-    if preferred is not None and preferred not in _given and is_free(preferred):
-        _given.add(preferred)
-        return preferred
-    for _ in range(_TRIES):
-        port = random.randint(*_RANGE)  # noqa: S311  any will do
-        if port not in _given and is_free(port):
+    for port in (preferred, *(random.randint(*_RANGE) for _ in range(_TRIES))):  # noqa: S311  any will do
+        if port is not None and port not in _given and all(is_free(port, host) for host in hosts):
             _given.add(port)
             return port
     raise OSError(f"no free port of {HOST} between {_RANGE[0]} and {_RANGE[1]}: end what listens there")

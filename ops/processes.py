@@ -12,7 +12,7 @@ import urllib.request
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from ops.ports import HOST
+from ops.ports import Address
 
 _LOOK_S = 0.05
 _TAIL_LINES = 12
@@ -127,17 +127,21 @@ class Process:
 
 
 def service(
-    name: str, package: str, arguments: Sequence[str], log: Path, metrics_port: int,
-    environment: Mapping[str, str] | None = None,
-) -> Process:  # fmt: skip
-    """One of the gateway's services; ready when its ``/readyz`` says so."""
-    command = [sys.executable, "-m", package, *arguments, "--metrics-port", str(metrics_port)]
-    return Process(name, command, log, lambda: is_ready(metrics_port), environment)
+    name: str, package: str, arguments: Sequence[str], log: Path, metrics: Address, python: str = sys.executable
+) -> Process:
+    """One of the gateway's services, with its metrics at this address; ready when its ``/readyz`` says so."""
+    command = [*version_of(python), package, *arguments, "--metrics-port", str(metrics[1])]
+    return Process(name, command, log, lambda: is_ready(metrics))
 
 
-def is_ready(metrics_port: int) -> bool:
-    """What the service with this metrics port answers to ``/readyz``. Raises `OSError` when it does not answer."""
-    url = f"http://{HOST}:{metrics_port}/readyz"
+def version_of(python: str) -> list[str]:
+    """The begin of a command that runs a module of the version in this interpreter's environment, wherever it is."""
+    return [python, "-P", "-m"]  # else what lies in the present folder comes first
+
+
+def is_ready(metrics: Address) -> bool:
+    """What the service with its metrics there answers to ``/readyz``. Raises `OSError` when it does not answer."""
+    url = f"http://{metrics[0]}:{metrics[1]}/readyz"
     try:
         with urllib.request.urlopen(url, timeout=5) as answer:
             return bool(json.load(answer)["ok"])

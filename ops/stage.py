@@ -10,8 +10,8 @@ from typing import Any
 from client import SyncClient
 from ops.broker import Broker, Cluster
 from ops.installations import LINES, LinePlan, Plan, node_named, write
-from ops.ports import HOST, free_port
-from ops.processes import Process, service
+from ops.ports import HOST, format_address, free_port
+from ops.processes import Process, service, version_of
 from ops.proxy_control import ProxyControl
 from pipeline.config import load
 from pipeline.kafka import KafkaLog
@@ -40,6 +40,7 @@ class Stage:
         self.brokers = list(brokers)  # those that are this stage's own
         self.proxies = [self._proxy()] if plan.detours else []
         self.services: dict[str, Process] = {}
+        self.nodes = nodes
         for number in range(nodes):
             for name in SERVICES:
                 self.services[f"{name}-{number}"] = self._service(name, number)
@@ -49,7 +50,7 @@ class Stage:
     def _centre(self, partner: str, *, story: bool) -> Process:
         plan = self.plan
         listen = [part for port in plan.centre_ports[partner] for part in ("--listen", f"{HOST}:{port}")]
-        dial = [part for port in plan.called_ports[partner] for part in ("--dial", f"{HOST}:{port}")]
+        dial = [part for line in plan.called[partner] for part in ("--dial", ",".join(map(format_address, line)))]
         control = ["--control", f"{HOST}:{plan.control_ports[partner]}"]
         command = [sys.executable, "-m", "simulator", "--partner", partner, *listen, *dial, *control]
         if not story:
@@ -64,16 +65,16 @@ class Stage:
 
         return Process(f"centre {partner}", command, self.folder / "logs" / f"centre-{partner}.log", ready)
 
-    def _service(self, name: str, node: int) -> Process:
-        """One service of one node."""
+    def _service(self, name: str, node: int, python: str = sys.executable) -> Process:
+        """One service of one node, of the version that this interpreter runs."""
+        full, host = f"{name}-{node}", self.plan.hosts[node]
+        address = self.plan.metrics.setdefault(full, (host, free_port(hosts=[host])))
+        log = self.folder / "logs" / f"{full}.log"
+        return service(full, name, self._arguments(name, node), log, address, python)
+
+    def _arguments(self, name: str, node: int) -> list[str]:
         arguments = ["--config", str(self.plan.file_of(node)), "--node", node_named(node)]
-        environment = {}
-        if name == "ingress":
-            arguments += ["--slot", str(node)]
-            environment["DENBUN_INGRESS__PORT"] = str(self.plan.ingress_ports[node])
-        full = f"{name}-{node}"
-        port = self.plan.metrics_ports.setdefault(full, free_port())
-        return service(full, name, arguments, self.folder / "logs" / f"{full}.log", port, environment)
+        return [*arguments, "--slot", str(node)] if name == "ingress" else arguments
 
     def _proxy(self) -> Process:
         """The one process that all lines go through."""
@@ -81,7 +82,7 @@ class Stage:
         command = [sys.executable, "-m", "ops.line_proxy", "--control", f"{HOST}:{port}"]
         for detour in self.plan.detours:
             way = "gateway" if detour.gateway_calls else "centre"
-            calls = ",".join(map(str, detour.calls))
+            calls = ",".join(map(format_address, detour.calls))
             command += ["--line", f"{detour.line}:{detour.partner}:{way}:{detour.awaits}:{calls}"]
         self._proxy_port = port
 
@@ -102,6 +103,22 @@ class Stage:
             process.wait_ready()
         say("opening the lines 開局")
         self.wait_open(len(self.installation.line))
+
+    def end(self, full: str) -> None:
+        """End one service in order."""
+        self.services[full].stop()
+
+    def begin(self, full: str, python: str) -> None:
+        """Start one service that was ended, of the version that this interpreter runs. Raises `ProcessError`."""
+        name, _, node = full.rpartition("-")
+        self.services[full] = self._service(name, int(node), python)
+        self.services[full].start()
+        self.services[full].wait_ready()
+
+    def check_command(self, full: str, python: str) -> list[str]:
+        """What says whether a service of that version would take its configuration."""
+        name, _, node = full.rpartition("-")
+        return [*version_of(python), name, *self._arguments(name, int(node)), "--check"]
 
     def stop(self) -> None:
         """End everything in order: the doors first, the centres last."""
@@ -143,8 +160,8 @@ class Stage:
     def client(self, partner: str, slot: int | None = None) -> SyncClient:
         """A session of the customer whose requests go to this partner. Raises `client.ConnectError`."""
         customer = self.plan.customers[partner]
-        ports = self.plan.ingress_ports if slot is None else [self.plan.ingress_ports[slot]]
-        return SyncClient([(HOST, port) for port in ports], customer=customer, token=self.plan.tokens[customer])
+        doors = self.plan.doors if slot is None else [self.plan.doors[slot]]
+        return SyncClient(doors, customer=customer, token=self.plan.tokens[customer])
 
 
 @contextlib.contextmanager

@@ -80,6 +80,7 @@ class LoopReader:
         self._idle = idle
         self._stop = threading.Event()
         self._turn = threading.Event()
+        self.reading = True  # until it stops, and then leaves its group
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._thread.start()
 
@@ -96,6 +97,7 @@ class LoopReader:
                         self._loop.call_soon_threadsafe(self._give, batch)
                         self._wait_for_turn()
             finally:
+                self.reading = False
                 reader.close()
         except BaseException as error:  # noqa: BLE001  handed to the loop, whose business it is
             if not self._stop.is_set():

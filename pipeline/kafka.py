@@ -8,7 +8,7 @@ import re
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
-from functools import partial
+from functools import cached_property, partial
 from typing import Any, TypeVar, cast
 
 from confluent_kafka import (
@@ -37,7 +37,7 @@ from pipeline.log import (
 
 T = TypeVar("T")
 
-_ADMIN_S = 15.0
+_ADMIN_S, _ONCE_S = 15.0, 1.0
 _POLL_S = 0.1
 _GATHER_MS = 0.2  # long enough for what is sent in one go to leave in one request
 _SERVE_S = 0.001  # how long an acknowledgement may lie here unheard; the broker takes about as long to give it
@@ -154,9 +154,8 @@ class KafkaLog:
         return KafkaGroupReader(consumer, topics, assigned, revoked)
 
     def create(self, topics: Iterable[NewTopic]) -> list[str]:
-        admin = AdminClient(_common(self._servers, "admin", self._extra))
         wanted = {topic.name: topic for topic in topics}
-        there = self._metadata(admin)
+        there = self._metadata()
         for name in wanted.keys() & there.keys():
             if there[name] != wanted[name].partitions:
                 raise LogError(
@@ -166,7 +165,7 @@ class KafkaLog:
         missing = [wanted[name] for name in wanted if name not in there]
         if not missing:
             return []
-        futures = admin.create_topics(
+        futures = self._admin.create_topics(
             [
                 KafkaNewTopic(topic.name, topic.partitions, self._replication, config=dict(topic.config))
                 for topic in missing
@@ -181,12 +180,16 @@ class KafkaLog:
             except (KafkaException, TimeoutError) as error:
                 if _code(error) != KafkaError.TOPIC_ALREADY_EXISTS:  # another process was first
                     raise LogError(f"topic {name} cannot be created: {_reason(error)}") from error
-        self._wait_for(admin, wanted)
+        self._wait_for(wanted)
         return created
 
-    def _metadata(self, admin: AdminClient) -> dict[str, int]:
+    @cached_property
+    def _admin(self) -> AdminClient:
+        return AdminClient(_common(self._servers, "admin", self._extra))
+
+    def _metadata(self, limit_s: float = _ADMIN_S) -> dict[str, int]:
         try:
-            cluster = admin.list_topics(timeout=_ADMIN_S)
+            cluster = self._admin.list_topics(timeout=limit_s)
         except KafkaException as error:
             raise self._no_broker(error) from error
         return {name: len(topic.partitions) for name, topic in cluster.topics.items() if topic.error is None}
@@ -197,15 +200,15 @@ class KafkaLog:
             "start it (`denbun up`) or correct kafka.bootstrap_servers"
         )
 
-    def _wait_for(self, admin: AdminClient, wanted: Mapping[str, NewTopic]) -> None:
+    def _wait_for(self, wanted: Mapping[str, NewTopic]) -> None:
         until = time.monotonic() + _ADMIN_S
-        while missing := wanted.keys() - self._metadata(admin).keys():
+        while missing := wanted.keys() - self._metadata().keys():
             if time.monotonic() > until:
                 raise LogError(f"topic {min(missing)} was created but does not appear: see the broker's log")
             time.sleep(0.02)
 
     def partition_count(self, topic: str) -> int:
-        count = self._metadata(AdminClient(_common(self._servers, "admin", self._extra))).get(topic)
+        count = self._metadata().get(topic)
         if count is None:
             raise LogError(f"there is no topic {topic}: create the topics first (`denbun topics create`)")
         return count
@@ -225,11 +228,26 @@ class KafkaLog:
         offset = self._ask(ask, place)
         return offset if offset >= 0 else self.span(place)[1]
 
+    def members(self, group: str, limit_s: float = 15.0) -> list[str]:
+        until = time.monotonic() + limit_s
+        self._metadata(limit_s)  # says so, where no broker answers
+        while True:
+            try:
+                asked = self._admin.describe_consumer_groups([group], request_timeout=_ONCE_S)
+                found = asked[group].result(2 * _ONCE_S)
+                return sorted(each.client_id for each in found.members)
+            except (KafkaException, TimeoutError) as error:
+                if _code(error) == KafkaError.GROUP_ID_NOT_FOUND:
+                    return []
+                # Now and then the client never asks, where it looked for the group's broker too early.
+                if _code(error) not in _ASK_AGAIN or time.monotonic() > until:
+                    raise LogError(f"the members of group {group} cannot be read: {_reason(error)}") from error
+                time.sleep(0.02)
+
     def committed(self, group: str, place: TopicPartition) -> int | None:
-        admin = AdminClient(_common(self._servers, "admin", self._extra))
         asked = ConsumerGroupTopicPartitions(group, [KafkaPartition(*place)])
         try:
-            answer = admin.list_consumer_group_offsets([asked])[group].result(_ADMIN_S)
+            answer = self._admin.list_consumer_group_offsets([asked])[group].result(_ADMIN_S)
         except (KafkaException, TimeoutError) as error:
             if _code(error) == KafkaError.GROUP_ID_NOT_FOUND:
                 return None
@@ -259,6 +277,10 @@ class KafkaLog:
 _PASSING = frozenset({
     KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.LEADER_NOT_AVAILABLE,
     KafkaError.OFFSET_NOT_AVAILABLE, KafkaError.FENCED_LEADER_EPOCH, KafkaError.UNKNOWN_LEADER_EPOCH,
+})  # fmt: skip
+_ASK_AGAIN = frozenset({
+    KafkaError.NOT_COORDINATOR, KafkaError.COORDINATOR_LOAD_IN_PROGRESS, KafkaError.COORDINATOR_NOT_AVAILABLE,
+    KafkaError._TIMED_OUT, KafkaError._TRANSPORT, None,  # noqa: SLF001
 })  # fmt: skip
 _UNREACHABLE = frozenset({KafkaError._ALL_BROKERS_DOWN, KafkaError._TRANSPORT, KafkaError._RESOLVE})  # noqa: SLF001
 

@@ -131,7 +131,9 @@ class Log(Protocol):
     ) -> GroupReader:
         """Join `group`. Partitions go to the members in the order of their names (`range`), by topic co-partitioned.
 
-        `assigned` is called before the first message of the partitions is given out, `revoked` after the last.
+        `assigned` is called before the first message of the partitions is given out, `revoked` after the last. Whenever
+        somebody joins or leaves, everything is revoked and given out anew: `assigned` is called with what is this
+        member's then, be it nothing.
         """
         ...
 
@@ -149,6 +151,10 @@ class Log(Protocol):
 
     def offset_at(self, place: TopicPartition, timestamp_ms: int) -> int:
         """The offset of the first message that is not older; the end when there is none."""
+        ...
+
+    def members(self, group: str, limit_s: float = 15.0) -> list[str]:
+        """The members of a group, who joined it last among them while it is shared out anew. Raises `LogError`."""
         ...
 
     def committed(self, group: str, place: TopicPartition) -> int | None:

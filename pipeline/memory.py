@@ -95,6 +95,11 @@ class MemoryLog:
         stored = self._partition(place)
         return next((each.offset for each in stored if each.timestamp_ms >= timestamp_ms), len(stored))
 
+    def members(self, group: str, limit_s: float = 15.0) -> list[str]:  # noqa: ARG002  the contract's
+        with self.changed:
+            known = self._groups.get(group)
+            return sorted(known.members) if known else []
+
     def committed(self, group: str, place: TopicPartition) -> int | None:
         with self.changed:
             known = self._groups.get(group)

@@ -274,6 +274,11 @@ class LinesWatch:
                 self._metrics.open_lines.labels(partner).set(len(lines))
 
 
+def group_of(topics: Topics) -> str:
+    """The consumer group of all routers."""
+    return f"{topics.prefix}{GROUP}"
+
+
 def run(
     settings: Settings, log: Log, topics: Topics, node: str, metrics: Metrics, stop: threading.Event,
     ready: threading.Event | None = None,
@@ -285,7 +290,7 @@ def run(
         loop = OwnedLoop(
             log=log,
             member=f"router-{node}",
-            group=f"{topics.prefix}{GROUP}",
+            group=group_of(topics),
             inputs=[topics(name) for name in INPUTS],
             state_topic=topics("transactions"),
             handler=Router(settings, topics, watch.lines, metrics),

@@ -246,6 +246,16 @@ TABLE: tuple[Topic, ...] = (
         30 * _DAY_MS,
         "a telegram that matches nothing sent, masked",
     ),
+    Topic(
+        "schemas",
+        "fingerprint",
+        Spread.ONE,
+        ("services",),
+        ("services", "denbun"),
+        (),
+        None,
+        "the Avro schema with this fingerprint, as JSON: another version's records are read with it",
+    ),
 )
 
 BY_NAME: Mapping[str, Topic] = {topic.name: topic for topic in TABLE}

@@ -2,9 +2,10 @@
 
 `schemas/avro/<Record>.avsc` is the truth on the wire. The header ``schema`` holds the CRC-64-AVRO fingerprint
 (Avro specification, "Schema Fingerprints") of the writer's schema in hexadecimal, so that an old record is read with
-its own schema: every schema that was ever written to a topic stays under `schemas/avro/history`. A change is allowed
-when records of every earlier schema can be read with the new one, and the other way round; `faults_of` says what is
-wrong with it. ``python -m schemas.wire`` checks, and with ``--write`` files the new schemas and their history.
+its own schema: every schema that was ever written to a topic stays under `schemas/avro/history`, and what a newer
+version writes is learned from the topic ``schemas`` (`learn`, `ask`), so that two versions run side by side. A change
+is allowed when records of every earlier schema can be read with the new one, and the other way round; `faults_of` says
+what is wrong with it. ``python -m schemas.wire`` checks, and with ``--write`` files the new schemas and their history.
 """
 
 import io
@@ -144,6 +145,7 @@ _WRITING = {
     if written.current
 }
 _BY_HEADER = {print_.encode(): written for print_, written in _BOOK.items()}
+_askers: list[Callable[[], object]] = []
 _BYTES = (bytes,)
 _FINGERPRINT = re.compile(rb"[0-9a-f]{16}")
 _NEWER = re.compile(r"Invalid enum value '[a-z_]{1,40}' - at `[$.a-z_]*`")  # short and plain: no part of a telegram
@@ -153,6 +155,35 @@ def encode(record: Record) -> Encoded:
     """Write a record with its current schema."""
     write, headers = _WRITING[type(record)]
     return Encoded(write(record), headers)
+
+
+def current_schemas() -> dict[bytes, bytes]:
+    """What this version writes: each fingerprint, and its schema as JSON."""
+    return {
+        print_.encode(): json.dumps(schema_of(RECORDS[written.record])).encode()
+        for print_, written in _BOOK.items()
+        if written.current
+    }
+
+
+def learn(print_: bytes, text: bytes) -> None:
+    """Be able to read what another version writes. Raises `ValueError` for what is no schema of this fingerprint."""
+    if print_ in _BY_HEADER:
+        return
+    try:
+        raw = json.loads(text)
+        name, real, schema = raw["name"], fingerprint_of(raw), parse_schema(raw, {})
+    except Exception as error:
+        raise ValueError(f"no Avro schema of a record ({type(error).__name__})") from error
+    if real.encode() != print_:
+        raise ValueError(f"the schema with the fingerprint {real}, not {_shown(print_)}")
+    if name in RECORDS:  # else it is a record that is not known here
+        _BY_HEADER[print_] = _Written(name, schema, current=False)
+
+
+def ask(learning: Callable[[], object]) -> None:
+    """Have this called before a schema is said to be unknown; it may `learn`."""
+    _askers[:] = [learning]
 
 
 def decode(message: Carried) -> Record:
@@ -168,6 +199,10 @@ def decode(message: Carried) -> Record:
             message, f"carries no '{HEADER}' header", "only the gateway's own services may write to its topics"
         )
     written = _BY_HEADER.get(mark)
+    if written is None and _FINGERPRINT.fullmatch(mark):
+        for asker in _askers:
+            asker()
+        written = _BY_HEADER.get(mark)
     if written is None:
         raise _error(
             message,

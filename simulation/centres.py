@@ -36,7 +36,7 @@ class CentreProcess:
         self.centre.ledger = _Watched(self.process)
         lines = [line for line in plant.installation.line if line.partner == name]
         listen = [(CENTRE, line.port) for line in lines if line.mode == "dial"]
-        dial = [(node, line.port) for line in lines if line.mode == "listen" for node in NODES]
+        dial = [[(node, line.port)] for line in lines if line.mode == "listen" for node in NODES]
         self.server = CentreServer(self.centre, Addresses(listen, dial, (CENTRE, 0)))
         self._loop = SimLoop(self.process, network)
         self._loop.call_soon(lambda: self._loop.create_task(self.server.start()))

@@ -63,6 +63,11 @@ class SimLog:
         stored = self.partition(place).messages
         return next((each.offset for each in stored if each.timestamp_ms >= timestamp_ms), len(stored))
 
+    def members(self, group: str, limit_s: float = 15.0) -> list[str]:  # noqa: ARG002  the contract's
+        self.process.check()
+        known = self.broker.groups.get(group)
+        return sorted(name.partition("#")[0] for name in known.members) if known else []
+
     def committed(self, group: str, place: TopicPartition) -> int | None:
         self.process.check()
         known = self.broker.groups.get(group)

@@ -30,11 +30,18 @@ def _carried(text: str) -> tuple[str, str]:
     return code, partner
 
 
+def _addresses(text: str) -> list[tuple[str, int]]:
+    return [_address(each) for each in text.split(",")]
+
+
 def _arguments(argv: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="denbun run simulator", allow_abbrev=False)
     parser.add_argument("--partner", required=True, help="whose telegrams: a packaged set by name, or a folder")
     parser.add_argument("--listen", type=_address, action="append", default=[], help="await a line here")
-    parser.add_argument("--dial", type=_address, action="append", default=[], help="call a line here")
+    parser.add_argument(
+        "--dial", type=_addresses, action="append", default=[],
+        help="call a line here; with commas between several: at the first that takes the call",
+    )  # fmt: skip
     parser.add_argument("--control", type=_address, default=("127.0.0.1", 0), help="take commands here")
     parser.add_argument(
         "--carries", type=_carried, action="append", default=[], metavar="CODE=PARTNER",

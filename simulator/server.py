@@ -6,6 +6,7 @@ import datetime as dt
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, assert_never, cast
 
 import msgspec
@@ -25,10 +26,10 @@ Address = tuple[str, int]
 
 @dataclass(frozen=True, slots=True)
 class Addresses:
-    """Where the lines are awaited, where they are called, and where commands are taken."""
+    """Where lines are awaited, where each is called (at the first that takes the call), where commands are taken."""
 
     listen: Sequence[Address]
-    dial: Sequence[Address]
+    dial: Sequence[Sequence[Address]]
     control: Address
 
 
@@ -151,7 +152,7 @@ class CentreServer:
                     raise _cannot("--listen", host, port, error) from error
             self.listen_ports = [int(each.sockets[0].getsockname()[1]) for each in self._listeners]
         if not self._dialling:
-            self._dialling = [asyncio.create_task(self._dial(*address)) for address in self._addresses.dial]
+            self._dialling = [asyncio.create_task(self._dial(each)) for each in self._addresses.dial]
 
     async def _retreat(self) -> None:
         """Neither await nor call lines; those there are go on."""
@@ -163,16 +164,23 @@ class CentreServer:
         await asyncio.gather(*self._dialling, return_exceptions=True)
         self._dialling.clear()
 
-    async def _dial(self, host: str, port: int) -> None:
-        loop = asyncio.get_running_loop()
+    async def _dial(self, line: Sequence[Address]) -> None:
         while True:
-            called = next((each for each in self.connections.values() if each.called == (host, port)), None)
+            called = next((each for each in self.connections.values() if each.called in line), None)
             if called is None:
-                with contextlib.suppress(OSError):
-                    _, called = await loop.create_connection(lambda: LineConnection(self, (host, port)), host, port)
+                called = await self._call(line)
             if called is not None:
                 await called.closed.wait()
             await asyncio.sleep(_REDIAL_S)
+
+    async def _call(self, line: Sequence[Address]) -> LineConnection | None:
+        """Call at one address after the other; None where nobody takes the call."""
+        for address in line:
+            with contextlib.suppress(OSError):
+                loop = asyncio.get_running_loop()
+                _, called = await loop.create_connection(partial(LineConnection, self, address), *address)
+                return called
+        return None
 
     def abort(self, number: int) -> None:
         """Break the connection of this number, if it is there."""

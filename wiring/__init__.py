@@ -24,6 +24,8 @@ from schemas.crash_points import Point
 from schemas.installation import Installation, Kafka
 from schemas.sealing import KeyRing, KeyRingError, create_ring, load_ring
 from schemas.topics import Topics
+from wiring.schema_topic import SchemaTopic
+from wiring.twins import refuse_twin
 
 CONFIG_ENVIRONMENT = "DENBUN_CONFIG"
 
@@ -40,6 +42,14 @@ class Process:
     log: KafkaLog
     registry: CollectorRegistry
     health: Health
+
+    def enters(self, *groups: str) -> None:
+        """Before anything is read or written: tell with which schemas, and be no second one of this node in its groups.
+
+        Raises `LogError`.
+        """
+        SchemaTopic(self.log, self.topics).share()
+        refuse_twin(self.log, groups, self.node, self.installation.kafka.session_timeout_ms)
 
 
 def run(

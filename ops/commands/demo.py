@@ -22,7 +22,6 @@ from ops.installations import QUICK
 from ops.mixture import Mixture, teach
 from ops.money import ClientRecord, Finding, report
 from ops.player import Played, Player, shown
-from ops.ports import HOST
 from ops.processes import ProcessError
 from ops.stage import Stage, playing
 from pipeline.log import LogError
@@ -76,7 +75,7 @@ class Demo:
     def _play(self, stage: Stage, partner: str) -> list[Played]:
         customer = stage.plan.customers[partner]
         lines = sum(line.partner == partner for line in stage.installation.line)
-        door = (HOST, stage.plan.ingress_ports[0])
+        door = stage.plan.doors[0]
         with stage.control(partner) as control:
             player = Player(load_partner(partner), control, door, customer, stage.plan.tokens[customer], lines)
             try:
@@ -100,7 +99,7 @@ class Demo:
             with stage.control(partner) as control:
                 teach(control)
             count = self._payments // len(stage.plan.customers) + (number < self._payments % len(stage.plan.customers))
-            door = (HOST, stage.plan.ingress_ports[0])
+            door = stage.plan.doors[0]
             token = stage.plan.tokens[customer]
             mixtures.append(Mixture(door, customer, token, count=count, at_once=AT_ONCE, seed=self._seed))
         bar = (TextColumn("  {task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())

@@ -24,7 +24,6 @@ from ops.drills import DRILLS, NODES, WAITS, Drill, drill_named
 from ops.evidence import collect, drain
 from ops.mixture import BAD_CENTRES, BAD_CLIENTS, SHARES, Mixture, teach
 from ops.money import Evidence, Finding, report
-from ops.ports import HOST
 from ops.processes import ProcessError
 from ops.proxy_control import ProxyError
 from ops.stage import Stage, playing
@@ -139,7 +138,7 @@ def _ends(evidence: Evidence) -> dict[str, int]:
 
 
 def _mixtures(drill: Drill, stage: Stage, payments: int, seed: int, over_s: float) -> list[Mixture]:
-    customers, doors = stage.plan.customers.values(), [(HOST, port) for port in stage.plan.ingress_ports]
+    customers, doors = stage.plan.customers.values(), stage.plan.doors
     return [
         Mixture(
             doors[number % len(doors)], customer, stage.plan.tokens[customer],

@@ -91,8 +91,8 @@ def see(installation: Installation) -> Seen:
     (messages,) = read_topics(installation.kafka, [lines]).values()
     told = [wire.decode(each) for each in messages if each.value is not None]
     states = {record.line: record for record in told if isinstance(record, LineState)}
-    router = f"{topics.prefix}{router_shell.GROUP}", topics(router_shell.INPUTS[0])
-    faults = f"{topics.prefix}{faults_shell.GROUP}", topics(faults_shell.INPUTS[0])
+    router = router_shell.group_of(topics), topics(router_shell.INPUTS[0])
+    faults = faults_shell.group_of(topics), topics(faults_shell.INPUTS[0])
     places = [Places.of(topics, line.name) for line in installation.line]
     asker = Asker(installation.kafka)
     cluster = asker.cluster()

@@ -14,8 +14,8 @@ from prometheus_client import CollectorRegistry
 from egress.config import Settings
 from egress.metrics import Metrics
 from egress.shell import EgressServer
-from pipeline.log import Done, NewTopic, Outgoing, TopicPartition, WriteFailed
-from pipeline.memory import MemoryLog, MemorySender
+from pipeline.log import Done, Listener, NewTopic, Outgoing, TopicPartition, WriteFailed
+from pipeline.memory import MemoryGroupReader, MemoryLog, MemorySender
 from pipeline.service import _loop_factory
 from schemas import wire
 from schemas.cards import pack_card
@@ -33,6 +33,7 @@ from schemas.records import (
     ReportMissing,
     ReportReceived,
     RouteHeld,
+    RouteOrdered,
     SendCancel,
     SendRequest,
     StrayTelegram,
@@ -84,15 +85,38 @@ class Clock:
 
 
 class MoodyLog(MemoryLog):
-    """Keeps the acknowledgements of one topic back (`hold`), or stores its messages and says it did not (`doubt`)."""
+    """Keeps the acknowledgements of one topic back (`hold`), or stores its messages and says it did not (`doubt`).
+
+    Or it gives out anew nothing of what it takes from the members of its groups (`stall`).
+    """
 
     def __init__(self, clock: Clock) -> None:
         super().__init__(clock)
         self.held = self.doubted = ""
+        self.stalled = False
         self.kept: list[Callable[[], None]] = []
 
     def sender(self, name: str) -> MemorySender:  # noqa: ARG002  the contract's
         return _MoodySender(self)
+
+    def stall(self, *, stalled: bool = True) -> None:
+        self.stalled = stalled
+
+    def group_reader(
+        self, member: str, group: str, topics: Sequence[str], assigned: Listener, revoked: Listener
+    ) -> MemoryGroupReader:
+        reader = super().group_reader(member, group, topics, assigned, revoked)
+        balanced = reader._balanced
+
+        def moody(timeout_s: float) -> bool:
+            if not self.stalled or reader._generation == reader._group.generation:
+                return balanced(timeout_s)
+            reader._let_go()
+            self.wait(lambda: not self.stalled, timeout_s)
+            return False
+
+        reader._balanced = moody  # type: ignore[method-assign]
+        return reader
 
     def hold(self, topic: str) -> None:
         self.held = topic
@@ -226,6 +250,13 @@ class Rig:
         order = SendCancel(
             transaction_id=f"AP02:{who}", command=Command.CONFIRM, attempt=attempt, original=original,
             send_by_ms=self.clock() + 60_000, report_timeout_ms=30_000, partner=None,
+        )  # fmt: skip
+        return self.write(order)
+
+    def order_route(self, number: int, *, hold: bool) -> int:
+        order = RouteOrdered(
+            order_id=f"o{number}", route_number=number, hold=hold, operator="Sato", reason="test",
+            ordered_ms=self.clock(),
         )  # fmt: skip
         return self.write(order)
 

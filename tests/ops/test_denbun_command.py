@@ -214,7 +214,7 @@ def test_a_gateway_that_does_not_answer_is_told_and_nothing_is_approved(
     plan = write(tmp_path, f"127.0.0.1:{free_port()}")
     status, out, _ = denbun("pay", "--config", plan.file)
     assert status == 1
-    assert f"127.0.0.1:{plan.ingress_ports[0]}" in out
+    assert f"127.0.0.1:{plan.doors[0][1]}" in out
     assert "no story: no Kafka broker answers at" in out
     assert "approved" not in out
 

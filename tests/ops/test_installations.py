@@ -13,7 +13,7 @@ import faults.__main__
 import ingress.__main__
 import router.__main__
 from ops.installations import DEVELOPMENT, QUICK, LinePlan, Plan, write
-from ops.ports import _given, free_port
+from ops.ports import _given, free_port, hosts_of
 from pipeline.config import load
 from pipeline.service import OK
 from schemas.installation import Installation
@@ -33,7 +33,8 @@ def own_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def ports_of(plan: Plan) -> list[int]:
-    groups = (plan.ingress_ports, *plan.centre_ports.values(), *plan.called_ports.values(), plan.control_ports.values())
+    called = [line[0][1] for lines in plan.called.values() for line in lines]
+    groups = ([plan.doors[0][1]], *plan.centre_ports.values(), called, plan.control_ports.values())
     return [port for group in groups for port in group]
 
 
@@ -78,11 +79,13 @@ def test_what_is_quick_is_a_wait_and_nothing_else(tmp_path: Path) -> None:
 def test_the_plan_says_where_everybody_is(tmp_path: Path) -> None:
     plan = write(tmp_path, "127.0.0.1:9092", nodes=2)
     made = load(Installation, plan.file)
-    assert plan.ingress_ports[0] == made.ingress.port
+    assert plan.doors == [("127.0.0.1", made.ingress.port), ("127.0.0.2", made.ingress.port)]
     assert made.ingress.slots == 2
     for line in made.line:
-        ports = plan.centre_ports if line.mode == "dial" else plan.called_ports
-        assert ports[line.partner] == [line.port]
+        if line.mode == "dial":
+            assert plan.centre_ports[line.partner] == [line.port]
+        else:
+            assert plan.called[line.partner] == [[("127.0.0.1", line.port), ("127.0.0.2", line.port)]]
     assert {line.host for line in made.line} == {"127.0.0.1"}
     assert plan.customers == {"cafis": "AP02", "cardnet": "AP22"}
     assert set(plan.control_ports) == {"cafis", "cardnet"}
@@ -106,7 +109,7 @@ def test_the_lines_of_a_partner_are_spread_over_the_nodes_each_with_its_order_of
 def test_every_port_station_and_company_is_given_once(tmp_path: Path) -> None:
     plans = [write(tmp_path / name, "127.0.0.1:9092", nodes=4) for name in ("a", "b")]
     ports = [port for plan in plans for port in ports_of(plan)]
-    assert len(ports) == len(set(ports)) == 2 * (4 + 4 + 2)
+    assert len(ports) == len(set(ports)) == 2 * (1 + 4 + 2)
     made = load(Installation, plans[0].file)
     assert made.ingress.slots == 4
     assert len({line.station_id for line in made.line}) == len({line.company_code for line in made.line}) == 4
@@ -120,17 +123,17 @@ def test_other_lines_may_be_asked_for(tmp_path: Path) -> None:
         ("one", "cafis", "listen", [5, 6]), ("two", "cardnet", "dial", [1, 200]),
     ]  # fmt: skip
     assert plan.centre_ports == {"cafis": [], "cardnet": [made.line[1].port]}
-    assert plan.called_ports == {"cafis": [made.line[0].port], "cardnet": []}
+    assert plan.called == {"cafis": [[("127.0.0.1", made.line[0].port)]], "cardnet": []}
 
 
 def test_settled_it_has_the_development_ports_where_they_are_free(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("ops.ports._given", set())
-    monkeypatch.setattr("ops.ports.is_free", lambda port: port != 7_211)
+    monkeypatch.setattr("ops.ports.is_free", lambda port, _: port != 7_211)
     plan = write(tmp_path, "127.0.0.1:9092", settle=True)
     development = tomllib.loads(DEVELOPMENT.read_text("utf-8"))
-    assert plan.ingress_ports == [development["ingress"]["port"]]
+    assert plan.doors == [("127.0.0.1", development["ingress"]["port"])]
     assert [line.port for line in load(Installation, plan.file).line if line.port != 7_211][::2] == [7_210, 7_212]
     assert 7_211 not in ports_of(plan)
     assert plan.control_ports == {"cafis": 7_310, "cardnet": 7_320}
@@ -145,8 +148,18 @@ def test_a_port_is_given_out_once_though_nobody_listens_on_it() -> None:
     assert free_port(port) != port
 
 
+def test_where_a_machine_has_too_few_loopback_addresses_it_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert hosts_of(2) == ["127.0.0.1", "127.0.0.2"]
+    monkeypatch.setattr("ops.ports._host", lambda number: f"203.0.113.{number + 1}")
+    told = r"^no node can have the address 203\.0\.113\.1 \(Cannot assign requested address\): add it to the loopback "
+    with pytest.raises(
+        OSError, match=told + r"interface \(macOS: sudo ifconfig lo0 alias 203\.0\.113\.1\), or start fewer"
+    ):
+        hosts_of(1)
+
+
 def test_where_no_port_is_free_it_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ops.ports.is_free", lambda _: False)
+    monkeypatch.setattr("ops.ports.is_free", lambda *_: False)
     with pytest.raises(
         OSError, match=r"^no free port of 127\.0\.0\.1 between 20000 and 32000: end what listens there$"
     ):

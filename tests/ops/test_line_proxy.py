@@ -91,7 +91,7 @@ class Network:
             centre = await asyncio.get_running_loop().create_server(lambda name=name: self._called_at(name), HOST, 0)  # type: ignore[misc]
             self._servers.append(centre)
             port = centre.sockets[0].getsockname()[1]
-            self._ports[name] = await self.proxy.add(name, partner, 0, [port], gateway_calls=True)
+            self._ports[name] = await self.proxy.add(name, partner, 0, [(HOST, port)], gateway_calls=True)
         await self.proxy.listen(0)
 
     def _called_at(self, name: str) -> End:
@@ -179,7 +179,7 @@ def test_it_passes_bytes_both_ways_and_an_end_to_the_other_end() -> None:
 def test_where_nobody_awaits_the_call_the_caller_is_left() -> None:
     async def story() -> None:
         proxy = LineProxy()
-        port = await proxy.add("cafis-1", CAFIS, 0, [free_port()], gateway_calls=True)
+        port = await proxy.add("cafis-1", CAFIS, 0, [(HOST, free_port())], gateway_calls=True)
         _, caller = await asyncio.get_running_loop().create_connection(End, HOST, port)
         assert await caller.end() is None
         await proxy.stop()
@@ -204,9 +204,9 @@ def test_of_the_nodes_that_take_the_centres_call_it_keeps_the_one_that_speaks() 
                 owner.connection_lost(exc)
 
         servers = [await loop.create_server(lambda: frozen, HOST, 0), await loop.create_server(Owner, HOST, 0)]
-        ports = [server.sockets[0].getsockname()[1] for server in servers]
+        places = [server.sockets[0].getsockname() for server in servers]
         proxy = LineProxy()
-        port = await proxy.add("cafis-2", CAFIS, 0, [free_port(), *ports], gateway_calls=False)
+        port = await proxy.add("cafis-2", CAFIS, 0, [(HOST, free_port()), *places], gateway_calls=False)
         _, centre = await loop.create_connection(End, HOST, port)
         await centre.until(b"opening")
         assert await frozen.end() is None
@@ -227,7 +227,7 @@ def test_where_no_node_speaks_the_centre_is_left_and_calls_again() -> None:
         server = await asyncio.get_running_loop().create_server(lambda: frozen, HOST, 0)
         proxy = LineProxy()
         port = await proxy.add(
-            "cafis-2", CAFIS, 0, [server.sockets[0].getsockname()[1]], gateway_calls=False
+            "cafis-2", CAFIS, 0, [server.sockets[0].getsockname()], gateway_calls=False
         )  # fmt: skip
         _, centre = await asyncio.get_running_loop().create_connection(End, HOST, port)
         assert await centre.end() is None

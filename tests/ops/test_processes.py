@@ -263,9 +263,8 @@ def test_the_leash_alone_says_how_it_is_used(capsys: pytest.CaptureFixture[str])
 
 
 def test_a_service_is_started_as_its_module_with_its_metrics_port(log: Path) -> None:
-    made = service("router-0", "router", ["--node", "n"], log, 7_001, {"DENBUN_X": "1"})
-    assert made._command == [sys.executable, "-m", "router", "--node", "n", "--metrics-port", "7001"]
-    assert made._environment == {"DENBUN_X": "1"}
+    made = service("router-0", "router", ["--node", "n"], log, ("127.0.0.2", 7_001), "python9")
+    assert made._command == ["python9", "-P", "-m", "router", "--node", "n", "--metrics-port", "7001"]
 
 
 def test_a_service_is_ready_when_its_page_says_so() -> None:
@@ -275,10 +274,10 @@ def test_a_service_is_ready_when_its_page_says_so() -> None:
     port = free_port()
     server = TelemetryServer("127.0.0.1", port, CollectorRegistry(), health)
     try:
-        assert not is_ready(port)
+        assert not is_ready(("127.0.0.1", port))
         trouble.clear()
-        assert is_ready(port)
+        assert is_ready(("127.0.0.1", port))
     finally:
         server.close()
     with pytest.raises(OSError, match=re.compile("refused", re.IGNORECASE)):
-        is_ready(port)
+        is_ready(("127.0.0.1", port))

@@ -18,15 +18,23 @@ GO = 90.0
 PROCESSES = ["egress", "faults", "ingress", "router", "simulator", "simulator"]
 
 
+def module_of(process: psutil.Process) -> str:
+    command = process.cmdline()
+    return command[command.index("-m") + 1]
+
+
 class Up:
     """`denbun up` as a process of its own, running."""
 
-    def __init__(self, folder: Path, servers: str, prefix: str) -> None:
+    def __init__(self, folder: Path, servers: str, prefix: str, nodes: int = 1) -> None:
         self.folder = folder
         self._environment = {name: value for name, value in os.environ.items() if not name.startswith("DENBUN_")}
         self._environment |= {"DENBUN_KAFKA__TOPIC_PREFIX": prefix, "PYTHONUNBUFFERED": "1"}
         self.popen = subprocess.Popen(
-            [sys.executable, "-m", "ops", "up", "--bootstrap-servers", servers, "--folder", str(folder)],
+            [
+                sys.executable, "-m", "ops", "up", "--bootstrap-servers", servers, "--folder", str(folder),
+                "--nodes", str(nodes),
+            ],
             cwd=ROOT, env=self._environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
         )  # fmt: skip
         self.said = ""
@@ -37,11 +45,14 @@ class Up:
                 break
         else:
             raise AssertionError(self.said)
-        self.children = psutil.Process(self.popen.pid).children(recursive=True)
+        self.children = self.running()
+
+    def running(self) -> list[psutil.Process]:
+        return psutil.Process(self.popen.pid).children(recursive=True)
 
     def modules(self) -> list[str]:
         """What its children run."""
-        return sorted(each.cmdline()[2] for each in self.children)
+        return sorted(module_of(each) for each in self.children)
 
     def end(self) -> tuple[int, str]:
         """Wait for its end; gives the status and what was said since it ran."""
@@ -49,15 +60,18 @@ class Up:
         return self.popen.returncode, said
 
     def pay(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
+        return self.denbun("pay", "--config", str(self.folder / "denbun.toml"), *arguments)
+
+    def denbun(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
         return subprocess.run(
-            [sys.executable, "-m", "ops", "pay", "--config", str(self.folder / "denbun.toml"), *arguments],
+            [sys.executable, "-m", "ops", *arguments],
             cwd=ROOT, env=self._environment, capture_output=True, text=True, timeout=GO, check=False,
         )  # fmt: skip
 
 
 @pytest.fixture
-def up(tmp_path: Path, kafka_servers: str, topic_prefix: str) -> Iterator[Up]:
-    started = Up(tmp_path / "up", kafka_servers, topic_prefix)
+def up(tmp_path: Path, kafka_servers: str, topic_prefix: str, request: pytest.FixtureRequest) -> Iterator[Up]:
+    started = Up(tmp_path / "up", kafka_servers, topic_prefix, getattr(request, "param", 1))
     yield started
     started.popen.kill()
     started.popen.wait()
@@ -104,7 +118,7 @@ def test_a_payment_is_approved_and_its_story_told_and_sigterm_ends_all_in_order(
 
 
 def test_a_service_that_ends_by_itself_ends_all_and_is_named(up: Up) -> None:
-    (victim,) = (each for each in up.children if each.cmdline()[2] == "faults")
+    (victim,) = (each for each in up.children if module_of(each) == "faults")
     victim.send_signal(signal.SIGKILL)
     status, said = up.end()
     assert status == 1
@@ -117,3 +131,35 @@ def test_what_is_killed_without_a_word_leaves_nobody_behind(up: Up) -> None:
     up.end()
     _, alive = psutil.wait_procs(up.children, timeout=GO)
     assert still_there(alive) == []
+
+
+@pytest.mark.parametrize("up", [2], indirect=True)
+def test_two_nodes_are_rolled_by_the_command_and_what_it_cannot_do_is_said(up: Up) -> None:
+    folder = str(up.folder)
+    nothing = up.denbun("deploy", "roll", "--back", "--folder", folder)
+    assert (nothing.returncode, nothing.stdout) == (
+        1, "nothing was rolled since `denbun up` began, or it was rolled back: there is no way back\n",
+    )  # fmt: skip
+    rolled = up.denbun("deploy", "roll", "--folder", folder)
+    assert rolled.returncode == 0, rolled.stdout
+    order = re.findall(r"^(\S+): ended in", rolled.stdout, re.MULTILINE)
+    assert order == [f"{service}-{node}" for node in (0, 1) for service in ("router", "faults", "egress", "ingress")]
+    assert rolled.stdout.endswith("done: everything was replaced, and does its work\n")
+    services = [each for each in up.children if module_of_ended(each) is None]
+    assert len(services) == 8
+    assert len(up.running()) == len(up.children) == 10
+    paid = up.pay("--amount", "4200")
+    assert paid.returncode == 0, paid.stdout
+    elsewhere = up.denbun("deploy", "roll", "--folder", f"{folder}/elsewhere")
+    assert elsewhere.returncode == 1
+    assert elsewhere.stdout.replace("\n", " ").startswith(f"no `denbun up` runs in {folder}/elsewhere")
+    up.popen.send_signal(signal.SIGTERM)
+    assert up.end()[0] == 0
+
+
+def module_of_ended(process: psutil.Process) -> str | None:
+    """What it runs; None for one that has ended."""
+    try:
+        return module_of(process)
+    except (psutil.NoSuchProcess, psutil.ZombieProcess):
+        return None

@@ -142,6 +142,25 @@ def test_a_partition_is_taken_only_after_its_former_owner_was_told(broker: Broke
     assert order[-1] == "a takes"
 
 
+def test_who_joins_or_stays_is_a_member_by_the_time_others_are_told_and_who_leaves_is_none(
+    broker: Broker, join: Join
+) -> None:
+    broker.topic("t", 1)
+    group = broker.prefix + "g"
+    assert broker.log.members(group) == []
+    a = join("a")
+    until(a, ready=lambda: a.numbers() == {0})
+    assert broker.log.members(group) == ["a"]
+    told: list[list[str]] = []
+    a.when_revoked = lambda: told.append(broker.log.members(group))
+    b = join("b")
+    until(a, b, ready=lambda: ("assigned", []) in b.happened)
+    b.reader.close()
+    until(a, ready=lambda: len(a.happened) == 5)
+    assert told == [["a", "b"], ["a"]]
+    assert [what for what, _ in a.happened] == ["assigned", "revoked", "assigned", "revoked", "assigned"]
+
+
 def test_what_is_done_is_not_read_again_and_the_rest_is(broker: Broker, join: Join) -> None:
     place = TopicPartition(broker.topic("t"), 0)
     broker.put("t", b"0", b"1", b"2", b"3")

@@ -52,7 +52,7 @@ class CarryingCentre:
         self._thread.start()
         self._called = free_port()
         centre = Centre(CAFIS, Rules(), carries={CODE: Centre(CARDNET, Rules())})
-        self._server = CentreServer(centre, Addresses([(HOST, 0)], [(HOST, self._called)], (HOST, 0)))
+        self._server = CentreServer(centre, Addresses([(HOST, 0)], [[(HOST, self._called)]], (HOST, 0)))
         self._on_loop(self._server.start())
 
     def lines(self) -> list[dict[str, Any]]:

@@ -43,7 +43,7 @@ class Centres:
             self._on_loop(server.start())
 
     def _server(self, partner: str) -> CentreServer:
-        addresses = Addresses([(HOST, 0)], [(HOST, self._called[partner])], (HOST, 0))
+        addresses = Addresses([(HOST, 0)], [[(HOST, self._called[partner])]], (HOST, 0))
         return CentreServer(Centre(load_partner(partner), Rules()), addresses)
 
     def _on_loop(self, work: Coroutine[Any, Any, T]) -> T:

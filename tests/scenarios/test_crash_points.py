@@ -18,7 +18,6 @@ from ops.evidence import collect, drain
 from ops.installations import QUICK
 from ops.money import ClientRecord, report
 from ops.player import CARD, TERMINAL, Stranger, told_by, worded
-from ops.ports import HOST
 from ops.stage import Stage, playing
 from pipeline.crash import AT
 from schemas.crash_points import PLACES, Place, Point
@@ -100,7 +99,7 @@ class Shop:
         if promise.rule is not None:
             self.control.behave(**rule(SALE, **promise.rule), amount=amount)
         if promise.vanishes:
-            customer, door = self.customer, (HOST, self.stage.plan.ingress_ports[0])
+            customer, door = self.customer, self.stage.plan.doors[0]
             stranger = Stranger(door, customer, self.stage.plan.tokens[customer])
             stranger.ask(request)
             stranger.close()
@@ -151,10 +150,10 @@ def wait_for_lines(stage: Stage) -> None:
     """Until the router knows that all lines are open."""
     stage.wait_open(len(stage.installation.line))
     stage.services["router-0"].wait_ready()
-    port = stage.plan.metrics_ports["router-0"]
+    host, port = stage.plan.metrics["router-0"]
 
     def known() -> bool:
-        with urllib.request.urlopen(f"http://{HOST}:{port}/metrics", timeout=5) as page:
+        with urllib.request.urlopen(f"http://{host}:{port}/metrics", timeout=5) as page:
             return re.findall(rb"^denbun_router_open_lines\{.*\} (.*)$", page.read(), re.MULTILINE) == [b"2.0", b"2.0"]
 
     wait_until(known, 30)

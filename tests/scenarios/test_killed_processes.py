@@ -1,6 +1,7 @@
 """Every service as a process on the real Kafka, ended by kill -9 in the middle of a payment: what becomes of it."""
 
 import asyncio
+import re
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -17,7 +18,7 @@ from ops.mixture import Mixture, teach
 from ops.money import ClientRecord, report
 from ops.player import CARD, TERMINAL, told_by, worded
 from ops.ports import HOST
-from ops.processes import Process
+from ops.processes import Process, service
 from ops.stage import Stage, playing
 from schemas.records import Kind
 from simulator.control import Control
@@ -171,7 +172,7 @@ def test_every_service_is_killed_under_load_and_the_money_is_right(shop: Shop) -
     for partner, customer in stage.plan.customers.items():
         with stage.control(partner) as control:
             teach(control)
-        door = (HOST, stage.plan.ingress_ports[0])
+        door = stage.plan.doors[0]
         mixtures.append(Mixture(door, customer, stage.plan.tokens[customer], count=150, at_once=8, seed=7))
     done = threading.Event()
     made = 0
@@ -203,6 +204,20 @@ def test_every_service_is_killed_under_load_and_the_money_is_right(shop: Shop) -
         process.wait_ready()
     broken = {finding.english: finding.offenders for finding in report(collect(stage, wrote)) if not finding.holds}
     assert broken == {}
+
+
+@pytest.mark.parametrize("name", ["router", "egress", "faults"])
+def test_a_second_one_of_the_same_node_is_refused_and_the_first_goes_on(shop: Shop, name: str) -> None:
+    stage = shop.stage
+    arguments = ["--config", str(stage.plan.file), "--node", "node0"]
+    second = service(f"second-{name}", name, arguments, stage.folder / "logs" / f"second-{name}.log", (HOST, 0))
+    second.start()
+    assert second.wait(60) == 1
+    told = rf"^{name}: node node0 runs already \(.*-node0 is a member of .*\): end that one"
+    assert re.search(told, second.log.read_text("utf-8"), re.MULTILINE)
+    stage.services[f"{name}-0"].wait_ready()
+    stage.wait_open(4)
+    assert shop.pays(f"after-second-{name}", 1_000).result(60) == "approved"
 
 
 def test_every_service_ends_in_order_when_it_is_asked_to(shop: Shop) -> None:

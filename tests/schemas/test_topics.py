@@ -73,7 +73,7 @@ def test_rows_are_unique_and_complete() -> None:
         assert re.fullmatch(NAME_PATTERN, topic.name)
         assert topic.writers
         assert topic.readers
-        assert topic.holds
+        assert topic.holds or topic.name == "schemas"  # which are no records
         assert topic.says
         assert topic.keep_ms is None or topic.keep_ms >= DAY_MS
         assert not topic.per_line or topic.spread is Spread.ONE

@@ -109,7 +109,7 @@ def serving(
     thread = threading.Thread(target=loop.run_forever, daemon=True)
     thread.start()
     centre = Centre(partner_named(partner), Rules(rules), carries=carries)
-    server = CentreServer(centre, Addresses([(HOST, 0)] * listen, dial, (HOST, 0)))
+    server = CentreServer(centre, Addresses([(HOST, 0)] * listen, [[each] for each in dial], (HOST, 0)))
     asyncio.run_coroutine_threadsafe(server.start(), loop).result(WAIT_S)
     served = Served(server, loop)
     try:

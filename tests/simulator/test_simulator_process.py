@@ -83,6 +83,24 @@ def test_it_calls_lines_where_it_is_told_to() -> None:
                 assert line.ask(Role.OPENING_REQUEST).role is Role.OPENING_ANSWER
 
 
+def test_it_calls_a_line_at_the_first_address_that_takes_the_call_and_at_no_other() -> None:
+    with socket.create_server((HOST, 0)) as first, socket.create_server((HOST, 0)) as second:
+        for each in (first, second):
+            each.settimeout(WAIT_S)
+        places = [each.getsockname()[1] for each in (first, second)]
+        with running("--partner", "cardnet", "--dial", f"{HOST}:1,{HOST}:{places[0]},{HOST}:{places[1]}"):
+            line = LineSocket(partner_named("cardnet"), first.accept()[0])
+            assert line.ask(Role.OPENING_REQUEST).role is Role.OPENING_ANSWER
+            second.setblocking(False)
+            with pytest.raises(BlockingIOError):
+                second.accept()
+            second.settimeout(WAIT_S)
+            first.close()
+            line.close()
+            with LineSocket(partner_named("cardnet"), second.accept()[0]) as other:
+                assert other.ask(Role.OPENING_REQUEST).role is Role.OPENING_ANSWER
+
+
 def test_it_behaves_as_its_file_of_rules_says_and_keeps_no_story_where_none_is_wanted(tmp_path: Path) -> None:
     rules = tmp_path / "rules.toml"
     rules.write_text('[[rule]]\nrole = "sale_request"\ndo = "turn_round"\ncode = "R02"\n')
