@@ -55,6 +55,7 @@ class LinePlan:
     partner: str
     mode: str  # dial, listen: as `schemas.installation.Line`
     routes: tuple[int, int] = (1, 200)
+    carries: Sequence[str] = ()  # partners whose telegrams it carries too
 
 
 LINES = (
@@ -198,6 +199,10 @@ def _line(
         "company_code": f"{100_001 + number}",
         "routes": list(line.routes),
         "nodes": list(nodes),
+        "carries": [
+            {"partner": partner, "code": f"{partner[:3].upper()}1", "company_code": f"{300_001 + number}"}
+            for partner in line.carries
+        ],
     }
 
 
