@@ -43,6 +43,10 @@ class Hears(Protocol):
 
     def disconnected(self, reason: str) -> None: ...
 
+    def called_again(self) -> None:
+        """Another call was refused, because the line has its connection: if that still lives."""
+        ...
+
 
 class Connection(asyncio.Protocol):
     """One TCP connection."""
@@ -192,6 +196,7 @@ class Connector:
         if first is not None:
             if self._line.second_call == "refuse":
                 self._refuse("second", "a second connection was refused", connection.address)
+                self.ears.called_again()
                 return False
             self._replace(first, connection.address)
         self.connection = connection

@@ -404,6 +404,11 @@ class LineCore:
         self._acts += self.station.disconnected(now_ms, reason)
         return self._pump(now_ms)
 
+    def called_again(self, now_ms: int) -> list[Act]:
+        """The partner calls while there is a connection to it."""
+        self._acts += self.station.called_again(now_ms)
+        return self._flush()
+
     def writable(self, writable: bool, now_ms: int) -> list[Act]:
         """Whether the partner takes what is transmitted."""
         self._writable = writable

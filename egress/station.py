@@ -236,6 +236,12 @@ class Station:
         self._awaited = self._connected_ms = None
         return self._befalls(Event.BROKEN, now_ms, reason)
 
+    def called_again(self, now_ms: int) -> list[Act]:
+        """The partner calls, though there is a connection: whether that still leads to it is asked at once."""
+        if self.carries and self._awaited is None:
+            return [self._ask(Role.KEEPALIVE_REQUEST, self._times.probe_timeout_ms, now_ms)]
+        return []
+
     def silent(self, now_ms: int) -> list[Act]:
         """A request was not answered in time."""
         return self._befalls(Event.TRIPPED, now_ms, str(self.breaker)) if self.breaker.silent(now_ms) else []

@@ -305,3 +305,7 @@ class Tenure:
     def disconnected(self, reason: str) -> None:
         if not self._ended:
             self._perform(self._core.disconnected(self._now(), reason))
+
+    def called_again(self) -> None:
+        if not self._ended:
+            self._perform(self._core.called_again(self._now()))

@@ -182,8 +182,9 @@ class Line(Section):
     """A contracted line 回線: it dials the partner or waits for the partner's call.
 
     `second_call`: while a line that listens has a connection, another call is refused, for nobody can tell whether the
-    first one is dead before its keep-alive is not answered; or, where the caller is known by `peers` or `tls`, it takes
-    the first one's place. What is on the line then is in doubt, and two who call the same line push one another out.
+    first one is dead before a keep-alive is not answered, which is asked at once; or, where the caller is known by
+    `peers` or `tls`, it takes the first one's place. What is on the line then is in doubt, and two who call the same
+    line push one another out.
 
     `nodes`: who owns the line, the first of those that run; it goes back to an earlier one that returns.
 

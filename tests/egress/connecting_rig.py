@@ -52,6 +52,9 @@ class Ears:
     def disconnected(self, reason: str) -> None:
         self.heard.append(f"disconnected: {reason}")
 
+    def called_again(self) -> None:
+        self.heard.append("called again")
+
 
 class Rig:
     """One connector and its surroundings."""

@@ -120,7 +120,7 @@ async def test_a_second_call_is_refused_and_counted_while_the_first_lives() -> N
         assert await (await rig.call()).ended() == b""
         assert rig.refused("second") == 1
         first.send("0500")
-        await rig.hears("connected", "received 0500")
+        await rig.hears("connected", "called again", "received 0500")
 
 
 REPLACED = ("connected", "disconnected: the partner called a second time", "connected")

@@ -299,6 +299,15 @@ SCENARIOS = {
         32000 due              -> line failed, hang keep-alive not answered
         32001 broken           -> line failed
     """,
+    "a second call: whether the first connection lives is asked at once, and once": """
+            0 called_again     -> transmit keepalive_request
+           10 called_again     ->
+           20 alive            ->
+           30 called_again     -> transmit keepalive_request
+         2030 due              -> line failed, hang keep-alive not answered
+         2031 broken           -> line failed
+         2032 called_again     ->
+    """,
     "the line's state is told again, for a former owner may have told another since": """
          4998 due              ->
          5001 due              -> line open
@@ -545,6 +554,9 @@ class Rig:
 
     def do_closed(self, now: int) -> list[Act]:
         return self.station_answer(Role.CLOSING_ANSWER, Role.CLOSING_REQUEST, now, "000")
+
+    def do_called_again(self, now: int) -> list[Act]:
+        return self.core.called_again(now + MIDNIGHT)
 
     def do_keepalive(self, now: int) -> list[Act]:
         sample = self.partner.telegrams[Role.KEEPALIVE_REQUEST].sample()

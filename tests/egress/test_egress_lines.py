@@ -53,7 +53,7 @@ async def test_a_second_connection_is_refused_and_the_first_is_not_touched(
         await rig.line_is("open")
         second = await rig.partner.call(port)
         assert await second.rest() == []
-        await first.nothing_came()
+        first.answer(await first.receive_role(Role.KEEPALIVE_REQUEST))
         assert rig.said("lines")[-1] == "open"
         (warning,) = [each for each in caplog.records if each.levelno == logging.WARNING]
         assert warning.getMessage() == "a second connection was refused"
