@@ -67,6 +67,12 @@ def test_the_records_of_all_topics_stand_in_the_order_of_time() -> None:
     ]
 
 
+def test_what_tells_how_records_are_read_is_no_record() -> None:
+    schema = Message("demo-schemas", 0, 0, b"0123456789abcdef", b"{}", (), 15)
+    topics = {"demo-schemas": [schema], "demo-requests": [at(10, "demo-requests", accepted())]}
+    assert [line.topic for line in story(topics, "AP02:a")] == ["demo-requests"]
+
+
 def test_another_transaction_a_marker_and_a_gap_are_no_part_of_it() -> None:
     stray = StrayTelegram(line="cafis-1", role=None, description="?", received_ms=1)
     topics = {
