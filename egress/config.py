@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from egress.tls import context_of
 from pipeline.config import ConfigError
-from schemas.installation import Egress, Installation, Line
-from schemas.telegrams import EncodeError, LayoutError, PartnerSpec, Role, load_partner
+from schemas.installation import Carried, Egress, Installation, Line
+from schemas.telegrams import FAMILY_OF, EncodeError, Family, LayoutError, PartnerSpec, Role, load_partner
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +32,8 @@ class Settings:
                 raise ConfigError(f"partner {partner.name}: {error}") from error
         for line in lines:
             _check(line, partners[line.partner])
+            for carried in line.carries:
+                _check_carried(line, carried, partners[line.partner], partners[carried.partner])
         return cls(lines, partners, installation.egress)
 
 
@@ -47,3 +49,38 @@ def _check(line: Line, partner: PartnerSpec) -> None:
         partner.encode(Role.OPENING_REQUEST, values)
     except EncodeError as error:
         raise ConfigError(f"line {line.name}: {error}: correct it to what is contracted") from error
+
+
+def _check_carried(line: Line, carried: Carried, owner: PartnerSpec, partner: PartnerSpec) -> None:
+    """Whether the line's own partner has envelopes, and what is to go into them fits there with the line's numbers."""
+    place = f"line {line.name}: carries {carried.partner}"
+    envelope = owner.telegrams.get(Role.ENVELOPE_REQUEST)
+    if envelope is None:
+        raise ConfigError(
+            f"{place}: {owner.name} has no telegram to carry another partner's in: add envelope_request.toml and "
+            "envelope_report.toml to its layouts, or remove it from carries"
+        )
+    for role in (Role.ENVELOPE_REQUEST, Role.ENVELOPE_REPORT):
+        room = owner.telegrams[role].field("carried_telegram").length
+        for telegram in partner.telegrams.values():
+            if FAMILY_OF.get(telegram.role, Family.STATION) is not Family.STATION and telegram.size > room:
+                raise ConfigError(
+                    f"{place}: its {telegram.role.value} can take {telegram.size} bytes, {owner.name}'s {role.value} "
+                    f"has room for {room}: correct the length of carried_telegram to what is contracted"
+                )
+    for what, (first, last), ours in (
+        ("trace numbers", partner.trace_range, owner.trace_range),
+        ("routes", partner.route_range, line.routes),
+    ):
+        if not first <= ours[0] <= ours[1] <= last:
+            raise ConfigError(
+                f"{place}: the line has {what} {ours[0]} to {ours[1]}, {partner.name} {first} to {last}: "
+                "choose within them"
+            )
+    try:
+        owner.encode(Role.ENVELOPE_REQUEST, envelope.sample() | {"carried_code": carried.code})
+        partner.encode(
+            Role.SALE_REQUEST, partner.telegrams[Role.SALE_REQUEST].sample() | {"company_code": carried.company_code}
+        )
+    except EncodeError as error:
+        raise ConfigError(f"{place}: {error}: correct it to what is contracted") from error

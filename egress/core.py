@@ -11,10 +11,10 @@ the line is still ours. A transaction's request, and each attempt of its cancel,
 """
 
 from collections import deque
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from egress.acts import Act, Store, Tell, Transmit
-from egress.flights import Flights
 from egress.holds import IN_DOUBT, OPERATOR, asking_about, held, held_by_order
 from egress.jobs import (
     CANCELS,
@@ -36,15 +36,11 @@ from egress.jobs import (
 from egress.known import Known
 from egress.numbers import Numbers, business_date
 from egress.offsets import Offsets
+from egress.parties import Parties, Unreadable
 from egress.preparing import Preparing
 from egress.routes import Routes
 from egress.station import ANSWERS, ASKED, Load, Station
-from egress.telegrams import (
-    OpenCard,
-    Telegrams,
-    cancel_reported,
-    reported,
-)
+from egress.telegrams import OpenCard, cancel_reported, reported
 from pipeline.timers import Timers
 from schemas.installation import Egress, Line
 from schemas.records import (
@@ -61,7 +57,7 @@ from schemas.records import (
     TelegramWithheld,
 )
 from schemas.refusals import Refusal
-from schemas.telegrams import DecodeError, Message, PartnerSpec, Role
+from schemas.telegrams import Message, PartnerSpec, Role
 
 
 @dataclass(slots=True)
@@ -73,6 +69,7 @@ class LineCore:
     times: Egress
     node: str
     open_card: OpenCard
+    partners: Mapping[str, PartnerSpec] = field(default_factory=dict)  # those whose telegrams it carries, at least
     station: Station = field(init=False)
     routes: Routes = field(init=False)
     _preparing: Preparing = field(init=False)
@@ -81,7 +78,7 @@ class LineCore:
     _jobs: dict[int, Job] = field(default_factory=dict)
     _requests: deque[Job] = field(default_factory=deque)  # waiting
     _cancels: deque[Job] = field(default_factory=deque)  # waiting, before them
-    _flights: Flights = field(init=False)
+    _parties: Parties = field(init=False)
     _known: Known = field(default_factory=Known)
     _in_flight: int = 0
     _writable: bool = True
@@ -93,12 +90,12 @@ class LineCore:
     _acts: list[Act] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        telegrams = Telegrams(self.line, self.partner)
+        self._parties = Parties(self.line, self.partner, self.partners)
+        telegrams = self._parties.own.telegrams
         self.station = Station(self.line, self.partner, telegrams, self.times, self.node, lambda: self.load)
         self.routes = Routes(*self.line.routes)
         self._offsets = Offsets(0)
-        self._flights = Flights(self.partner)
-        self._preparing = Preparing(self.partner, telegrams, self.routes, self._known, self.open_card)
+        self._preparing = Preparing(self._parties, self.routes, self._known, self.open_card)
 
     # --- what is seen from outside
 
@@ -183,6 +180,7 @@ class LineCore:
             send_by_ms=0,
             order=None,
             numbers=numbers,
+            partner=record.partner if isinstance(record, TelegramSent) else None,
         )
         self._jobs[job.offset] = job
         self._offsets.open(job.offset)
@@ -191,11 +189,8 @@ class LineCore:
             job.reason = kind(record.reason)
             self._unsent(job, now_ms)
             return
-        job.error_match = self.partner.error_key({
-            "company_code": self.line.company_code, "business_date": record.business_date,
-            "trace_number": record.trace_number, "route_number": record.route_number,
-        })  # fmt: skip
-        self._flights.add(job)
+        assert numbers is not None
+        self._parties.inherit(job, numbers)
         self._in_doubt(job, Doubt.LINE_BROKE, now_ms, holds=holds)
 
     # --- orders
@@ -306,7 +301,7 @@ class LineCore:
             if job.holds is not None and job.holds.route_number not in self._told_holds:
                 self._tell_hold(job, job.holds, now_ms, job.offset)
             self._in_flight += 1
-            self._flights.add(job)
+            self._parties.add(job)
             self._timers.set(str(offset), now_ms + job.report_timeout_ms)
             self._acts.append(Transmit(job.data))
             job.data = b""
@@ -351,31 +346,32 @@ class LineCore:
         """A telegram from the partner, without its framing."""
         self.station.heard(now_ms)
         try:
-            message = self.partner.decode(payload)
-        except DecodeError as error:
-            return self.stray(None, f"{error} ({len(payload)} bytes)", now_ms)
+            party, message = self._parties.read(payload)
+        except Unreadable as error:
+            return self.stray(str(error), now_ms)
+        spec = party.spec
         if message.role in ASKED:
             self._acts += self.station.asked(message, now_ms)
             return self._flush()
         if message.role in ANSWERS:
             acts = self.station.answered(message, now_ms)
             if acts is None:
-                return self.stray(message, "answers nothing that was asked", now_ms)
+                return self.stray("answers nothing that was asked", now_ms, spec, message)
             self._acts += acts
             return self._pump(now_ms)
-        job = self._flights.answered(message)
+        job = self._parties.answered(party, message)
         if job is None:
-            return self.stray(message, "answers nothing that awaits an answer", now_ms)
-        self._outcome(job, message, now_ms)
+            return self.stray("answers nothing that awaits an answer", now_ms, spec, message)
+        self._outcome(job, spec, message, now_ms)
         return self._pump(now_ms)
 
-    def _outcome(self, job: Job, message: Message, now_ms: int) -> None:
+    def _outcome(self, job: Job, spec: PartnerSpec, message: Message, now_ms: int) -> None:
         late = job.stage is Stage.LATE
         if not late:
             self._in_flight -= 1
         offset = None if late else job.offset  # of a late one the outcome is told already
         self._timers.set(str(job.offset), None)
-        self._flights.remove(job)
+        self._parties.remove(job)
         job.stage = Stage.DONE
         if late:
             self._jobs.pop(job.offset, None)
@@ -385,16 +381,18 @@ class LineCore:
         line, command = self.line.name, job.command
         self._acts += self.station.reported(now_ms, in_error=message.role is Role.ERROR_REPORT)
         if command is None:
-            report = reported(self.partner, job.transaction_id, line, job.numbers, message, late, now_ms)
+            report = reported(spec, job.transaction_id, line, job.numbers, message, late, now_ms)
             self._tell("reports", job.key, report, offset)
             return
-        answer = cancel_reported(self.partner, job.transaction_id, line, job.attempt, command, message, now_ms)
+        answer = cancel_reported(spec, job.transaction_id, line, job.attempt, command, message, now_ms)
         self._tell("cancel-reports", job.key, answer, offset)
 
-    def stray(self, message: Message | None, why: str, now_ms: int) -> list[Act]:
+    def stray(
+        self, why: str, now_ms: int, spec: PartnerSpec | None = None, message: Message | None = None
+    ) -> list[Act]:  # fmt: skip
         """Something from the partner that is for nobody: kept for people, masked."""
         role = None if message is None else message.role.value
-        told = why if message is None else f"{why}\n{self.partner.describe(message)}"
+        told = why if spec is None or message is None else f"{why}\n{spec.describe(message)}"
         record = StrayTelegram(line=self.line.name, role=role, description=told, received_ms=now_ms)
         self._acts.append(Tell("strays", self.line.name.encode(), record))
         return self._flush()
@@ -430,7 +428,7 @@ class LineCore:
             elif job.stage is Stage.SENT:
                 self._silent(job, Doubt.SILENCE, now_ms)
             elif job.stage is Stage.LATE:
-                self._flights.remove(job)
+                self._parties.remove(job)
                 del self._jobs[job.offset]
         self._known.forget_before(now_ms - self.times.look_back_ms)
         self._acts += self.station.due(now_ms)

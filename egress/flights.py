@@ -1,11 +1,21 @@
 """Finds the telegram that a report answers, by the fields the partner's layouts match by. Pure."""
 
 from egress.jobs import Job
-from schemas.telegrams import REPORT_OF, Message, PartnerSpec, Role, Value
+from schemas.telegrams import (
+    FAULT_COMMANDS,
+    ORDINARY_REQUESTS,
+    REPORT_OF,
+    Message,
+    PartnerSpec,
+    Role,
+    Value,
+)
+
+_REPORTS = {*(REPORT_OF[role] for role in (*ORDINARY_REQUESTS, *FAULT_COMMANDS)), Role.ERROR_REPORT}
 
 
 class Flights:
-    """The telegrams of a line that a report may still answer, in time or late."""
+    """The telegrams of a line, all of one partner's, that a report may still answer, in time or late."""
 
     def __init__(self, partner: PartnerSpec) -> None:
         self._partner = partner
@@ -28,6 +38,8 @@ class Flights:
     def answered(self, message: Message) -> Job | None:
         """What this report answers: every match field is equal, and so is the amount, where the report has one."""
         values = message.values
+        if message.role not in _REPORTS:
+            return None  # our own, sent back, answers nothing although it has everything a match needs
         if message.role is Role.ERROR_REPORT:
             return self._by_error_match.get(self._partner.match_key(message.role, values))
         job = self._by_match.get(self._partner.match_key(message.role, values))

@@ -54,6 +54,7 @@ class Job:
     role: Role
     send_by_ms: int
     order: Order | None  # until it has been put into a telegram
+    partner: str | None = None  # whose telegram it is; None: that of the line's own partner
     report_timeout_ms: int = 0
     amount: int | None = None  # what a report must repeat
     stage: Stage = Stage.WAITING
@@ -62,6 +63,7 @@ class Job:
     connection: int = 0  # the line's when `sent` was told of it: it goes out over that one, or never
     match: tuple[Value, ...] | None = None
     error_match: tuple[Value, ...] = ()
+    envelope_match: tuple[Value, ...] | None = None  # what an error report about its envelope would have; see `parties`
     reason: Reason | None = None
     holds: Numbers | None = None  # whose route is held for it; told when it is known that the line is ours
 
@@ -99,6 +101,7 @@ def job_of(offset: int, key: bytes, order: Order, attempt: int) -> Job:
         role=ROLE_OF_COMMAND[order.command] if isinstance(order, SendCancel) else ROLE_OF_KIND[order.kind],
         send_by_ms=order.send_by_ms,
         order=order,
+        partner=order.partner,
         report_timeout_ms=order.report_timeout_ms,
         amount=order.original.amount if isinstance(order, SendCancel) else order.amount,
     )
@@ -137,6 +140,7 @@ def sent(job: Job, node: str, now_ms: int) -> TelegramSent:
         sent_ms=now_ms,
         report_by_ms=now_ms + job.report_timeout_ms,
         node=node,
+        partner=job.partner,
     )
 
 

@@ -5,11 +5,12 @@ from typing import assert_never
 from egress.jobs import CANCELS, Job, Reason
 from egress.known import Known
 from egress.numbers import Numbers, TraceNumbers, business_date
+from egress.parties import Parties, Party
 from egress.routes import Routes
-from egress.telegrams import CardDataUnreadable, OpenCard, Telegrams
+from egress.telegrams import CardDataUnreadable, OpenCard
 from schemas.records import NotCancelled, SendCancel, SendRequest
 from schemas.refusals import Refusal
-from schemas.telegrams import EncodeError, PartnerSpec, Value
+from schemas.telegrams import EncodeError, Value
 
 _CLOCKS_MS = 10_000  # more than the clocks of two nodes differ
 
@@ -17,15 +18,12 @@ _CLOCKS_MS = 10_000  # more than the clocks of two nodes differ
 class Preparing:
     """One line's. `prepare` gives None when the job has everything, or why it never will."""
 
-    def __init__(
-        self, partner: PartnerSpec, telegrams: Telegrams, routes: Routes, known: Known, open_card: OpenCard
-    ) -> None:
-        self._partner = partner
-        self._telegrams = telegrams
+    def __init__(self, parties: Parties, routes: Routes, known: Known, open_card: OpenCard) -> None:
+        self._parties = parties
         self._routes = routes
         self._known = known
         self._open_card = open_card
-        self.trace_numbers = TraceNumbers(*partner.trace_range)
+        self.trace_numbers = TraceNumbers(*parties.own.spec.trace_range)
 
     def finds_route(self, job: Job) -> bool:
         """Whether it need not wait for a route.
@@ -40,17 +38,22 @@ class Preparing:
 
     def prepare(self, job: Job, oldest_open: int, now_ms: int) -> Reason | None:
         """Give the job its numbers and bytes. On a reason, the route in its numbers is still to be given back."""
+        party = self._parties.of(job)  # the line may carry it no more: its configuration is another one by now
         match job.order:
             case SendRequest() as order:
-                return self._request(job, order, oldest_open, now_ms)
+                if party is None:
+                    return Refusal.DOES_NOT_FIT_TELEGRAM
+                return self._request(job, order, party, oldest_open, now_ms)
             case SendCancel() as order:
-                return self._cancel(job, order, oldest_open, now_ms)
+                if party is None:
+                    return NotCancelled.DOES_NOT_FIT_TELEGRAM
+                return self._cancel(job, order, party, oldest_open, now_ms)
             case None:
                 raise AssertionError(job)
             case _:
                 assert_never(job.order)
 
-    def _request(self, job: Job, order: SendRequest, oldest_open: int, now_ms: int) -> Reason | None:
+    def _request(self, job: Job, order: SendRequest, party: Party, oldest_open: int, now_ms: int) -> Reason | None:
         route = self._routes.take(job.transaction_id)
         assert route is not None
         if not self._number(job, route, oldest_open, now_ms):
@@ -60,11 +63,11 @@ class Preparing:
         except CardDataUnreadable:
             return Refusal.CARD_DATA_UNREADABLE
         assert job.numbers is not None
-        if not self._encode(job, self._telegrams.request(order, card, job.numbers, now_ms)):
+        if not self._encode(job, party.telegrams.request(order, card, job.numbers, now_ms), now_ms):
             return Refusal.DOES_NOT_FIT_TELEGRAM
         return None
 
-    def _cancel(self, job: Job, order: SendCancel, oldest_open: int, now_ms: int) -> Reason | None:
+    def _cancel(self, job: Job, order: SendCancel, party: Party, oldest_open: int, now_ms: int) -> Reason | None:
         first = self.original(order)
         if isinstance(first, NotCancelled):
             return first
@@ -79,7 +82,8 @@ class Preparing:
         if not self._number(job, route, oldest_open, now_ms):
             return NotCancelled.TRACE_NUMBERS_EXHAUSTED
         assert job.numbers is not None
-        if not self._encode(job, self._telegrams.command(order, order.original, first, job.numbers, now_ms)):
+        values = party.telegrams.command(order, order.original, first, job.numbers, now_ms)
+        if not self._encode(job, values, now_ms):
             return NotCancelled.DOES_NOT_FIT_TELEGRAM
         return None
 
@@ -106,11 +110,9 @@ class Preparing:
         job.numbers = Numbers(trace_number, route, day)
         return True
 
-    def _encode(self, job: Job, values: dict[str, Value]) -> bool:
+    def _encode(self, job: Job, values: dict[str, Value], now_ms: int) -> bool:
         try:
-            job.data = self._partner.framing.wrap(self._partner.encode(job.role, values))
+            self._parties.make(job, values, now_ms)
         except (EncodeError, ValueError):
             return False
-        job.match = self._partner.match_key(job.role, values)
-        job.error_match = self._partner.error_key(values)
         return True

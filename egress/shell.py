@@ -63,7 +63,7 @@ class LineOwner:
     ) -> None:
         self._around = around
         self._line = line
-        self._partner = settings.partners[line.partner]
+        self._partners = settings.partners
         self._places = Places.of(around.topics, line.name)
         self._member = member
         self._orders = orders
@@ -118,7 +118,7 @@ class LineOwner:
         found, taken = take_over(
             around.log, self._writer, self._places, around.times, around.node, around.now_ms()
         )  # fmt: skip
-        self._tenure = Tenure(around, self._line, self._partner, self._places, taken)
+        self._tenure = Tenure(around, self._line, self._partners, self._places, taken)
         self._tenure.position = found.position
         self._on_loop(self._tenure.start(found, self._orders))
         seconds = time.monotonic() - began

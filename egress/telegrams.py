@@ -4,7 +4,6 @@ from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from egress.numbers import Numbers, business_date, sent_time
-from schemas.installation import Line
 from schemas.records import CancelReported, Command, Kind, Original, Outcome, ReportReceived, SendCancel, SendRequest
 from schemas.telegrams import Message, PartnerSpec, Role, Value
 
@@ -43,11 +42,11 @@ class CardDataUnreadable(Exception):  # noqa: N818  it tells what happened
 
 
 class Telegrams:
-    """Makes the telegrams of one line."""
+    """Makes the telegrams of one partner for one line."""
 
-    def __init__(self, line: Line, partner: PartnerSpec) -> None:
-        self._company_code = line.company_code
-        self._station_id = line.station_id
+    def __init__(self, company_code: str, station_id: str, partner: PartnerSpec) -> None:
+        self._company_code = company_code
+        self._station_id = station_id
         self._partner = partner
         self._names = {role: telegram.names for role, telegram in partner.telegrams.items()}
 
@@ -91,6 +90,11 @@ class Telegrams:
         if role in (Role.OPENING_ANSWER, Role.CLOSING_ANSWER):
             values["result_code"] = self._partner.result_code_for(Outcome.APPROVED)
         return self._fitting(role, values, Numbers(trace_number, 0, business_date(now_ms)), now_ms)
+
+    def envelope(self, code: str, telegram: bytes, numbers: Numbers, now_ms: int) -> dict[str, Value]:
+        """The values of an envelope around a telegram of another partner, the one of this code."""
+        values: dict[str, Value | None] = {"carried_code": code, "carried_telegram": telegram.hex()}
+        return self._fitting(Role.ENVELOPE_REQUEST, values, numbers, now_ms)
 
     def _fitting(
         self, role: Role, values: Mapping[str, Value | None], numbers: Numbers, now_ms: int

@@ -57,12 +57,15 @@ class LineLost(LogError):  # noqa: N818  it tells what happened
 class Tenure:
     """Owns the line from `start` until `finish`. Lives on the event loop; is `connection.Hears`."""
 
-    def __init__(self, around: Surroundings, line: Line, partner: PartnerSpec, places: Places, taken: int) -> None:
+    def __init__(
+        self, around: Surroundings, line: Line, partners: Mapping[str, PartnerSpec], places: Places, taken: int
+    ) -> None:
+        partner = partners[line.partner]
         self._around = around
         self._line = line
         self._places = places
         self._counts = Counts(around.metrics, line.name)
-        self._core = LineCore(line, partner, around.times, around.node, around.open_card)
+        self._core = LineCore(line, partner, around.times, around.node, around.open_card, partners)
         self._framing = partner.framing
         self._connector = self._new_connector()
         self._seeking: asyncio.Task[None] | None = None
@@ -293,7 +296,7 @@ class Tenure:
 
     def unreadable(self, problem: str) -> None:
         if not self._ended:
-            self._perform(self._core.stray(None, problem, self._now()))
+            self._perform(self._core.stray(problem, self._now()))
 
     def writable(self, writable: bool) -> None:
         if not self._ended:

@@ -247,6 +247,7 @@ def _command(state: CancelState, command: Command, policy: CancelPolicy) -> Send
         original=state.original,
         send_by_ms=state.changed_ms + policy.send_window_ms,
         report_timeout_ms=policy.report_timeout_ms,
+        partner=state.partner,
     )
 
 

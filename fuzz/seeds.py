@@ -97,9 +97,10 @@ GATEWAY_FRAMES = [sample(each) for each in get_args(AnyGatewayFrame)]
 
 def _streams(partner: PartnerSpec) -> Iterator[bytes]:
     yield b"\3" + b"".join(
-        partner.framing.wrap(partner.encode(role, partner.telegrams[role].sample(optional=False))) for role in Role
+        partner.framing.wrap(partner.encode(role, telegram.sample(optional=False)))
+        for role, telegram in partner.telegrams.items()
     )
-    for role in Role:
+    for role in partner.telegrams:
         yield b"\0" + partner.framing.wrap(partner.encode(role, partner.telegrams[role].sample()))
 
 

@@ -3,6 +3,7 @@
 import time
 import urllib.request
 from collections.abc import Sequence
+from typing import Any
 
 from ops.money import ClientRecord, Evidence
 from ops.player import CARD, SECURITY_CODE
@@ -44,10 +45,14 @@ def collect(stage: Stage, clients: Sequence[ClientRecord]) -> Evidence:
     lines = [line.name for line in stage.installation.line]
     names = {each.name: each.name.removeprefix(stage.plan.prefix) for each in stage.topics.creations(lines, 1, 1)}
     topics = {names[name]: messages for name, messages in read_topics(stage.installation.kafka, names).items()}
-    ledgers, violations = {}, {}
-    for partner in stage.centres:
-        with stage.control(partner) as control:
-            ledgers[partner], violations[partner] = control.ledger(), control.violations()
+    partners = [each.name for each in stage.installation.partner]
+    ledgers: dict[str, list[dict[str, Any]]] = {partner: [] for partner in partners}
+    violations: dict[str, list[dict[str, Any]]] = {partner: [] for partner in partners}
+    for partner in partners:
+        for keeper in stage.keepers(partner):  # what came directly, and what came in envelopes
+            with stage.control(partner, keeper) as control:
+                ledgers[partner] += control.ledger()
+                violations[partner] += control.violations()
     return Evidence(
         clients=clients,
         ledgers=ledgers,

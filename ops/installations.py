@@ -57,6 +57,7 @@ class LinePlan:
     routes: tuple[int, int] = (1, 200)
     second_call: str = "refuse"
     maintenance: Sequence[str] = ()
+    carries: Sequence[str] = ()  # partners whose telegrams it carries too
 
 
 LINES = (
@@ -202,6 +203,10 @@ def _line(
         "nodes": list(nodes),
         "maintenance": list(line.maintenance),
         **({"second_call": line.second_call, "peers": [HOST]} if line.second_call != "refuse" else {}),
+        "carries": [
+            {"partner": partner, "code": f"{partner[:3].upper()}1", "company_code": f"{300_001 + number}"}
+            for partner in line.carries
+        ],
     }
 
 

@@ -62,6 +62,8 @@ def facts(row: Row, now_ms: int) -> dict[str, object]:
     """A row for machines."""
     state = row.state
     told: dict[str, object] = {"line": row.line.name, "partner": row.line.partner, "mode": row.line.mode}
+    if row.line.carries:
+        told["carries"] = [each.partner for each in row.line.carries]
     if state is not None:
         told |= {
             "node": state.node, "stage": state.stage, "reason": state.reason, "since_ms": state.since_ms,

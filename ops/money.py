@@ -135,11 +135,14 @@ class _Facts:
             for line, each in self.sent
             if each.attempt == 0
         }
-        self.entries: list[tuple[str | None, Mapping[str, Any]]] = [
-            (by_number.get((row["station"], row["business_date"], row["trace_number"])), row)
-            for rows in evidence.ledgers.values()
-            for row in rows
-        ]
+        self.entries: list[tuple[str | None, Mapping[str, Any]]] = []
+        self.astray: list[str] = []  # what stands in another partner's books than its own
+        for booker, rows in evidence.ledgers.items():
+            for row in rows:
+                booked = by_number.get((row["station"], row["business_date"], row["trace_number"]))
+                self.entries.append((booked, row))
+                if (life := self.lives.get(booked or "")) and life[-1].partner not in (None, booker):
+                    self.astray.append(f"{booked} is for {life[-1].partner} and stands in the books of {booker}")
         self.booked = {transaction_id for transaction_id, _ in self.entries}
         self.told: dict[str, set[str | None]] = defaultdict(set)
         self.asked: dict[str, ClientRecord] = {}  # as it was approved; else as it was asked for first
@@ -344,6 +347,7 @@ def _sums(facts: _Facts) -> Finding:
         ours = told.get(transaction_id, attention.get(transaction_id, 0))
         if booked[transaction_id] != ours:
             finding.offenders.append(f"{transaction_id}: the books hold ¥{booked[transaction_id]:,}, told ¥{ours:,}")
+    finding.offenders += facts.astray
     if booked[None]:
         finding.offenders.append(f"the books hold ¥{booked[None]:,} that belong to no request")
     return finding

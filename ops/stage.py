@@ -36,7 +36,8 @@ class Stage:
         self.installation = load(Installation, plan.file)
         self.topics = Topics(plan.prefix)
         self.log: KafkaLog = kafka_log(self.installation.kafka)
-        self.centres = {partner: self._centre(partner, story=story) for partner in plan.control_ports}
+        owners = dict.fromkeys(line.partner for line in self.installation.line)
+        self.centres = {partner: self._centre(partner, story=story) for partner in owners}
         self.brokers = list(brokers)  # those that are this stage's own
         self.proxies = [self._proxy()] if plan.detours else []
         self.services: dict[str, Process] = {}
@@ -52,7 +53,10 @@ class Stage:
         listen = [part for port in plan.centre_ports[partner] for part in ("--listen", f"{HOST}:{port}")]
         dial = [part for line in plan.called[partner] for part in ("--dial", ",".join(map(format_address, line)))]
         control = ["--control", f"{HOST}:{plan.control_ports[partner]}"]
-        command = [sys.executable, "-m", "simulator", "--partner", partner, *listen, *dial, *control]
+        lines = [line for line in self.installation.line if line.partner == partner]
+        carried = dict.fromkeys(f"{each.code}={each.partner}" for line in lines for each in line.carries)
+        carries = [part for each in carried for part in ("--carries", each)]
+        command = [sys.executable, "-m", "simulator", "--partner", partner, *listen, *dial, *control, *carries]
         if not story:
             command.append("--no-story")
 
@@ -129,9 +133,20 @@ class Stage:
 
     # --- what its users need
 
-    def control(self, partner: str) -> Control:
-        """A connection to the commands of a centre. Raises `ControlError`."""
-        return Control(HOST, self.plan.control_ports[partner])
+    def keepers(self, partner: str) -> list[str]:
+        """Those whose centres have books of this partner: itself, and whose lines carry its telegrams."""
+        lines = self.installation.line
+        return [
+            name for name in self.centres if any(name == line.partner and partner in line.partners for line in lines)
+        ]
+
+    def control(self, partner: str, keeper: str | None = None) -> Control:
+        """A connection to the commands about a partner, of the centre of this keeper of its books or of the first.
+
+        Raises `ControlError`.
+        """
+        where = keeper or (partner if partner in self.centres else self.keepers(partner)[0])
+        return Control(HOST, self.plan.control_ports[where], partner=partner)
 
     def proxy(self) -> ProxyControl:
         """A connection to the commands of the proxy between lines and centres. Raises `OSError`."""

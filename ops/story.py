@@ -16,6 +16,7 @@ _LEFT_OUT = (
     _ABOUT, "transaction_key", "request_id", "session", "content_digest", "asker", "slot", "customer", "reference",
 )  # fmt: skip
 _FACTS_MAX = 9
+_NO_RECORDS = "schemas"  # what lies there tells how records are read
 
 
 class Line(NamedTuple):
@@ -29,7 +30,12 @@ class Line(NamedTuple):
 
 def story(topics: Mapping[str, Sequence[Message]], transaction_id: str) -> list[Line]:
     """The lines about a transaction, from topics as `ops.reading` gives them. Raises `RecordError`."""
-    lines = [line for topic, messages in topics.items() for line in _lines(topic, messages, transaction_id)]
+    lines = [
+        line
+        for topic, messages in topics.items()
+        if not topic.endswith(_NO_RECORDS)
+        for line in _lines(topic, messages, transaction_id)
+    ]
     return sorted(lines, key=lambda line: line.at_ms)
 
 

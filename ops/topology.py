@@ -55,6 +55,12 @@ class Contract:
     routes: int  # how many telegrams it carries at a time, and so how many requests wait for their reports
     port: int | None  # None: to be agreed upon
     ordered: bool = False  # not there yet: to be ordered
+    carries: tuple[str, ...] = ()  # other partners, to whom it leads too
+
+    @property
+    def partners(self) -> tuple[str, ...]:
+        """Those to whom it leads."""
+        return (self.partner, *self.carries)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,16 +115,25 @@ class Topology:
 
     @property
     def partners(self) -> tuple[str, ...]:
-        """Those that lines lead to."""
+        """Those whose lines they are."""
         return tuple(dict.fromkeys(line.contract.partner for line in self.lines))
+
+    @property
+    def reached(self) -> tuple[str, ...]:
+        """Those that lines lead to: whose they are, and whose telegrams they carry."""
+        return tuple(dict.fromkeys(partner for line in self.lines for partner in line.contract.partners))
 
     def lines_of(self, node: str) -> tuple[PlacedLine, ...]:
         """The lines that this node has."""
         return tuple(line for line in self.lines if line.owner == node)
 
     def lines_to(self, partner: str) -> tuple[PlacedLine, ...]:
-        """The lines that lead to this partner."""
+        """The lines of this partner."""
         return tuple(line for line in self.lines if line.contract.partner == partner)
+
+    def ways_to(self, partner: str) -> tuple[PlacedLine, ...]:
+        """The lines that lead to this partner: its own, and those that carry its telegrams."""
+        return tuple(line for line in self.lines if partner in line.contract.partners)
 
     def share(self, partitions: Sequence[int] | None) -> float:
         """The part of all payments that go through these partitions, as a fraction: keys are spread evenly."""
@@ -149,7 +164,14 @@ class Loss:
 def contracts_of(installation: Installation) -> list[Contract]:
     """The lines of an installation."""
     return [
-        Contract(line.name, line.partner, line.mode, routes=1 + line.routes[1] - line.routes[0], port=line.port)
+        Contract(
+            line.name,
+            line.partner,
+            line.mode,
+            routes=1 + line.routes[1] - line.routes[0],
+            port=line.port,
+            carries=line.partners[1:],
+        )
         for line in installation.line
     ]
 
@@ -275,8 +297,8 @@ def _of_line(line: PlacedLine, state: LineState | None) -> Iterable[Remark]:
 
 
 def _of_partners(lines: Sequence[PlacedLine]) -> Iterable[Remark]:
-    for partner in dict.fromkeys(line.contract.partner for line in lines):
-        owners = {line.owner for line in lines if line.contract.partner == partner} - {None}
+    for partner in dict.fromkeys(partner for line in lines for partner in line.contract.partners):
+        owners = {line.owner for line in lines if partner in line.contract.partners} - {None}
         if len(owners) == 1:
             (owner,) = owners
             yield Remark(
@@ -301,14 +323,14 @@ def _loss(of: Topology, lost: str) -> Loss:
         for partition in held
         if before.get(partition, name) not in (name, lost)
     ]
-    at_once = {partner: [line for line in of.lines_to(partner) if line.serves_without(lost)] for partner in of.partners}
+    at_once = {partner: [line for line in of.ways_to(partner) if line.serves_without(lost)] for partner in of.reached}
     return Loss(
         node=lost,
         lines={line.contract.name: _next(line, lost) for line in of.lines_of(lost)},
         router=then,
         faults=ranges((name for name in cancelling if name != lost), of.partitions),
         wandering=tuple(sorted(wandering)),
-        reach={partner: _reach(of.lines_to(partner), lost) for partner in of.partners},
+        reach={partner: _reach(of.ways_to(partner), lost) for partner in of.reached},
         routes={partner: sum(line.contract.routes for line in lines) for partner, lines in at_once.items()},
     )
 

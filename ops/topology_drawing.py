@@ -226,7 +226,7 @@ class _Drawing:
         dials = contract.mode == "dial"
         owner = self._left.get(line.owner or "")
         start = end - 44 if owner is None else owner + _COLUMN - 12
-        sheet.wire([(start, middle), (end, middle)], f"{contract.name} {contract.mode} {contract.partner}")
+        sheet.wire([(start, middle), (end, middle)], f"{contract.name} {contract.mode} {' + '.join(contract.partners)}")
         sheet.arrow(end if dials else start, middle, (1, 0) if dials else (-1, 0))
         for place, node in enumerate(line.order):
             if node != line.owner and node in self._left:

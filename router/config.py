@@ -1,6 +1,6 @@
 """What the router takes from the installation."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from schemas.installation import Installation
@@ -21,7 +21,7 @@ class Settings:
 
     partners_of: Mapping[str, Mapping[Kind, str]]  # customer → telegram → partner
     times: Mapping[str, PartnerTimes]  # by partner
-    partner_of_line: Mapping[str, str]
+    partners_of_line: Mapping[str, Sequence[str]]  # whose telegrams it takes, its own partner's or in envelopes
     report_grace_ms: int
     confirm_ms: int
     confirm_grace_ms: int
@@ -36,7 +36,7 @@ class Settings:
             times={
                 each.name: PartnerTimes(each.send_window_ms, each.report_timeout_ms) for each in installation.partner
             },
-            partner_of_line={each.name: each.partner for each in installation.line},
+            partners_of_line={each.name: each.partners for each in installation.line},
             report_grace_ms=router.report_grace_ms,
             confirm_ms=router.confirm_ms,
             confirm_grace_ms=router.confirm_grace_ms,

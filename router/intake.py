@@ -140,6 +140,7 @@ def _dispatch(record: RequestAccepted, state: TransactionState, settings: Settin
             original=state.original,
             send_by_ms=_send_by(record, settings, state.partner),
             report_timeout_ms=settings.times[state.partner].report_timeout_ms,
+            partner=state.partner,
         ),
     )
 

@@ -213,7 +213,7 @@ class LinesWatch:
     def __init__(self, log: Log, topics: Topics, settings: Settings, metrics: Metrics) -> None:
         self._log = log
         self._place = TopicPartition(topics("lines"), 0)
-        self._partner_of_line = settings.partner_of_line
+        self._partners_of_line = settings.partners_of_line
         self._metrics = metrics
         self._states: dict[str, LineState] = {}
         self._lines = Lines({}, frozenset())
@@ -259,14 +259,16 @@ class LinesWatch:
             state = wire.decode_as(LineState, message)
             self._states[state.line] = state
         if batch:
-            opened: dict[str, list[str]] = {partner: [] for partner in self._partner_of_line.values()}
+            takes = sorted(self._partners_of_line.items())
+            opened: dict[str, list[str]] = {partner: [] for _, partners in takes for partner in partners}
             wished: set[str] = set()
-            for line, partner in sorted(self._partner_of_line.items()):
+            for line, partners in takes:
                 known = self._states.get(line)
                 if known is not None and known.stage is LineStage.OPEN:
-                    opened[partner].append(line)
+                    for partner in partners:
+                        opened[partner].append(line)
                 if known is None or known.wish in (None, LineWish.OPEN) or known.wished_by == ITS_OWNERS_END:
-                    wished.add(partner)
+                    wished.update(partners)
             self._lines = Lines(opened, frozenset(opened.keys() - wished))
             for partner, lines in opened.items():
                 self._metrics.open_lines.labels(partner).set(len(lines))

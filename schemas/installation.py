@@ -170,6 +170,14 @@ class LineTls(Tls):
     )
 
 
+class Carried(Section):
+    """A partner whose telegrams travel on another partner's line, each in an envelope of that one's (MC 回線)."""
+
+    partner: Name
+    code: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9]{1,16}$")]  # by which the envelope tells whose it is
+    company_code: Annotated[str, StringConstraints(pattern=r"^[0-9]{1,11}$")]  # ours, as this partner knows us
+
+
 class Line(Section):
     """A contracted line 回線: it dials the partner or waits for the partner's call.
 
@@ -179,6 +187,9 @@ class Line(Section):
     line push one another out.
 
     `nodes`: who owns the line, the first of those that run; it goes back to an earlier one that returns.
+
+    `carries`: other partners whose telegrams it carries too. Opening, closing, keep-alive, framing, trace numbers and
+    routes are those of the line's own partner; time-outs, cancel policy and books are of the partner that is carried.
     """
 
     name: Name
@@ -195,6 +206,12 @@ class Line(Section):
     hours: tuple[str, ...] = ()  # 業務時間, as 'mon-fri 08:00-24:00'; none: always
     maintenance: tuple[str, ...] = ()  # 保守時間, as '2026-12-31T22:00/2027-01-01T06:00'
     nodes: tuple[NodeName, ...] = ()  # as `--node` names them, the preferred one first; none: by `--rank`
+    carries: tuple[Carried, ...] = ()
+
+    @property
+    def partners(self) -> tuple[str, ...]:
+        """Whose telegrams it takes: its own partner's, and those it carries."""
+        return (self.partner, *(each.partner for each in self.carries))
 
     @property
     def calendar(self) -> Calendar:
@@ -250,7 +267,7 @@ class Installation(Section):
     def _consistent(self) -> Self:
         faults = [*self._doubles(), *self._shared_stations(), *self._unknown_partners()]
         for partner in self.partner:
-            if not any(line.partner == partner.name for line in self.line):
+            if not any(partner.name in line.partners for line in self.line):
                 faults.append(f"partner {partner.name} has no line: add a [[line]] with partner = {partner.name!r}")
         faults += [*faults_of_lines(self), *contradictions(self)]
         if faults:
@@ -284,6 +301,10 @@ class Installation(Section):
         for line in self.line:
             if line.partner not in known:
                 yield f"line {line.name}: there is no partner {line.partner}: one of {', '.join(sorted(known))}"
+            for each in line.carries:
+                if each.partner not in known:
+                    told = f"there is no partner {each.partner} to carry: one of {', '.join(sorted(known))}"
+                    yield f"line {line.name}: {told}"
         for customer in self.customer:
             for kind, name in customer.partners.items():
                 if name not in known:

@@ -17,6 +17,7 @@ def faults_of_lines(installation: "Installation") -> Iterable[str]:
     for line in installation.line:
         yield from _when_it_dials(line) if line.mode == "dial" else _when_it_listens(line)
         yield from _of_its_nodes(line)
+        yield from _of_what_it_carries(line)
 
 
 def _when_it_listens(line: "Line") -> Iterable[str]:
@@ -43,6 +44,18 @@ def _of_its_nodes(line: "Line") -> Iterable[str]:
             yield f"line {line.name}: {node} stands {count} times in its nodes: keep one"
     if len(line.nodes) > NODES_MAX:
         yield f"line {line.name} has {len(line.nodes)} nodes: {NODES_MAX} can have an order, remove the last ones"
+
+
+def _of_what_it_carries(line: "Line") -> Iterable[str]:
+    if line.partner in (each.partner for each in line.carries):
+        yield f"line {line.name} is {line.partner}'s, whose telegrams need no envelope: remove it from its carries"
+    for what, names in (
+        ("partner", [each.partner for each in line.carries]),
+        ("code", [each.code for each in line.carries]),
+    ):
+        for name, count in Counter(names).items():
+            if count > 1:
+                yield f"line {line.name}: {what} {name} stands {count} times in its carries: keep one"
 
 
 def _loopback(host: str) -> bool:

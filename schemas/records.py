@@ -113,6 +113,7 @@ class SendRequest(Record, frozen=True, kw_only=True):
     original: Original | None
     send_by_ms: int
     report_timeout_ms: int
+    partner: str | None  # whose telegram it is; None: that of the line's own partner
 
 
 class Command(StrEnum):
@@ -133,6 +134,7 @@ class SendCancel(Record, frozen=True, kw_only=True):
     original: Original
     send_by_ms: int
     report_timeout_ms: int
+    partner: str | None  # as in `SendRequest`
 
 
 class ReleaseRoute(Record, frozen=True, kw_only=True):
@@ -156,6 +158,7 @@ class TelegramSent(Record, frozen=True, kw_only=True):
     sent_ms: int
     report_by_ms: int
     node: str
+    partner: str | None  # as in `SendRequest`
 
 
 class TelegramWithheld(Record, frozen=True, kw_only=True):

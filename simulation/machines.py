@@ -79,6 +79,9 @@ _LINES: Mapping[int, Sequence[tuple[str, str, str]]] = {
 }
 
 
+_CARRIES = {"partner": "cardnet", "code": "JCN1", "company_code": "200009"}
+
+
 @dataclass(frozen=True, slots=True)
 class Plant:
     """What an installation consists of, read once: per node, for what a line listens on is the node's own."""
@@ -106,8 +109,12 @@ def _trouble_codes() -> Mapping[str, frozenset[str]]:
 
 
 @cache
-def plant(lines: int, routes: int) -> Plant:
-    """The installation with so many lines a partner and so many routes a line."""
+def plant(lines: int, routes: int, *, carries: bool = False) -> Plant:
+    """The installation with so many lines a partner and so many routes a line.
+
+    `carries`: those of CAFIS carry CARDNET's telegrams too, or alone where it would have but one line.
+    """
+    wanted = [each for each in _LINES[lines] if not (carries and lines == 1 and each[1] == _CARRIES["partner"])]
     base = load(Installation, DEVELOPMENT).model_dump(mode="json")
     for section, values in _WAITS.items():
         base[section] |= values
@@ -122,8 +129,9 @@ def plant(lines: int, routes: int) -> Plant:
                 "name": name, "partner": partner, "mode": mode, "host": node if mode == "listen" else CENTRE,
                 "port": 7_210 + number, "station_id": f"DNB{number + 1:05}", "company_code": f"{100_001 + number}",
                 "routes": [1, routes], "peers": [CALLER] if mode == "listen" else [],
+                "carries": [_CARRIES] if carries and partner != _CARRIES["partner"] else [],
             }
-            for number, (name, partner, mode) in enumerate(_LINES[lines])
+            for number, (name, partner, mode) in enumerate(wanted)
         ]  # fmt: skip
         by_node[node] = Installation.model_validate(base)
     first = by_node[NODES[0]]

@@ -16,6 +16,7 @@ CUSTOMERS = {"AP02": "cafis", "AP22": "cardnet"}
 _NOON_MS = 1_788_231_600_000  # 2026-09-01 12:00 in Japan
 _MIDNIGHT_MS = _NOON_MS + 12 * 3_600_000
 _COMMANDS = [*CONFIRMS, *CANCELS]
+_CARRYING = 0.25  # of all runs
 
 
 class Manner(Enum):
@@ -102,6 +103,7 @@ class Plan:
     seed: int
     epoch_ms: int
     lines: int
+    carries: bool  # whether lines of one partner carry another's telegrams too
     routes: int
     safety_us: int  # how long faults may happen
     payments: Sequence[Payment]
@@ -138,6 +140,7 @@ def plan_of(seed: int, limits: Limits | None = None) -> Plan:
         seed=seed,
         epoch_ms=_NOON_MS if chance.random() < 0.9 else _MIDNIGHT_MS - chance.randint(500, 8_000),
         lines=chance.choice((1, 2)),
+        carries=random.Random(f"carries {seed}").random() < _CARRYING,  # noqa: S311  of its own: the rest stays as it was
         routes=chance.choice((2, 3, 5, 20)),
         safety_us=safety_us,
         payments=payments,

@@ -116,7 +116,7 @@ class Whole:
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
         self.world = World(plan.seed, plan.epoch_ms)
-        self.plant = plant(plan.lines, plan.routes)
+        self.plant = plant(plan.lines, plan.routes, carries=plan.carries)
         self.broker = Broker(self.world)
         self.network = Network(self.world)
         self.machines = Machines(self.world, self.broker, self.network, self.plant)
@@ -124,6 +124,9 @@ class Whole:
         self.centres = [
             CentreProcess(self.world, self.network, self.plant, name, rules) for name, rules in plan.rules.items()
         ]
+        by_name = {each.name: each.centre for each in self.centres}
+        for line in self.plant.installation.line:
+            by_name[line.partner].carries |= {each.code: by_name[each.partner] for each in line.carries}
         self.imp = Imp(plan, self.world, self.broker, self.network, self.machines, self.centres, self.merchants)
         self.latest = Latest(self.broker)
         self._taken_anew = False

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from schemas.telegrams import LayoutError, load_partner
+from schemas.telegrams import LayoutError, Role, load_partner
 from simulator.centre import Centre
 from simulator.rules import RuleError, Rules, load_rules
 from simulator.server import Address, Addresses, CentreServer
@@ -21,6 +21,13 @@ def _address(text: str) -> Address:
     if not colon or not host or not port.isascii() or not port.isdecimal() or int(port) > 65_535:
         raise argparse.ArgumentTypeError(f"{text!r} is no address: give HOST:PORT")
     return host, int(port)
+
+
+def _carried(text: str) -> tuple[str, str]:
+    code, equals, partner = text.partition("=")
+    if not equals or not code or not partner:
+        raise argparse.ArgumentTypeError(f"{text!r} does not say who is carried: give CODE=PARTNER")
+    return code, partner
 
 
 def _addresses(text: str) -> list[tuple[str, int]]:
@@ -36,6 +43,10 @@ def _arguments(argv: Sequence[str]) -> argparse.Namespace:
         help="call a line here; with commas between several: at the first that takes the call",
     )  # fmt: skip
     parser.add_argument("--control", type=_address, default=("127.0.0.1", 0), help="take commands here")
+    parser.add_argument(
+        "--carries", type=_carried, action="append", default=[], metavar="CODE=PARTNER",
+        help="pass on what comes in envelopes of this code, to a centre of this partner in here",
+    )  # fmt: skip
     parser.add_argument("--rules", type=Path, help="a file of behaviours; see simulator/rules.py")
     parser.add_argument("--no-story", action="store_true", help="do not keep the telegrams that passed")
     parser.add_argument("--check", action="store_true", help="check the arguments and files and do nothing else")
@@ -62,14 +73,20 @@ def main(argv: Sequence[str]) -> int:
     try:
         partner = load_partner(arguments.partner)
         rules = Rules() if arguments.rules is None else load_rules(arguments.rules, partner)
+        carried = {code: load_partner(name) for code, name in arguments.carries}
     except (LayoutError, RuleError) as error:
         print(error, file=sys.stderr)  # noqa: T201
+        return _WRONG
+    if carried and Role.ENVELOPE_REQUEST not in partner.telegrams:
+        print(f"--carries: {partner.name} has no envelopes: remove it, or add them to its layouts", file=sys.stderr)  # noqa: T201
         return _WRONG
     if arguments.check:
         print(f"{arguments.partner}: ok for simulator")  # noqa: T201
         return _OK
     logging.basicConfig(level=logging.INFO)
-    centre = Centre(partner, rules, story=not arguments.no_story)
+    story = not arguments.no_story
+    carries = {code: Centre(each, Rules(), story=story) for code, each in carried.items()}
+    centre = Centre(partner, rules, story=story, carries=carries)
     server = CentreServer(centre, Addresses(arguments.listen, arguments.dial, arguments.control))
     try:
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:

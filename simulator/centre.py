@@ -35,6 +35,7 @@ class Send(NamedTuple):
     about: EntryKey | None = None
     is_report: bool = False  # it answers the request `about`
     ends: bool = False  # nothing is open any more about what it answers
+    envelope: Mapping[str, Value] | None = None  # what the telegram it answers came in; it goes back in another
 
 
 class Break(NamedTuple):
@@ -71,10 +72,13 @@ class Station:
 
 
 class Centre:
-    """A partner's centre."""
+    """A partner's centre. `carries`: to which centres it passes telegrams on, by the code on the envelope (MC 回線)."""
 
-    def __init__(self, partner: PartnerSpec, rules: Rules, *, story: bool = True) -> None:
+    def __init__(
+        self, partner: PartnerSpec, rules: Rules, *, story: bool = True, carries: Mapping[str, "Centre"] | None = None
+    ) -> None:
         self.partner = partner
+        self.carries: dict[str, Centre] = dict(carries or {})
         self.rules = rules
         self.ledger = Ledger()
         self.counters: Counter[str] = Counter()
@@ -86,8 +90,13 @@ class Centre:
 
     # --- telegrams in
 
-    def received(self, station: Station, payload: bytes) -> list[Act]:
-        """A telegram from the gateway."""
+    def of(self, partner: str | None) -> "Centre":
+        """The centre of this partner, here or passed on to; None: this one. Raises `KeyError`."""
+        every = {self.partner.name: self, **{each.partner.name: each for each in self.carries.values()}}
+        return self if partner is None else every[partner]
+
+    def received(self, station: Station, payload: bytes, *, passed_on: bool = False) -> list[Act]:
+        """A telegram from the gateway. `passed_on`: by the centre whose line it came over."""
         try:
             message = self.partner.decode(payload)
         except DecodeError as error:
@@ -97,7 +106,34 @@ class Centre:
             return self._request(station, message)
         if message.role in FAULT_COMMANDS:
             return self._command(station, message)
+        if passed_on:
+            self.ledger.violation(Broken.NOT_CARRIED, station.name, f"{message.role} in an envelope")
+            return []
+        if message.role is Role.ENVELOPE_REQUEST:
+            return self._passed_on(station, message)
         return self._about_the_line(station, message)
+
+    def _passed_on(self, station: Station, message: Message) -> list[Act]:
+        """What is inside goes to the centre that it is for; what that one answers comes back in an envelope."""
+        self._told_to_us(station, message, Deed.ANSWER)
+        code, inside = text_in(message, "carried_code"), text_in(message, "carried_telegram")
+        centre = self.carries.get(code)
+        if centre is None:
+            self.ledger.violation(Broken.NOT_CARRIED, station.name, f"an envelope for {code}")
+            return []
+        acts: list[Act] = []
+        for act in centre.received(station, bytes.fromhex(inside), passed_on=True):
+            if isinstance(act, Send):
+                acts.append(act._replace(envelope=message.values))
+            elif isinstance(act, Rubbish) and act.data != NOISE:
+                acts.append(Rubbish(self._enveloped(message.values, GARBAGE)))
+            else:
+                acts.append(act)
+        return acts
+
+    def _enveloped(self, envelope: Mapping[str, Value], inside: bytes) -> bytes:
+        values = {**envelope, "carried_telegram": inside.hex()}
+        return self.partner.framing.wrap(self.partner.encode(Role.ENVELOPE_REPORT, values))
 
     def disconnected(self, station: Station) -> None:
         """The connection is gone."""
@@ -241,7 +277,8 @@ class Centre:
         older = self._stations.get(station.name)
         station.open, station.opening = True, message.values
         self._stations[station.name] = station
-        self.ledger.opened(station.name, station.number)
+        for centre in (self, *self.carries.values()):
+            centre.ledger.opened(station.name, station.number)
         if older is None or older is station:
             return []
         older.open = False
@@ -279,6 +316,12 @@ class Centre:
 
     def sent(self, station: Station, send: Send) -> bytes:
         """It goes out now: its bytes, framed."""
+        if send.envelope is not None:
+            centre = self.carries[str(send.envelope["carried_code"])]
+            return self._enveloped(send.envelope, centre._telegram(station, send))  # noqa: SLF001  one of us
+        return self.partner.framing.wrap(self._telegram(station, send))
+
+    def _telegram(self, station: Station, send: Send) -> bytes:
         if send.role in REPORT_OF:
             self.counters[f"own_{send.role}"] += 1
             station.asked.add((REPORT_OF[send.role], int(send.values["trace_number"])))
@@ -291,7 +334,7 @@ class Centre:
             route = int(send.values["route_number"])
             self.ledger.answered(send.about, station.name, route, cancelled=cancelled)
         self._tell(station, "←", Message(send.role, send.values))
-        return self.partner.framing.wrap(self.partner.encode(send.role, send.values))
+        return self.partner.encode(send.role, send.values)
 
     def _delivered(self, station: Station, rule: Rule, answer: Send) -> list[Act]:
         answer = answer._replace(after_ms=rule.waits_ms)

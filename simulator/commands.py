@@ -9,8 +9,10 @@ class CommandError(Exception):
     """A line is no command. The message says what is wrong, and what would be right."""
 
 
-class _Command(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    pass
+class _Command(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """`partner`: whose books and rules, of those whose telegrams come over the lines here; None: the lines' own."""
+
+    partner: str | None = None
 
 
 class Ping(_Command, frozen=True):

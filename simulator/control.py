@@ -25,9 +25,13 @@ class ControlError(Exception):
 
 
 class Control:
-    """One connection to a centre's control port; threads may share it. Every method raises `ControlError`."""
+    """One connection to a centre's control port; threads may share it. Every method raises `ControlError`.
 
-    def __init__(self, host: str, port: int, timeout_s: float = 10.0) -> None:
+    `partner`: whose books and rules, where the centre also answers for a partner whose telegrams its lines carry.
+    """
+
+    def __init__(self, host: str, port: int, timeout_s: float = 10.0, *, partner: str | None = None) -> None:
+        self._whose = {} if partner is None else {"partner": partner}
         try:
             self._socket = socket.create_connection((host, port), timeout_s)
         except OSError as error:
@@ -146,7 +150,7 @@ class Control:
     def _ask(self, what: str, **more: Any) -> Any:
         try:
             with self._lock:
-                self._socket.sendall(msgspec.json.encode({"do": what, **more}) + b"\n")
+                self._socket.sendall(msgspec.json.encode({"do": what, **self._whose, **more}) + b"\n")
                 line = self._file.readline()
         except (OSError, ValueError) as error:  # ValueError: it was closed here
             raise ControlError(f"{what}: the centre does not answer: {error}") from error

@@ -102,6 +102,7 @@ class Broken(StrEnum):
     FOLLOWED_UP = "cancel_of_what_its_client_has_followed_up"
     AFTER_CANCEL = "request_after_its_cancel"
     UNREADABLE = "not_a_telegram"
+    NOT_CARRIED = "envelope_of_what_is_not_passed_on"
 
 
 class Odd(StrEnum):

@@ -235,8 +235,15 @@ class CentreServer:
     async def _done(self, command: Command) -> object:
         return self._told(command) if isinstance(command, Question) else await self._obeyed(command)
 
+    def _of(self, command: Command) -> Centre:
+        try:
+            return self.centre.of(command.partner)
+        except KeyError:
+            known = ", ".join([self.centre.partner.name, *(each.partner.name for each in self.centre.carries.values())])
+            raise CommandError(f"partner: nothing of {command.partner} comes here: one of {known}") from None
+
     def _told(self, question: Question) -> object:
-        centre = self.centre
+        centre = self._of(question)
         match question:
             case commands.Ping():
                 opened = sorted(each.station.name for each in self.connections.values() if each.station.open)
@@ -261,11 +268,12 @@ class CentreServer:
                 assert_never(question)
 
     async def _obeyed(self, order: Order) -> int | None:
+        centre = self._of(order)
         match order:
             case commands.Behave():
-                self.centre.rules.add(rule_from(order.rule, self.centre.partner, "rule"))
+                centre.rules.add(rule_from(order.rule, centre.partner, "rule"))
             case commands.Clear():
-                self.centre.rules.clear()
+                centre.rules.clear()
             case commands.DropLines():
                 self._drop(order.station)
             case commands.RefuseOpening():

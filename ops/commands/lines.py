@@ -196,7 +196,7 @@ def _table(rows: list[Row], at_ms: int) -> Table:
     ):  # fmt: skip
         table.add_column(heading, overflow="fold")
     for row in rows:
-        state, name = row.state, f"{row.line.name}\n{row.line.partner}, {row.line.mode}"
+        state, name = row.state, f"{row.line.name}\n{' + '.join(row.line.partners)}, {row.line.mode}"
         trouble = "" if row.trouble is None else "[yellow]{}\n{}[/yellow]".format(*map(escape, row.trouble))
         if state is None:
             table.add_row(name, *["–"] * 8, trouble)

@@ -208,7 +208,7 @@ def _lines(title: str, of: Topology) -> Table:
         stage = "新規 to order" if contract.ordered else f"{japanese} {line.stage or 'unknown'}"
         table.add_row(
             contract.name,
-            contract.partner,
+            " + ".join(contract.partners),
             "発呼 dial" if contract.mode == "dial" else "着呼 listen",
             escape(line.owner or "なし nobody"),
             stage,

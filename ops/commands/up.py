@@ -87,7 +87,7 @@ def _told(stage: Stage) -> Table:
     for customer, token in plan.tokens.items():
         table.add_row(f"customer {customer}", f"token {token}")
     for line in stage.installation.line:
-        table.add_row(f"line 回線 {line.name}", f"{line.partner}, {line.mode} {line.host}:{line.port}")
+        table.add_row(f"line 回線 {line.name}", f"{' + '.join(line.partners)}, {line.mode} {line.host}:{line.port}")
     for partner, port in plan.control_ports.items():
         table.add_row(f"centre {partner}", f"commands at {HOST}:{port}")
     for name, address in plan.metrics.items():

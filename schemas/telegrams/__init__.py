@@ -19,6 +19,7 @@ from schemas.telegrams.loader import load_partner
 from schemas.telegrams.masking import mask_pan
 from schemas.telegrams.plans import Part
 from schemas.telegrams.roles import (
+    ENVELOPES,
     FAMILY_OF,
     FAULT_COMMANDS,
     ORDINARY_REQUESTS,
@@ -31,6 +32,7 @@ from schemas.telegrams.spec import ErrorClass, ErrorCode, MatchKey, Message, Par
 from schemas.telegrams.vocabulary import VOCABULARY, Sensitivity, Value
 
 __all__ = [
+    "ENVELOPES",
     "FAMILY_OF",
     "FAULT_COMMANDS",
     "ORDINARY_REQUESTS",

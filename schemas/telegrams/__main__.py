@@ -57,7 +57,10 @@ def check(path: _PathArgument = None) -> None:
 def show(partner: _PartnerArgument, role: Role) -> None:
     """表示 Print a telegram's fields: offset, length, type, name, sample, meaning; and the sample's bytes."""
     spec = _load(partner)
-    telegram = spec.telegrams[role]
+    telegram = spec.telegrams.get(role)
+    if telegram is None:
+        typer.echo(f"{spec.name} has no {role.value}: its lines carry no other partner's telegrams", err=True)
+        raise typer.Exit(1)
     data = spec.encode(role, telegram.sample())
     console = Console(width=max(Console().width, 120))  # a narrower table cannot be read, in a file or a pipe
     console.print(_table(spec, telegram, spec.dissect(data)))

@@ -202,10 +202,9 @@ def _length_faults(spec: FieldSpec, *, bitmap: bool) -> list[_Complaint]:
         if spec.length_encoding is not None:
             found.append((("length_encoding",), "a fixed length has no length in front", "take length_encoding away"))
         return found
-    if not bitmap:
-        found.append(
-            (("length_kind",), "a field at a fixed place cannot vary in length", "use length_kind fixed, and pad")
-        )
+    if not bitmap and not spec.required:
+        problem = "a field at a fixed place cannot vary in length and be absent"
+        found.append((("length_kind", "required"), problem, "say `required = true`, or use length_kind fixed, and pad"))
     if spec.value_type is int or spec.type in ("date", "time"):
         found.append((("length_kind",), f"type {spec.type} cannot vary in length", "use length_kind fixed"))
     if spec.length_encoding is None:
@@ -258,16 +257,27 @@ def _term_faults(spec: FieldSpec) -> list[_Complaint]:
     if term is not None and spec.sensitivity is not term.sensitivity:
         problem = f"sensitivity {spec.sensitivity} is not what {spec.name} has everywhere"
         found.append((("sensitivity",), problem, f"use {term.sensitivity}"))
+    if spec.name == "carried_telegram" and not (spec.type == "hex" and spec.is_variable):
+        problem = "telegrams are bytes, and of many lengths"
+        found.append((("type", "length_kind"), problem, "use type hex and length_kind llvar or lllvar"))
     return found
 
 
 # --- the fields of a telegram together ------------------------------------------------------------------------------
 
 
-def check_places(faults: Faults, file: str, fields: Sequence[FieldSpec], start: int) -> int:
-    """Whether fields at fixed places follow one another from byte `start` on; gives the byte after the last."""
+def check_places(
+    faults: Faults, file: str, fields: Sequence[FieldSpec], start: int, *, tail: bool = False
+) -> int:  # fmt: skip
+    """Whether fields at fixed places follow one another from byte `start` on; gives the byte after the last.
+
+    `tail`: the last one ends the telegram, so that it may vary in length.
+    """
     at = start
     for field in fields:
+        if field.is_variable and not (tail and field is fields[-1]):
+            problem = "a field at a fixed place cannot vary in length, but for the last one of a telegram"
+            faults.add(file, field.name, problem, "use length_kind fixed, and pad")
         if field.offset is None:
             faults.add(file, field.name, "the key 'offset' is missing", f"by the fields before it, it is {at}")
         elif field.offset < at:

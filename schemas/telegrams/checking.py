@@ -46,10 +46,11 @@ class PartnerChecks:
 
     def _match(self) -> None:
         for family, names in self._settings.match_fields.items():
-            roles = [role for role in Role if FAMILY_OF[role] is family]
+            roles = [role for role, its in FAMILY_OF.items() if its is family]
             if family is Family.ERROR:
                 roles += [*REPORT_OF]
                 roles += dict.fromkeys(REPORT_OF[request] for request in (*ORDINARY_REQUESTS, *FAULT_COMMANDS))
+                roles += [role for role in (Role.ENVELOPE_REQUEST,) if role in self._telegrams]
             for role in roles:
                 usable = self._telegrams[role].required
                 for name in names:

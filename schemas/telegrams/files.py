@@ -11,7 +11,7 @@ from schemas.records import Outcome
 from schemas.telegrams.errors import Fault, LayoutError
 from schemas.telegrams.fields import TYPES, Blank, Encoding, LengthKind, Pad
 from schemas.telegrams.framing import LengthKind as FramingKind
-from schemas.telegrams.roles import Family, Role
+from schemas.telegrams.roles import ENVELOPES, Family, Role
 from schemas.telegrams.spec import ErrorClass
 from schemas.telegrams.vocabulary import Sensitivity
 
@@ -199,6 +199,8 @@ def read_folder(place: Traversable, faults: Faults) -> Folder:
     tables: dict[str, Table] = {}
     names = sorted(each.name for each in place.iterdir() if each.name.endswith(".toml"))
     expected = [PARTNER, HEADER, FIELDS, *(f"{role.value}.toml" for role in Role)]
+    envelopes = [f"{role.value}.toml" for role in ENVELOPES]
+    optional = [FIELDS, *(() if any(name in names for name in envelopes) else envelopes)]
     for name in names:
         if name not in expected:
             remedy = "name a telegram's file after its role (schemas/telegrams/roles.py), or take it away"
@@ -211,7 +213,8 @@ def read_folder(place: Traversable, faults: Faults) -> Folder:
         except tomllib.TOMLDecodeError as error:
             faults.add(name, None, f"is not TOML: {error}", "correct the syntax")
     for name in expected:
-        if name not in names and name != FIELDS:
-            faults.add(name, None, "the file is missing", "every partner needs it")
+        if name not in names and name not in optional:
+            remedy = "with the other envelope it makes a pair" if name in envelopes else "every partner needs it"
+            faults.add(name, None, "the file is missing", remedy)
     telegrams = {role: tables[f"{role.value}.toml"] for role in Role if f"{role.value}.toml" in tables}
     return Folder(place.name, tables.get(PARTNER), tables.get(HEADER), tables.get(FIELDS, {}), telegrams)

@@ -23,7 +23,7 @@ from schemas.telegrams.files import (
     read_folder,
 )
 from schemas.telegrams.plans import BitmapPlan, FixedPlan
-from schemas.telegrams.roles import Role
+from schemas.telegrams.roles import ENVELOPES, Role
 from schemas.telegrams.settings import read_settings
 from schemas.telegrams.spec import PartnerSpec, Telegram, keys_by_role
 from schemas.telegrams.vocabulary import NEEDED
@@ -60,7 +60,8 @@ class _Loading:
     def finish(self) -> PartnerSpec | None:
         telegrams = self._telegrams()
         settings = read_settings(self._partner, self._faults) if self._partner_ok else None
-        if settings is None or len(telegrams) != len(Role):
+        wanted = {role for role in Role if role not in ENVELOPES or role in self._folder.telegrams}
+        if settings is None or telegrams.keys() != wanted:
             return None
         self._dictionary.report_unused()
         checks = PartnerChecks(settings, telegrams, self._faults)
@@ -115,7 +116,7 @@ class _Loading:
             check_bits(self._faults, file, rest)
             rest.sort(key=lambda field: field.bit or 0)
         else:
-            end = check_places(self._faults, file, rest, end)
+            end = check_places(self._faults, file, rest, end, tail=True)
             if end != table["length"]:
                 problem = f"the fields take {end} bytes, the length says {table['length']}"
                 self._faults.add(file, "length", problem, "correct the length, or the fields")

@@ -1,7 +1,7 @@
 """A telegram's layout, compiled: values to bytes and back in one pass over prepared steps.
 
-Two kinds. *Fixed*: every field at its place. *Bitmap*: a fixed header, a bitmap of 64 or 128 bits in the manner of
-ISO 8583, then the fields whose bits are set, in the order of their bits.
+Two kinds. *Fixed*: every field at its place; the last may vary in length. *Bitmap*: a fixed header, a bitmap of 64 or
+128 bits in the manner of ISO 8583, then the fields whose bits are set, in the order of their bits.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -71,21 +71,26 @@ def _write_all(steps: Sequence[tuple[str, Write]], fields: Sequence[FieldSpec], 
 
 
 class FixedPlan:
-    """Every field at its place, one after another without gaps."""
+    """Every field at its place, one after another without gaps; the last one may vary in length."""
 
     def __init__(self, fields: Sequence[FieldSpec]) -> None:
         self.fields = tuple(fields)
-        codecs = [compile_positional(field) for field in fields]
-        self._writes = tuple((field.name, codec.write) for field, codec in zip(fields, codecs, strict=True))
-        self._reads = tuple((field.name, codec.read) for field, codec in zip(fields, codecs, strict=True))
-        packed = Struct("".join(f"{field.size}s" for field in fields))
-        self.size = packed.size
+        placed = [field for field in fields if not field.is_variable]
+        codecs = [compile_positional(field) for field in placed]
+        self._reads = tuple((field.name, codec.read) for field, codec in zip(placed, codecs, strict=True))
+        self._tail = next((_step(field, compile_element(field)) for field in fields if field.is_variable), None)
+        writes = [codec.write for codec in codecs] + [compile_element(field).write for field in fields[len(placed) :]]
+        self._writes = tuple((field.name, write) for field, write in zip(fields, writes, strict=True))
+        packed = Struct("".join(f"{field.size}s" for field in placed))
+        self.size = packed.size  # but for the one that varies
         self._unpack = packed.unpack_from
 
     def encode(self, values: Values) -> bytes:
         return b"".join(_write_all(self._writes, self.fields, values))
 
     def decode(self, data: bytes) -> dict[str, Value]:
+        if self._tail is not None:
+            return self._decode_with(self._tail, data)
         if len(data) != self.size:
             raise FieldFault(None, None, f"is {len(data)} bytes long where the layout has {self.size}")
         return self.decode_front(data)
@@ -106,12 +111,31 @@ class FixedPlan:
             raise FieldFault(field.name, offset, _text_of(trouble, field)) from None
         return values
 
+    def _decode_with(self, tail: "_Step", data: bytes) -> dict[str, Value]:
+        if len(data) < self.size:
+            raise FieldFault(None, None, f"is {len(data)} bytes long where the layout has {self.size} and more")
+        values = self.decode_front(data)
+        try:
+            raw = _take(tail, data, self.size)
+            value = tail.read(raw)
+        except (Problem, UnicodeError) as trouble:
+            raise FieldFault(
+                tail.name, self.size + _offset_in(trouble), _text_of(trouble, tail.field)
+            ) from None  # fmt: skip
+        if value is not None:
+            values[tail.name] = value
+        if (end := self.size + len(raw)) != len(data):
+            raise FieldFault(None, end, f"goes on for {len(data) - end} bytes after its last field")
+        return values
+
     def offset_of(self, index: int) -> int:
         return sum(field.size for field in self.fields[:index])
 
     def parts(self, data: bytes) -> list[Part]:
-        raws = self._unpack(data)
-        return [Part(field, self.offset_of(at), raws[at]) for at, field in enumerate(self.fields)]
+        raws = (*self._unpack(data), *(() if self._tail is None else (data[self.size :],)))
+        return [
+            Part(field, self.offset_of(at), raw) for at, (field, raw) in enumerate(zip(self.fields, raws, strict=True))
+        ]
 
 
 class _Step(NamedTuple):

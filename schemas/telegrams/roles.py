@@ -6,7 +6,10 @@ from types import MappingProxyType
 
 
 class Role(StrEnum):
-    """The part a telegram plays. Each partner's layouts hold exactly one telegram for each role."""
+    """The part a telegram plays. Each partner's layouts hold exactly one telegram for each role.
+
+    Those of `ENVELOPES` are for a partner whose lines carry another one's telegrams; others have none of the two.
+    """
 
     AUTHORISATION_REQUEST = "authorisation_request"  # オーソリ要求
     AUTHORISATION_REPORT = "authorisation_report"  # オーソリ報告
@@ -32,6 +35,9 @@ class Role(StrEnum):
     KEEPALIVE_REQUEST = "keepalive_request"  # 疎通確認要求
     KEEPALIVE_ANSWER = "keepalive_answer"  # 疎通確認応答
 
+    ENVELOPE_REQUEST = "envelope_request"  # 搬送要求: to the partner, with another partner's telegram inside
+    ENVELOPE_REPORT = "envelope_report"  # 搬送報告: from it; what is inside says what it answers
+
 
 class Family(StrEnum):
     """Roles whose answers find their requests by the same fields; the keys of ``[match]`` in ``partner.toml``."""
@@ -55,6 +61,7 @@ FAULT_COMMANDS: tuple[Role, ...] = (
     Role.FAULT_CONFIRM_AGAIN,
 )
 STATION_REQUESTS: tuple[Role, ...] = (Role.OPENING_REQUEST, Role.CLOSING_REQUEST, Role.KEEPALIVE_REQUEST)
+ENVELOPES: tuple[Role, ...] = (Role.ENVELOPE_REQUEST, Role.ENVELOPE_REPORT)
 
 # Each request and the report that answers it; ERROR_REPORT may come instead of any of them.
 REPORT_OF: Mapping[Role, Role] = MappingProxyType(
@@ -86,4 +93,5 @@ def _families() -> dict[Role, Family]:
     return families
 
 
+# An envelope has no family: nothing is matched by it.
 FAMILY_OF: Mapping[Role, Family] = MappingProxyType(_families())

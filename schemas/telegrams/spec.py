@@ -182,7 +182,8 @@ class PartnerSpec(msgspec.Struct, frozen=True, kw_only=True):
     def match_key(self, role: Role, values: Values) -> MatchKey:
         """The same for a request and the report that answers it, and for no other telegram in flight on the line.
 
-        The key of an error report 異常報告 is that of `error_key`. Raises `KeyError` when a match field has no value.
+        The key of an error report 異常報告 is that of `error_key`. Raises `KeyError` when a match field has no value,
+        and for an envelope: what is inside has one.
         """
         return self.keys[role](values)
 
@@ -251,4 +252,4 @@ def keys_by_role(match_fields: Mapping[Family, Sequence[str]]) -> dict[Role, Cal
         fields = tuple(match_fields[FAMILY_OF[role]])
         return lambda values: (answer, *[values[name] for name in fields])
 
-    return {role: key_of(role) for role in Role}
+    return {role: key_of(role) for role in FAMILY_OF}

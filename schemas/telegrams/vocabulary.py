@@ -9,7 +9,7 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import NamedTuple
 
-from schemas.telegrams.roles import FAULT_COMMANDS, ORDINARY_REQUESTS, REPORT_OF, STATION_REQUESTS, Role
+from schemas.telegrams.roles import ENVELOPES, FAULT_COMMANDS, ORDINARY_REQUESTS, REPORT_OF, STATION_REQUESTS, Role
 
 Value = str | int
 
@@ -60,6 +60,8 @@ VOCABULARY: Mapping[str, Term] = MappingProxyType(
         "original_business_date": Term(str),  # 原営業日, YYYYMMDD
         "original_amount": Term(int),  # 原金額, yen
         "original_approval_code": Term(str),  # 原承認番号
+        "carried_code": Term(str),  # 搬送先識別: whose telegram an envelope carries
+        "carried_telegram": Term(str, Sensitivity.SECRET),  # 搬送電文: its bytes, as lower-case hexadecimal digits
     }
 )
 
@@ -67,6 +69,7 @@ VOCABULARY: Mapping[str, Term] = MappingProxyType(
 _ALL = frozenset({"trace_number"})
 _BUSINESS = _ALL | {"terminal_id", "amount"}
 _ORIGINAL = frozenset({"original_trace_number", "original_business_date"})
+_INSIDE = frozenset({"carried_code", "carried_telegram"})
 NEEDED: Mapping[Role, frozenset[str]] = MappingProxyType(
     dict.fromkeys(Role, _ALL)
     | dict.fromkeys(ORDINARY_REQUESTS, _BUSINESS | {"pan", "expiry"})
@@ -76,6 +79,7 @@ NEEDED: Mapping[Role, frozenset[str]] = MappingProxyType(
     | {REPORT_OF[command]: _ALL | _ORIGINAL | {"result_code", "error_code"} for command in FAULT_COMMANDS}
     | {Role.ERROR_REPORT: _ALL | {"error_code"}}
     | dict.fromkeys((Role.OPENING_ANSWER, Role.CLOSING_ANSWER), _ALL | {"result_code"})
+    | dict.fromkeys(ENVELOPES, _ALL | _INSIDE)
 )
 
 # What the gateway always has a value for in a telegram it sends (egress/telegrams.py). Anything else may be absent, so
@@ -91,16 +95,16 @@ FILLED: Mapping[Role, frozenset[str]] = MappingProxyType(
     | dict.fromkeys(FAULT_COMMANDS, _COMMANDED)
     | dict.fromkeys((*STATION_REQUESTS, Role.KEEPALIVE_ANSWER), _STATION)
     | dict.fromkeys((Role.OPENING_ANSWER, Role.CLOSING_ANSWER), _STATION | {"result_code"})
+    | {Role.ENVELOPE_REQUEST: _EVERY | _INSIDE}
 )
 
 # By what an error report finds its telegram after the line was taken over: `sent` tells the next owner no more.
 FOUND_AGAIN_BY = frozenset({"company_code", "business_date", "trace_number", "route_number"})
 
-# A fault cancel names its original by trace number; card data has no business in it (PCI DSS 3.2).
+# A fault cancel names its original by trace number; card data has no business in it (PCI DSS 3.2). An envelope has what
+# it carries in one field, as it stands in the other partner's telegram.
+_CARD_DATA = frozenset(name for name, term in VOCABULARY.items() if term.sensitivity is not Sensitivity.NONE)
 FORBIDDEN: Mapping[Role, frozenset[str]] = MappingProxyType(
-    {
-        role: frozenset(name for name, term in VOCABULARY.items() if term.sensitivity is not Sensitivity.NONE)
-        for role in Role
-        if role not in ORDINARY_REQUESTS
-    }
+    {role: _CARD_DATA for role in Role if role not in (*ORDINARY_REQUESTS, *ENVELOPES)}
+    | dict.fromkeys(ENVELOPES, _CARD_DATA - _INSIDE)
 )

@@ -237,7 +237,7 @@ class Rig:
             transaction_id=transaction_id, customer="AP02", reference=who, kind=Kind.SALE,
             terminal_id="4980123456789", amount=1_200, payment_method="10",
             card=(ring or self.ring).seal(CARD, sealed_for or transaction_id, pack_card(PAN, "2812")),
-            sensitive=None, original=None, send_by_ms=self.clock() + send_in_ms, report_timeout_ms=30_000,
+            sensitive=None, original=None, send_by_ms=self.clock() + send_in_ms, report_timeout_ms=30_000, partner=None,
         )  # fmt: skip
         return self.write(request)
 
@@ -249,7 +249,7 @@ class Rig:
         )  # fmt: skip
         order = SendCancel(
             transaction_id=f"AP02:{who}", command=Command.CONFIRM, attempt=attempt, original=original,
-            send_by_ms=self.clock() + 60_000, report_timeout_ms=30_000,
+            send_by_ms=self.clock() + 60_000, report_timeout_ms=30_000, partner=None,
         )  # fmt: skip
         return self.write(order)
 

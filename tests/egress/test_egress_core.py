@@ -42,6 +42,7 @@ from schemas.telegrams import REPORT_OF, Deframer, Message, Role, load_partner
 MIDNIGHT = 1_775_000_000_000 - (1_775_000_000_000 + 9 * 3_600_000) % 86_400_000
 PAN = "4111111111111111"
 SEALED = Sealed(key_id="card-1", nonce=b"n" * 12, ciphertext=b"c")
+CARDNET = load_partner("cardnet")
 TIMES = Egress(metrics_port=0, look_back_ms=60_000, probe_idle_ms=30_000, probe_timeout_ms=2_000)
 COMMANDS = {
     "8910": Command.CANCEL,
@@ -392,6 +393,12 @@ SCENARIOS = {
             2 ask a by 500     ->
           501 due              -> withheld a#0 line_not_open
     """,
+    "our own telegram, sent back, answers nothing": """
+            0 ask a            -> sent a#0 t1 r1
+            1 stored           -> transmit sale_request t1 r1
+            2 echo a           -> stray
+           50 approved a       -> report a approved
+    """,
     "not a telegram": """
             0 garbage          -> stray
             1 ask a            -> sent a#0 t1 r1
@@ -415,7 +422,7 @@ class Rig:
             }
         )  # fmt: skip
         settings = Egress.model_validate(TIMES.model_dump() | dict(times or {}))
-        self.core = LineCore(line, self.partner, settings, "node-a", self.open_card)
+        self.core = LineCore(line, self.partner, settings, "node-a", self.open_card, {"cardnet": CARDNET})
         self.offset = 0
         self.stores: list[int] = []
         self.tells: list[int] = []
@@ -432,6 +439,10 @@ class Rig:
         if record.reference == "unreadable":
             raise CardDataUnreadable
         return CardData(PAN, "2812", None, None)
+
+    def whose(self, who: str) -> str | None:  # noqa: ARG002  a line that carries others' asks
+        """Whose telegram it is."""
+        return None
 
     # --- what happens
 
@@ -454,7 +465,7 @@ class Rig:
             transaction_id=f"AP02:{who}", customer="AP02", reference=who, kind=Kind.SALE,
             terminal_id="4980123456789", amount=999_999_999_999 if who == "huge" else 1_200, payment_method="10",
             card=SEALED, sensitive=None, original=None,
-            send_by_ms=MIDNIGHT + (int(by[1]) if by else 5_000), report_timeout_ms=1_000,
+            send_by_ms=MIDNIGHT + (int(by[1]) if by else 5_000), report_timeout_ms=1_000, partner=self.whose(who),
         )  # fmt: skip
         return self.dispatched(request, now)
 
@@ -470,7 +481,7 @@ class Rig:
         )  # fmt: skip
         order = SendCancel(
             transaction_id=f"AP02:{who}", command=COMMANDS[code], attempt=int(attempt), original=original,
-            send_by_ms=MIDNIGHT + by, report_timeout_ms=1_000,
+            send_by_ms=MIDNIGHT + by, report_timeout_ms=1_000, partner=self.whose(who),
         )  # fmt: skip
         return self.dispatched(order, now)
 
@@ -528,6 +539,10 @@ class Rig:
 
     def do_garbage(self, now: int) -> list[Act]:
         return self.core.received(b"\x00 what", now + MIDNIGHT)
+
+    def do_echo(self, now: int, who: str) -> list[Act]:
+        request = self.last[who]
+        return self.core.received(self.partner.encode(request.role, request.values), now + MIDNIGHT)
 
     def do_opened(self, now: int, code: str = "000") -> list[Act]:
         acts = self.core.connected(now + MIDNIGHT)
@@ -686,12 +701,13 @@ def test_only_what_is_told_is_done_with() -> None:
 
 
 def sent_record(
-    who: str, offset: int, trace: int, route: int, attempt: int = 0, role: Role = Role.SALE_REQUEST
-) -> TelegramSent:
+    who: str, offset: int, trace: int, route: int, attempt: int = 0, role: Role = Role.SALE_REQUEST,
+    partner: str | None = None,
+) -> TelegramSent:  # fmt: skip
     return TelegramSent(
         transaction_id=f"AP02:{who}", transaction_key="AP02:first", attempt=attempt, role=role,
         dispatch_offset=offset, trace_number=trace, route_number=route, business_date=business_date(MIDNIGHT),
-        sent_ms=MIDNIGHT, report_by_ms=MIDNIGHT + 1_000, node="node-b",
+        sent_ms=MIDNIGHT, report_by_ms=MIDNIGHT + 1_000, node="node-b", partner=partner,
     )  # fmt: skip
 
 

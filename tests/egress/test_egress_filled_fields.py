@@ -7,7 +7,6 @@ import pytest
 
 from egress.numbers import Numbers
 from egress.telegrams import ROLE_OF_COMMAND, ROLE_OF_KIND, CardData, Telegrams
-from schemas.installation import Line
 from schemas.records import Command, Kind, Original, Sealed, SendCancel, SendRequest
 from schemas.telegrams import REPORT_OF, STATION_REQUESTS, VOCABULARY, PartnerSpec, Role, Value, load_partner
 from schemas.telegrams.vocabulary import FILLED
@@ -19,9 +18,6 @@ ORIGINAL = Original(
     kind=Kind.SALE, line="one", trace_number=6, route_number=2, business_date="20250401", approval_code=None,
     terminal_id="T1", amount=1_000, accepted_ms=0,
 )  # fmt: skip
-LINE = Line(
-    name="one", partner="cafis", mode="dial", host="127.0.0.1", port=1, station_id="S", company_code="1", routes=(1, 9)
-)
 
 
 def taking(names: set[str]) -> Telegrams:
@@ -29,7 +25,7 @@ def taking(names: set[str]) -> Telegrams:
     cafis = load_partner("cafis")
     telegrams = {role: msgspec.structs.replace(each, names=frozenset(names)) for role, each in cafis.telegrams.items()}
     partner: PartnerSpec = msgspec.structs.replace(cafis, telegrams=telegrams)
-    return Telegrams(LINE, partner)
+    return Telegrams("1", "S", partner)
 
 
 def values_in(telegrams: Telegrams, role: Role) -> dict[str, Value]:
@@ -41,6 +37,7 @@ def values_in(telegrams: Telegrams, role: Role) -> dict[str, Value]:
             "transaction_id": "C:1", "customer": "C", "reference": "1", "kind": kind, "terminal_id": "T1",
             "amount": 1_000, "payment_method": "10", "card": Sealed(key_id="k", nonce=b"n", ciphertext=b"c"),
             "sensitive": None, "original": ORIGINAL if follows else None, "send_by_ms": 0, "report_timeout_ms": 0,
+            "partner": None,
         }  # fmt: skip
         card = CardData("4111111111111111", "2812", None, None)
         return telegrams.request(SendRequest(**request), card, NUMBERS, NOW_MS)
@@ -48,9 +45,11 @@ def values_in(telegrams: Telegrams, role: Role) -> dict[str, Value]:
         (command,) = (command for command, each in ROLE_OF_COMMAND.items() if each is role)
         order = SendCancel(
             transaction_id="C:1", command=Command(command), attempt=1, original=ORIGINAL, send_by_ms=0,
-            report_timeout_ms=0,
+            report_timeout_ms=0, partner=None,
         )  # fmt: skip
         return telegrams.command(order, ORIGINAL, NUMBERS, NUMBERS, NOW_MS)
+    if role is Role.ENVELOPE_REQUEST:
+        return telegrams.envelope("JCN1", b"telegram", NUMBERS, NOW_MS)
     return telegrams.station(role, NUMBERS.trace_number, NOW_MS)
 
 
@@ -66,4 +65,4 @@ def test_a_telegram_gets_no_value_that_it_has_no_field_for(role: Role) -> None:
 
 def test_every_telegram_of_the_gateways_own_is_told_of() -> None:
     answers = {REPORT_OF[role] for role in STATION_REQUESTS}
-    assert set(FILLED) == {*REPORT_OF, *answers}
+    assert set(FILLED) == {*REPORT_OF, *answers, Role.ENVELOPE_REQUEST}

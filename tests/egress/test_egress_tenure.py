@@ -173,7 +173,7 @@ async def test_the_owner_goes_on_when_a_former_owner_writes(tmp_path: Path) -> N
         stranger = TelegramSent(
             transaction_id="AP02:z", transaction_key=KEY.decode(), attempt=0, role=Role.SALE_REQUEST,
             dispatch_offset=0, trace_number=1, route_number=9, business_date="20260401",
-            sent_ms=rig.clock(), report_by_ms=rig.clock(), node="n0",
+            sent_ms=rig.clock(), report_by_ms=rig.clock(), node="n0", partner=None,
         )  # fmt: skip
         rig.write(stranger, rig.sent)
         rig.write(stranger, rig.sent)
@@ -271,7 +271,7 @@ UNREADABLE = {
         _unknown,
         UNKNOWN,
     ),
-    "damaged": (_short, "is not a valid SendRequest (EOFError): the record is damaged; keep it, call support"),
+    "damaged": (_short, "is not a valid SendRequest (IndexError): the record is damaged; keep it, call support"),
     "misplaced": (_misplaced, "is a LineTaken, which does not belong there: see the topic table, schemas/topics.py"),
 }
 

@@ -44,6 +44,7 @@ class Scene:
         for line in LINES:
             self.topics |= {f"dispatch.{line}": [], f"sent.{line}": []}
         self.ledger: list[dict[str, Any]] = []
+        self.other_ledger: list[dict[str, Any]] = []
         self.violations: list[dict[str, Any]] = []
         self.clients: list[ClientRecord] = []
         self.texts = {"router-0.log": b'{"event": "started"}\n'}
@@ -54,7 +55,7 @@ class Scene:
     def evidence(self) -> Evidence:
         return Evidence(
             clients=self.clients,
-            ledgers={"cafis": self.ledger},
+            ledgers={"cafis": self.ledger, "cardnet": self.other_ledger},
             violations={"cafis": self.violations},
             stations=LINES,
             topics=self.topics,
@@ -109,7 +110,7 @@ class Scene:
     ) -> None:  # fmt: skip
         self.write(f"sent.{line}", TelegramSent(
             transaction_id=name, transaction_key=name, attempt=attempt, role="sale_request", dispatch_offset=number,
-            trace_number=number, route_number=1, business_date=day, sent_ms=1, report_by_ms=2, node=node,
+            trace_number=number, route_number=1, business_date=day, sent_ms=1, report_by_ms=2, node=node, partner=None,
         ), headers=headers)  # fmt: skip
 
     def taken(self, node: str, line: str = "cafis-1") -> None:
@@ -144,7 +145,7 @@ class Scene:
                 kind=Kind.SALE, line=line, trace_number=original, route_number=1, business_date=DAY,
                 approval_code=None, terminal_id="4980000000001", amount=amount, accepted_ms=1,
             ),
-            send_by_ms=1, report_timeout_ms=2,
+            send_by_ms=1, report_timeout_ms=2, partner=None,
         ))  # fmt: skip
 
     def never_sent(self, name: str, line: str = "cafis-1") -> None:

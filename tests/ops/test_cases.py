@@ -125,7 +125,7 @@ def test_the_history_tells_every_telegram_and_every_answer_in_the_words_of_the_p
     told = {"transaction_id": "AP02:a", "line": "cafis-1"}
     order = SendCancel(
         transaction_id="AP02:a", command=Command.CANCEL, attempt=1, original=ORIGINAL, send_by_ms=1,
-        report_timeout_ms=1,
+        report_timeout_ms=1, partner=None,
     )  # fmt: skip
     numbers = {"transaction_id": "AP02:a", "transaction_key": "AP02:a", "node": "n1", "dispatch_offset": 4}
     topic = Topic()
@@ -144,7 +144,7 @@ def test_the_history_tells_every_telegram_and_every_answer_in_the_words_of_the_p
         ),
         TelegramSent(
             **numbers, attempt=2, role=Role.FAULT_CANCEL, trace_number=8, route_number=3,
-            business_date="20260401", sent_ms=1, report_by_ms=2,
+            business_date="20260401", sent_ms=1, report_by_ms=2, partner=None,
         ),
         CancelSilent(**told, attempt=2, command=Command.CANCEL, doubt=Doubt.SILENCE, noticed_ms=1),
         CancelReported(

@@ -12,6 +12,7 @@ import egress.__main__
 import faults.__main__
 import ingress.__main__
 import router.__main__
+from egress.config import Settings as EgressSettings
 from ops.installations import DEVELOPMENT, QUICK, LinePlan, Plan, write
 from ops.ports import _given, free_port, hosts_of
 from pipeline.config import load
@@ -124,6 +125,14 @@ def test_other_lines_may_be_asked_for(tmp_path: Path) -> None:
     ]  # fmt: skip
     assert plan.centre_ports == {"cafis": [], "cardnet": [made.line[1].port]}
     assert plan.called == {"cafis": [[("127.0.0.1", made.line[0].port)]], "cardnet": []}
+
+
+def test_a_line_may_be_asked_to_carry_another_partner_who_then_needs_none(tmp_path: Path) -> None:
+    plan = write(tmp_path, "127.0.0.1:9092", lines=[LinePlan("mc", "cafis", "dial", carries=("cardnet",))])
+    (line,) = EgressSettings.from_installation(load(Installation, plan.file)).lines
+    assert line.partners == ("cafis", "cardnet")
+    assert line.carries[0].company_code != line.company_code
+    assert plan.centre_ports == {"cafis": [line.port], "cardnet": []}
 
 
 def test_settled_it_has_the_development_ports_where_they_are_free(

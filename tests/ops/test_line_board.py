@@ -52,6 +52,13 @@ def test_what_is_not_as_it_should_be_is_told(mode: str, told: LineState | None, 
     assert facts(row, NOW)["trouble"] == trouble
 
 
+def test_a_line_shows_whose_telegrams_it_carries() -> None:
+    carries = [{"partner": "cardnet", "code": "JCN1", "company_code": "1"}]
+    carrying = Line.model_validate(line("mc").model_dump() | {"carries": carries})
+    told = [facts(row, NOW).get("carries") for row in board([line("a"), carrying], {}, [], NOW)]
+    assert told == [None, ["cardnet"]]
+
+
 def test_a_line_shows_its_held_routes_and_no_other_lines() -> None:
     holds = [
         RouteHeld(

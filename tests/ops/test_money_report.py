@@ -521,6 +521,24 @@ def test_books_that_were_left_out_of_the_evidence_are_noticed() -> None:
     assert numbers == {3, 6}
 
 
+def carried() -> Scene:
+    """With a payment of CARDNET's that went in an envelope, over a line of CAFIS."""
+    scene = clean()
+    scene.answered("AP22:carried", 140, amount=300)
+    scene.state("AP22:carried", Stage.ANSWERED, Outcome.APPROVED, partner="cardnet")
+    return scene
+
+
+def test_what_went_in_an_envelope_stands_in_the_books_of_whom_it_was_for() -> None:
+    scene = carried()
+    scene.other_ledger.append(scene.ledger.pop())
+    assert scene.offenders() == []
+
+
+def test_what_stands_in_the_books_of_the_wrong_partner_is_named() -> None:
+    assert carried().offenders() == [(6, "AP22:carried is for cardnet and stands in the books of cafis")]
+
+
 def test_a_topic_that_was_left_out_of_the_evidence_is_a_crash() -> None:
     scene = clean()
     del scene.topics["deliveries"]

@@ -40,7 +40,7 @@ def accepted(name: str = "AP02:a") -> RequestAccepted:
 def sent(name: str = "AP02:a") -> TelegramSent:
     return TelegramSent(
         transaction_id=name, transaction_key=name, attempt=0, role="sale_request", dispatch_offset=7, trace_number=8,
-        route_number=9, business_date="20260401", sent_ms=3, report_by_ms=4, node="node0",
+        route_number=9, business_date="20260401", sent_ms=3, report_by_ms=4, node="node0", partner=None,
     )  # fmt: skip
 
 
@@ -65,6 +65,12 @@ def test_the_records_of_all_topics_stand_in_the_order_of_time() -> None:
         Line(30, "deliveries", "ReplyDelivered", "delivery_no=1"),
         Line(31, "deliveries", "ReplyDelivered", "delivery_no=2"),
     ]
+
+
+def test_what_tells_how_records_are_read_is_no_record() -> None:
+    schema = Message("demo-schemas", 0, 0, b"0123456789abcdef", b"{}", (), 15)
+    topics = {"demo-schemas": [schema], "demo-requests": [at(10, "demo-requests", accepted())]}
+    assert [line.topic for line in story(topics, "AP02:a")] == ["demo-requests"]
 
 
 def test_another_transaction_a_marker_and_a_gap_are_no_part_of_it() -> None:
@@ -98,6 +104,7 @@ def test_what_a_cancel_names_is_told_without_what_is_not_known() -> None:
         original=original,
         send_by_ms=1,
         report_timeout_ms=2,
+        partner=None,
     )
     (line,) = story({"dispatch.cafis-1": [at(10, "dispatch.cafis-1", cancel)]}, "AP02:a")
     assert line.facts == (

@@ -128,6 +128,20 @@ def test_a_loss_gives_its_lines_to_the_next_rank_and_moves_partitions_between_th
     assert third.reach == {"cafis": Reach.AT_ONCE, "cardnet": Reach.AFTER_TAKEOVER}
 
 
+def test_a_partner_is_reached_over_a_line_that_carries_its_telegrams_too() -> None:
+    contracts = [replace(each, carries=("cardnet",)) if each.name == "cafis-2" else each for each in CONTRACTS]
+    spread = {"cafis-2": ("0-node1", "1-node0")}
+    first, second = losses(present(seen(["node0", "node1"], members=spread), contracts))
+    assert first.reach == {"cafis": Reach.AT_ONCE, "cardnet": Reach.AT_ONCE}
+    assert first.routes == {"cafis": 100, "cardnet": 100}
+    assert second.routes == {"cafis": 200, "cardnet": 50}
+    alone = [replace(each, carries=("jcn",)) if each.name == "cafis-1" else each for each in CONTRACTS]
+    remarks = present(seen(["node0", "node1"], members=spread), alone).remarks
+    assert [each.english for each in remarks if "jcn" in each.english] == [
+        "every line to jcn is node0's: without it nobody reaches jcn until a takeover"
+    ]
+
+
 def test_the_only_node_leaves_nobody() -> None:
     (only,) = losses(sound("node0"))
     assert only.lines == {"cafis-1": None, "cafis-2": None, "cardnet-1": None}

@@ -32,7 +32,7 @@ from schemas.refusals import Refusal
 SETTINGS = Settings(
     partners_of={"AP02": dict.fromkeys(Kind, "cafis"), "AP22": {Kind.SALE: "cardnet"}},
     times={"cafis": PartnerTimes(1_000, 4_000), "cardnet": PartnerTimes(1_000, 4_000)},
-    partner_of_line={"cafis-1": "cafis", "cardnet-1": "cardnet"},
+    partners_of_line={"cafis-1": ("cafis",), "cardnet-1": ("cardnet",)},
     report_grace_ms=500,
     confirm_ms=3_000,
     confirm_grace_ms=400,
@@ -339,6 +339,18 @@ def test_a_follow_up_goes_over_its_originals_line_while_that_is_open() -> None:
     references = [f"r{number}" for number in range(20)]
     assert {line(each, "cafis-0", "cafis-1", "cafis-2") for each in references} == {"cafis-1"}
     assert {line(each, "cafis-0", "cafis-2") for each in references} == {"cafis-0", "cafis-2"}
+
+
+def test_a_request_goes_over_any_open_line_that_takes_its_partner_and_says_whose_it_is() -> None:
+    def dispatched(number: int) -> Dispatch:
+        world = World(SETTINGS, {"cafis": ["cafis-1"], "cardnet": ["cafis-1", "cardnet-1"]})
+        asked = request(customer="AP22", kind=Kind.SALE, transaction_id=f"AP22:r{number}")
+        (dispatch,) = [act for act in decide(asked, None, None, world, 10) if isinstance(act, Dispatch)]
+        return dispatch
+
+    acts = [dispatched(number) for number in range(20)]
+    assert {act.line for act in acts} == {"cafis-1", "cardnet-1"}
+    assert {act.record.partner for act in acts if isinstance(act.record, SendRequest)} == {"cardnet"}
 
 
 def test_every_refusal_of_the_router_is_in_the_order_of_precedence() -> None:

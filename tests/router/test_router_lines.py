@@ -1,5 +1,6 @@
 """The router's knowledge of the lines: all of it before the first decision, and never older than it says."""
 
+import dataclasses
 from collections.abc import Iterator
 
 import pytest
@@ -7,10 +8,11 @@ from prometheus_client import CollectorRegistry
 from router_rig import SETTINGS, Rig
 
 from pipeline.log import LogError, Outgoing
+from router.config import Settings
 from router.metrics import Metrics
 from router.shell import LinesWatch
 from schemas import wire
-from schemas.records import LineStage
+from schemas.records import LineStage, LineWish
 
 MARK = b"0123456789abcdef"
 UNKNOWN = (
@@ -19,16 +21,21 @@ UNKNOWN = (
 )
 
 
+CARRYING = dataclasses.replace(
+    SETTINGS, partners_of_line={"cafis-1": ("cafis", "cardnet"), "cafis-2": ("cafis",), "cardnet-1": ("cardnet",)}
+)
+
+
 class Watching:
     """A watch and its metrics."""
 
-    def __init__(self, rig: Rig) -> None:
+    def __init__(self, rig: Rig, settings: Settings = SETTINGS) -> None:
         self.registry = CollectorRegistry()
-        self.watch = LinesWatch(rig.log, rig.topics, SETTINGS, Metrics(self.registry))
+        self.watch = LinesWatch(rig.log, rig.topics, settings, Metrics(self.registry))
         self.watch.start()
 
-    def open(self) -> float | None:
-        return self.registry.get_sample_value("denbun_router_open_lines", {"partner": "cafis"})
+    def open(self, partner: str = "cafis") -> float | None:
+        return self.registry.get_sample_value("denbun_router_open_lines", {"partner": partner})
 
 
 @pytest.fixture
@@ -62,6 +69,26 @@ def test_what_is_said_later_is_followed(rig: Rig, watching: Watching) -> None:
     rig.line("cafis-1", LineStage.CONNECTING)
     rig.until(lambda: watching.watch.lines().open == {"cafis": ["cafis-2"]})
     rig.until(lambda: watching.open() == 1)
+
+
+def test_a_line_that_carries_another_partner_is_open_for_both(rig: Rig) -> None:
+    rig.line("cafis-2")
+    rig.line("cardnet-1")
+    watching = Watching(rig, CARRYING)
+    assert watching.watch.lines().open == {"cafis": ["cafis-1", "cafis-2"], "cardnet": ["cafis-1", "cardnet-1"]}
+    assert (watching.open("cafis"), watching.open("cardnet")) == (2, 2)
+    watching.watch.close()
+
+
+def test_a_partner_is_closed_where_every_line_of_its_own_and_every_one_that_carries_it_is_meant_to_be(
+    rig: Rig,
+) -> None:
+    rig.line("cardnet-1", LineStage.CLOSED, LineWish.CLOSED)
+    watching = Watching(rig, CARRYING)
+    assert watching.watch.lines() == ({"cafis": ["cafis-1"], "cardnet": ["cafis-1"]}, set())
+    rig.line("cafis-1", LineStage.CLOSED, LineWish.CLOSED)
+    rig.until(lambda: watching.watch.lines() == ({"cafis": [], "cardnet": []}, {"cardnet"}))
+    watching.watch.close()
 
 
 def test_without_an_open_line_a_request_is_refused_and_with_one_the_next_goes_to_it(rig: Rig) -> None:

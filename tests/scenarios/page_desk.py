@@ -91,7 +91,7 @@ class Desk:
             return False
 
     def _service_ready(self, service: str) -> Callable[[], bool]:
-        return lambda: is_ready(self.metrics_port(service))
+        return lambda: is_ready((HOST, self.metrics_port(service)))
 
     # --- what was configured
 

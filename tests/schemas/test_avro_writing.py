@@ -90,6 +90,7 @@ def test_a_value_of_a_wrong_type_is_our_bug_and_written_by_nobody(change: dict[s
         original=None,
         send_by_ms=1,
         report_timeout_ms=1,
+        partner=None,
     )
     with pytest.raises((TypeError, AttributeError)):
         wire.encode(msgspec.structs.replace(sound, **change))

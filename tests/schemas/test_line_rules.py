@@ -109,6 +109,55 @@ def test_what_is_no_name_of_a_node_is_told(node: str) -> None:
     assert told(DIALS, nodes=["pay1.example.jp", node]).startswith("line.0.nodes.1: String should match pattern")
 
 
+# --- whose telegrams it carries
+
+
+CARDNETS = {"partner": "cardnet", "code": "JCN1", "company_code": "06290001"}
+
+
+def test_a_line_takes_the_telegrams_of_its_own_partner_and_of_those_it_carries() -> None:
+    assert told(DIALS, carries=[CARDNETS]) == ""
+    line = Line.model_validate(RAW["line"][DIALS] | {"carries": [CARDNETS]})
+    assert line.partners == ("cafis", "cardnet")
+    assert Line.model_validate(RAW["line"][DIALS]).partners == ("cafis",)
+
+
+def test_a_partner_that_has_no_line_of_its_own_is_carried() -> None:
+    raw = copy.deepcopy(RAW)
+    del raw["line"][LISTENS]
+    raw["line"][DIALS]["carries"] = [CARDNETS]
+    assert [line.name for line in Installation.model_validate(raw).line] == ["cafis-1"]
+
+
+@pytest.mark.parametrize(
+    ("carries", "fault"),
+    [
+        (
+            [CARDNETS | {"partner": "cafis"}],
+            "line cafis-1 is cafis's, whose telegrams need no envelope: remove it from its carries",
+        ),
+        (
+            [CARDNETS | {"partner": "jcn"}],
+            "line cafis-1: there is no partner jcn to carry: one of cafis, cardnet",
+        ),
+        (
+            [CARDNETS, CARDNETS | {"code": "JCN2"}],
+            "line cafis-1: partner cardnet stands 2 times in its carries: keep one",
+        ),
+        (
+            [CARDNETS, CARDNETS],
+            (
+                "line cafis-1: partner cardnet stands 2 times in its carries: keep one; "
+                "line cafis-1: code JCN1 stands 2 times in its carries: keep one"
+            ),
+        ),
+        ([{"partner": "cardnet", "code": "JCN1"}], "line.0.carries.0.company_code: Field required"),
+    ],
+)
+def test_what_a_line_cannot_carry(carries: list[dict[str, str]], fault: str) -> None:
+    assert told(DIALS, carries=carries) == fault
+
+
 def test_every_fault_of_every_line_is_told_at_once() -> None:
     raw = copy.deepcopy(RAW)
     raw["line"][DIALS]["peers"] = ["192.0.2.1"]

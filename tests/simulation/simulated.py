@@ -31,7 +31,7 @@ def quiet_plan(seed: int = 1) -> Plan:
     """A run in which nothing happens by itself."""
     plan = plan_of(seed)
     plan.payments, plan.kinds, plan.rules, plan.weather = (), (), {partner: [] for partner in plan.rules}, Weather()
-    plan.lines, plan.routes = 2, 3
+    plan.lines, plan.carries, plan.routes = 2, False, 3
     return plan
 
 

@@ -10,6 +10,7 @@ from rich.console import Console
 from simulated import first_failure
 
 import egress.core
+import faults.core
 import router.core
 from egress.core import LineCore
 from egress.numbers import TraceNumbers
@@ -130,6 +131,11 @@ def keep_inherited_telegrams_to_itself(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(LineCore, "_inherit", lambda *_: None)
 
 
+def forget_whose_cancel_it_is(patch: pytest.MonkeyPatch) -> None:
+    command = faults.core._command
+    patch.setattr(faults.core, "_command", lambda *about: msgspec.structs.replace(command(*about), partner=None))
+
+
 PLANTED: Sequence[Plant] = (
     hold_no_route,
     send_again_after_a_takeover,
@@ -144,6 +150,7 @@ PLANTED: Sequence[Plant] = (
     use_trace_numbers_again,
     lose_the_attention_list,
     keep_inherited_telegrams_to_itself,
+    forget_whose_cancel_it_is,
 )
 
 

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Self
 
 from centre_rig import partner_named, values_for
@@ -100,12 +100,15 @@ class LineSocket:
 
 
 @contextlib.contextmanager
-def serving(partner: str, *rules: Rule, listen: int = 1, dial: tuple[tuple[str, int], ...] = ()) -> Iterator[Served]:
+def serving(
+    partner: str, *rules: Rule, listen: int = 1, dial: tuple[tuple[str, int], ...] = (),
+    carries: Mapping[str, Centre] | None = None,
+) -> Iterator[Served]:  # fmt: skip
     """A centre that runs."""
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, daemon=True)
     thread.start()
-    centre = Centre(partner_named(partner), Rules(rules))
+    centre = Centre(partner_named(partner), Rules(rules), carries=carries)
     server = CentreServer(centre, Addresses([(HOST, 0)] * listen, [[each] for each in dial], (HOST, 0)))
     asyncio.run_coroutine_threadsafe(server.start(), loop).result(WAIT_S)
     served = Served(server, loop)

@@ -8,7 +8,7 @@ from schemas.telegrams import FieldSpec, PartnerSpec, Role, Value, load_partner,
 from schemas.telegrams.fields import TYPES, Encoding, Pad
 
 PARTNERS = {name: load_partner(name) for name in packaged()}
-PARTNER_AND_ROLE = [(partner, role) for partner in PARTNERS.values() for role in Role]
+PARTNER_AND_ROLE = [(partner, role) for partner in PARTNERS.values() for role in partner.telegrams]
 IDS = [f"{partner.name}-{role.value}" for partner, role in PARTNER_AND_ROLE]
 
 
@@ -22,7 +22,8 @@ def values_of(field: FieldSpec) -> st.SearchStrategy[Value]:
     if field.type == "time":
         return st.times().map("{:%H%M%S}".format)
     if field.type == "hex":
-        return st.binary(min_size=field.length, max_size=field.length).map(bytes.hex)
+        least = field.min_length if field.is_variable else field.length
+        return st.binary(min_size=least, max_size=field.length).map(bytes.hex)
     least = field.min_length if field.is_variable or field.pad is Pad.SPACE_RIGHT else field.length
     text = st.text(TYPES[field.type].alphabet, min_size=least, max_size=field.length)
     return text.filter(lambda value: field.pad is Pad.NONE or not value.endswith(" "))

@@ -6,7 +6,7 @@ fields: transport header, message type, bitmap, then the fields in the order of 
 
 import pytest
 
-from schemas.telegrams import Role, load_partner
+from schemas.telegrams import ENVELOPES, DecodeError, Role, load_partner
 
 CAFIS = """
 authorisation_request
@@ -208,7 +208,41 @@ def test_the_bytes_of_a_cardnet_telegram(role: str, digits: str) -> None:
     assert (cardnet.decode(data).role, cardnet.decode(data).values) == (role, values)
 
 
+@pytest.mark.parametrize(("role", "type_code"), [("envelope_request", "7110"), ("envelope_report", "7120")])
+def test_the_bytes_of_an_envelope_are_its_header_and_the_telegram_inside_with_its_length(
+    role: str, type_code: str
+) -> None:
+    cafis, cardnet = load_partner("cafis"), load_partner("cardnet")
+    inside = bytes.fromhex(dict(table_of(CARDNET))["fault_confirm"])
+    data = f"{type_code}290001250401093015123456007     JCN1{len(inside):03}".encode() + inside
+    values = cafis.telegrams[Role(role)].sample()
+    assert values["carried_telegram"] == inside.hex()
+    assert cafis.encode(Role(role), values) == data
+    assert (cafis.decode(data).role, cafis.decode(data).values) == (role, values)
+    assert cardnet.decode(inside).role is Role.FAULT_CONFIRM
+
+
+@pytest.mark.parametrize(
+    ("data", "told"),
+    [
+        (b"7110290001250401093015123456007     JCN1", ", field carried_telegram at byte 40: ends after 0 of the 3 by"),
+        (
+            b"7110290001250401093015123456007     JCN1002\0",
+            ", field carried_telegram at byte 40: ends after 4 of its 5",
+        ),
+        (b"7110290001250401093015123456007     JCN1000", ", field carried_telegram at byte 40: does not begin with a "),
+        (b"7110290001250401093015123456007     JCN1001\0\0", ": goes on for 1 bytes after its last field"),
+        (b"7110290001250401093015123456007     JCN", ": is 39 bytes long where the layout has 40 and more"),
+    ],
+)
+def test_an_envelope_whose_length_lies_is_refused(data: bytes, told: str) -> None:
+    with pytest.raises(DecodeError) as refused:
+        load_partner("cafis").decode(data)
+    assert told in str(refused.value)
+
+
 @pytest.mark.parametrize(("partner", "table"), [("cafis", CAFIS), ("cardnet", CARDNET)])
 def test_no_telegram_is_left_out(partner: str, table: str) -> None:
-    assert [role for role, _ in table_of(table)] == list(load_partner(partner).telegrams)
-    assert {role for role, _ in table_of(table)} == set(Role)
+    listed = [role for role, _ in table_of(table)]
+    assert listed == [role for role in load_partner(partner).telegrams if role not in ENVELOPES]
+    assert {*listed, *ENVELOPES} == set(Role)
