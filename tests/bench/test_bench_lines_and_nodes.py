@@ -79,7 +79,7 @@ def test_the_lines_of_each_partner_can_be_shared_evenly_by_every_number_of_nodes
 
 def shares() -> scaling.Shares:
     processes = [f"{service}-0" for service in scaling.SERVICES]
-    return scaling.Shares(LOAD, dict.fromkeys(scaling.SERVICES, 1.0), dict.fromkeys(processes, 1.0), 0.0)
+    return scaling.Shares(64, LOAD, dict.fromkeys(scaling.SERVICES, 1.0), dict.fromkeys(processes, 1.0), 0.0)
 
 
 def of_lines(losses: list[str]) -> Report:
