@@ -21,7 +21,7 @@ from schemas.business_hours import JST
 from schemas.records import LineStage
 
 NODES = 2
-_SHORT_S, _LONG_S = (0.5, 1.8), (4.0, 6.0)  # shorter, and longer, than a session on the broker lasts (3 s)
+_SHORT_S, _LONG_S = (0.5, 1.4), (4.0, 6.0)  # shorter, and longer, than a session on the broker lasts (2 s)
 _LATE_MS = (900, 1_800)  # longer than a report is awaited (`ops.installations.QUICK`)
 _PARTNERS = tuple(dict.fromkeys(line.partner for line in LINES))
 

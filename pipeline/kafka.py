@@ -87,7 +87,7 @@ class KafkaLog:
         self,
         servers: str,
         *,
-        session_timeout_ms: int = 3_000,
+        session_timeout_ms: int = 2_000,
         write_timeout_ms: int = 30_000,
         replication: int = 1,
         extra: Mapping[str, str] | None = None,

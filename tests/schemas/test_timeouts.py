@@ -113,10 +113,10 @@ RULES: dict[str, tuple[dict[str, int], dict[str, int], str]] = {
         ),
     ),
     "a cancel that cannot wait for the next owner of its line": (
-        {"partner.0.cancel.send_window_ms": 3_001},
-        {"partner.0.cancel.send_window_ms": 3_000},
+        {"partner.0.cancel.send_window_ms": 2_001},
+        {"partner.0.cancel.send_window_ms": 2_000},
         (
-            "partner cafis: cancel.send_window_ms is 3000, not more than kafka.session_timeout_ms 3000: a cancel could "
+            "partner cafis: cancel.send_window_ms is 2000, not more than kafka.session_timeout_ms 2000: a cancel could "
             "not wait for the next owner of its line; raise it"
         ),
     ),
