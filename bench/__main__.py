@@ -1,6 +1,6 @@
 """``python -m bench``: a bare relay and the whole gateway, one after the other on the same broker, side by side.
 
-Further measurements have a name each: ``python -m bench lines``, ``takeover``, ``scaling``.
+Further measurements have a name each: ``python -m bench lines``, ``takeover``, ``roll``, ``scaling``.
 """
 
 import json
@@ -15,13 +15,14 @@ from typing import Annotated, NamedTuple
 import typer
 from rich.console import Console
 
-from bench import gateway, lines, relay, report, scaling, takeover
+from bench import gateway, lines, relay, report, rolling, scaling, takeover
 from bench.budgets import Report
 from bench.gateway import Say
 from bench.load import LoadError
 from bench.quantities import machine
 from ops.broker import Broker, BrokerError
 from ops.processes import ProcessError
+from ops.rolling import RollError
 from pipeline.log import LogError
 from schemas.line_rules import NODES_MAX
 from schemas.wire import RecordError
@@ -29,7 +30,9 @@ from simulator.control import ControlError
 
 _RATE_MAX = 20_000
 _WIDTH = 108  # of the table, where the terminal is narrower or there is none
-_TROUBLES = (BrokerError, ProcessError, LogError, OSError, ControlError, LoadError, RecordError, relay.RelayError)
+_TROUBLES = (
+    BrokerError, ProcessError, LogError, OSError, ControlError, LoadError, RecordError, RollError, relay.RelayError,
+)  # fmt: skip
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
@@ -156,6 +159,23 @@ def scaled(
             broker=ground.broker, say=ground.say,
         )  # fmt: skip
         return scaling.report(found, rate, seconds)
+
+    _run(measured, servers, out, folder)
+
+
+@app.command("roll")
+def rolled(
+    times: Annotated[int, typer.Option(min=1, max=1_000, help="how often everything is replaced")] = 20,
+    rate: Rate = 50,
+    servers: Servers = None,
+    out: Out = None,
+    folder: Folder = None,
+) -> None:
+    """Measure what customers notice while every service is replaced. Ends with 1 when the money is wrong."""
+
+    def measured(ground: Ground) -> Report:
+        found = rolling.measure(ground.servers, ground.prefix, ground.folder, times=times, rate=rate, say=ground.say)
+        return rolling.report(found)
 
     _run(measured, servers, out, folder)
 

@@ -1,6 +1,7 @@
 """Figures beside their budgets, as rows of a table and as JSON."""
 
-from collections.abc import Iterable, Sequence
+import statistics
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -103,3 +104,14 @@ def shortened(offences: Sequence[str]) -> list[str]:
     """The first of them, and how many more there are."""
     more = len(offences) - _SHOWN
     return [*offences[:_SHOWN], *([f"and {more} more"] if more > 0 else [])]
+
+
+def spread(what: str, seconds: Sequence[float], budget: Budget | None) -> Iterator[Row]:
+    """The middle of these, which has the budget, and the worst."""
+    yield Row(f"{what}, median of {len(seconds)}", "s", round(statistics.median(seconds), 3), None, only(budget))
+    yield Row(f"{what}, worst", "s", max(seconds))
+
+
+def only(budget: Budget | None) -> Sequence[Budget]:
+    """The budgets of a row that has one, or none."""
+    return () if budget is None else (budget,)

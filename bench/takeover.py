@@ -9,7 +9,6 @@ The centres are asked every few milliseconds, so that no figure is finer than th
 """
 
 import signal
-import statistics
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
@@ -18,22 +17,14 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from bench.budgets import NONE, Budget, Report, Row, load_rows, plain_table, shortened, verdicts
+from bench.budgets import NONE, Budget, Report, Row, load_rows, only, plain_table, shortened, spread, verdicts
 from bench.gateway import Say, loading
-from bench.load import AMOUNT, SLOW_MS, Load, Measured, Steadily, Told
-from bench.nodes import LIMIT_S, preferring, settle
-from ops.evidence import collect, drain
+from bench.load import SLOW_MS, Measured, Steadily
+from bench.nodes import LIMIT_S, NODES, money, preferring, settle
 from ops.installations import node_named
-from ops.money import ClientRecord
-from ops.money import report as judged
 from ops.stage import SERVICES, Stage, playing
-from schemas.identity import transaction_id
-from schemas.records import Kind
 
-NODES = 2
 _LOOK_S = 0.005
-_DRAIN_S = 120.0
-_NO_END = ("in_process", "being_cancelled")
 _KILLED, _STOPPED = Budget("final", 3.0), Budget("final", 1.0)
 
 
@@ -201,27 +192,8 @@ def measure(
             say(f"takeover: SIGTERM of a node's egress, {times} times, {rate} payments a second")
             stopped = repeated(turns.stopped)
             say("takeover: judging the money")
-            invariants, offences = _money(stage, load)
+            invariants, offences = money(stage, load)
         return TakeoverFigures(stage.installation.kafka.session_timeout_ms, killed, stopped, invariants, offences)
-
-
-def _money(stage: Stage, load: Load) -> tuple[dict[str, str], list[str]]:
-    """What the money report looked at, and everything that is wrong."""
-    offences = [f"{each} has no end" for each in sorted(drain(stage, _DRAIN_S))]
-    inquired = load.inquired()
-    offences += [
-        f"{each.customer}:{each.reference}: {each.told}"
-        for each in inquired
-        if each.told in _NO_END or each.told.startswith("error: ")
-    ]
-    findings = judged(collect(stage, list(_records([*load.told(), *inquired]))))
-    offences += [f"invariant {each.number}: {offender}" for each in findings for offender in each.offenders]
-    return {each.english: each.looked_at for each in findings}, offences
-
-
-def _records(told: Iterable[Told]) -> Iterator[ClientRecord]:
-    for each in told:
-        yield ClientRecord(transaction_id(each.customer, each.reference, None), Kind.SALE, AMOUNT, each.told)
 
 
 # --- the report -----------------------------------------------------------------------------------------------------
@@ -230,11 +202,11 @@ def _records(told: Iterable[Told]) -> Iterator[ClientRecord]:
 def rows(figures: TakeoverFigures) -> Iterator[Row]:
     """Every figure, in the order of the table."""
     killed, stopped = figures.killed, figures.stopped
-    yield from _spread("kill -9 of a node: all lines open again", [turn.all_open_s for turn in killed.turns], _KILLED)
-    yield from _spread("its lines go back to it: closed", _each(killed.turns, "back_s"), None)
+    yield from spread("kill -9 of a node: all lines open again", [turn.all_open_s for turn in killed.turns], _KILLED)
+    yield from spread("its lines go back to it: closed", _each(killed.turns, "back_s"), None)
     yield from _around(killed, "kill -9")
-    yield from _spread("SIGTERM of its egress: each line closed", _each(stopped.turns, "closed_s"), _STOPPED)
-    yield from _spread("its lines go back to it: closed", _each(stopped.turns, "back_s"), None)
+    yield from spread("SIGTERM of its egress: each line closed", _each(stopped.turns, "closed_s"), _STOPPED)
+    yield from spread("its lines go back to it: closed", _each(stopped.turns, "back_s"), None)
     yield from _around(stopped, "SIGTERM", Budget("final", 0))
     yield Row("money wrong, or without an end", "", len(figures.offences), None, (NONE,))
 
@@ -243,23 +215,14 @@ def _each(turns: Iterable[Turn], name: str) -> list[float]:
     return [seconds for turn in turns for seconds in getattr(turn, name).values()]
 
 
-def _spread(what: str, seconds: Sequence[float], budget: Budget | None) -> Iterator[Row]:
-    yield Row(f"{what}, median of {len(seconds)}", "s", round(statistics.median(seconds), 3), None, _only(budget))
-    yield Row(f"{what}, worst", "s", max(seconds))
-
-
 def _around(ends: Ends, what: str, none_fails: Budget | None = None) -> Iterator[Row]:
     yield Row(f"{what}: lines of the other node closed meanwhile", "", sum(len(turn.shaken) for turn in ends.turns))
     yield Row(f"{what}: lines that went back without a closing", "", sum(turn.abrupt for turn in ends.turns))
     yield from load_rows(ends.load, f"{what}, load")
     yield Row(
-        f"{what}: payments not approved (of {ends.load.latency.count:,})", "", ends.failed, None, _only(none_fails)
+        f"{what}: payments not approved (of {ends.load.latency.count:,})", "", ends.failed, None, only(none_fails)
     )
     yield Row(f"{what}: payments slower than {SLOW_MS / 1_000:g} s", "", ends.load.slow)
-
-
-def _only(budget: Budget | None) -> Sequence[Budget]:
-    return () if budget is None else (budget,)
 
 
 def report(figures: TakeoverFigures) -> Report:

@@ -9,7 +9,7 @@ import typer
 from bench_rig import bench, limits, measured
 from rich.table import Table
 
-from bench import lines, scaling, takeover
+from bench import lines, rolling, scaling, takeover
 from bench.__main__ import Ground, _run
 from bench.budgets import Report
 from bench.load import Measured
@@ -55,6 +55,18 @@ def test_a_node_is_killed_and_stopped_and_its_lines_change_hands_and_come_back(
 
 
 @pytest.mark.stack
+def test_two_nodes_are_rolled_under_load(kafka_servers: str, tmp_path: Path) -> None:
+    found, printed = measured(kafka_servers, tmp_path, "roll", "--times", "1", "--rate", "5")
+    figures = found["roll"]
+    assert len(figures["took_s"]) == 1
+    assert figures["load"]["latency"]["count"] > 0
+    assert figures["offences"] == []
+    assert len(figures["invariants"]) == 7
+    assert limits(found, "payments ") == {0}
+    assert "roll: every service of 2 nodes replaced, one after the other" in printed
+
+
+@pytest.mark.stack
 def test_one_node_and_two_carry_the_same_lines_and_what_each_process_takes_is_told(
     kafka_servers: str, tmp_path: Path
 ) -> None:
@@ -93,11 +105,15 @@ def of_takeover(losses: list[str]) -> Report:
     return takeover.report(takeover.TakeoverFigures(3_000, ends, ends, {}, losses))
 
 
+def of_roll(losses: list[str]) -> Report:
+    return rolling.report(rolling.RollFigures([1.0], LOAD, {}, losses))
+
+
 def of_scaling(losses: list[str]) -> Report:
     return scaling.report([scaling.Scaled(1, shares(), shares(), 0, losses)], 1_000, 1.0)
 
 
-@pytest.mark.parametrize("report", [of_lines, of_takeover, of_scaling])
+@pytest.mark.parametrize("report", [of_lines, of_takeover, of_roll, of_scaling])
 def test_what_is_lost_is_told_and_counts_and_nothing_else_does(report: Callable[[list[str]], Report]) -> None:
     lost = report(["A1 was approved and is not booked"])
     assert lost.lost
