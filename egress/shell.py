@@ -23,6 +23,7 @@ from schemas.topics import Topics
 
 _IDLE_S = 0.5  # between looks for orders: a person waits for them
 _ASK_S = 1.0  # how long the broker is asked who shares a line: who has lost the broker has lost the line
+_LAST = 999
 _UNSURE_S = 5.0  # how long a line is kept that its group gives to nobody: longer than it takes to share lines out anew
 
 _log = logging.getLogger(__name__)
@@ -56,34 +57,68 @@ class LineOwner:
 
     Whenever a process joins or leaves the group, the line is revoked and given out anew. Where it is known to come back
     it is kept open over that, and nothing but the reading is interrupted: who else took it would say so in `sent`.
+
+    A line that cannot be opened here goes to whoever else shares it: this process joins its group anew, behind all
+    others, and stays there for its lifetime, for only a try could show that the partner can be reached again.
     """
 
     def __init__(
-        self, around: Surroundings, line: Line, settings: Settings, member: str, orders: Mapping[str, LineOrdered]
+        self, around: Surroundings, line: Line, settings: Settings, rank: int, orders: Mapping[str, LineOrdered]
     ) -> None:
         self._around = around
         self._line = line
         self._partners = settings.partners
         self._places = Places.of(around.topics, line.name)
-        self._member = member
+        self._member = f"{rank}-{around.node}"  # the first by name gets the line
+        self._handed_over = 0  # times
+        self._moving: asyncio.Task[None] | None = None  # to another place in the order
         self._orders = orders
         self._loop = asyncio.get_running_loop()
         self._tenure: Tenure | None = None
         self._group: GroupReader | None = None
         self._kept_since: float | None = None  # it is kept, though it was revoked
-        self._writer = around.log.writer(f"{member}-takeover")  # a new one would need half a second for its first word
-        self._dispatches = LoopReader(
-            f"{member}-{line.name}", self._join, self._dispatched, around.fail, idle=self._idle
-        )
+        self._writer = around.log.writer(f"{around.node}-takeover")  # a new one needs half a second for its first word
+        self._dispatches = self._reader()
+
+    def _reader(self) -> LoopReader:
+        name = f"{self._member}-{self._line.name}"
+        return LoopReader(name, self._join, self._dispatched, self._around.fail, idle=self._idle)
 
     async def close(self) -> None:
         """Give the line up in order, and leave its group."""
+        if self._moving is not None:
+            await self._moving
+        await self._leave()
+        self._writer.close()
+
+    async def _leave(self) -> None:
         await self._dispatches.close()
         if self._tenure is not None:  # it was kept, and the group had not been shared out anew
             await self._tenure.finish()
-        self._writer.close()
+            self._tenure = None
 
     # --- on the loop
+
+    def _helpless(self) -> None:
+        """The line cannot be opened here."""
+        if self._moving is None:
+            self._moving = asyncio.create_task(self._hand_over())
+
+    async def _hand_over(self) -> None:
+        """Let another process of the group try, if there is one."""
+        try:
+            log, group = self._around.log, self._places.group
+            members = await asyncio.to_thread(log.members, group, _ASK_S)
+            if set(members) - {self._member}:
+                _log.warning("line handed over: it cannot be opened here", extra={"line": self._line.name})
+                await self._leave()
+                self._handed_over = min(self._handed_over + 1, _LAST)
+                self._member = f"9{self._handed_over:03}-{self._around.node}"  # behind every rank
+                self._dispatches = self._reader()
+        except LogError as error:
+            _log.warning("who shares the line is unknown", extra={"line": self._line.name, "reason": str(error)})
+        finally:
+            self._moving = None
 
     def ordered(self, order: LineOrdered) -> None:
         """An operator orders what the line shall be."""
@@ -118,7 +153,7 @@ class LineOwner:
         found, taken = take_over(
             around.log, self._writer, self._places, around.times, around.node, around.now_ms()
         )  # fmt: skip
-        self._tenure = Tenure(around, self._line, self._partners, self._places, taken)
+        self._tenure = Tenure(around, self._line, self._partners, self._places, taken, self._helpless)
         self._tenure.position = found.position
         self._on_loop(self._tenure.start(found, self._orders))
         seconds = time.monotonic() - began
@@ -215,8 +250,8 @@ class EgressServer:
         )
         await self._follow_orders()
         for line in self._settings.lines:
-            member = f"{line.rank_of(self._node, self._rank)}-{self._node}"  # the first by name gets the line
-            self._owners[line.name] = LineOwner(around, line, self._settings, member, self._orders)
+            rank = line.rank_of(self._node, self._rank)
+            self._owners[line.name] = LineOwner(around, line, self._settings, rank, self._orders)
 
     async def _follow_orders(self) -> None:
         """Know what operators have ordered until now, then hear what they order."""

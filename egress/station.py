@@ -87,6 +87,7 @@ class Station:
         self._ending = False
         self._wish = Wish(LineWish.OPEN, "calendar", 0)
         self._wished_since_ms = 0
+        self._helpless_since_ms: int | None = None  # it should be open, and nothing goes over it
         self._since_ms = 0
         self._told_ms = 0
         self._heard_ms = 0
@@ -110,6 +111,18 @@ class Station:
     def as_wished(self) -> bool:
         """Whether the station is what it should be."""
         return self.stage is self._wish.what.stage
+
+    def is_helpless(self, now_ms: int) -> bool:
+        """Whether it should be open, and could not be opened for long; true once for each such time."""
+        if self._ending or self.carries or self._wish.what is LineWish.CLOSED:
+            self._helpless_since_ms = None
+            return False
+        if self._helpless_since_ms is None:
+            self._helpless_since_ms = now_ms
+        if now_ms - self._helpless_since_ms < self._times.hand_over_ms:
+            return False
+        self._helpless_since_ms = now_ms
+        return True
 
     @property
     def refusal(self) -> Refusal | None:

@@ -58,12 +58,14 @@ class Tenure:
     """Owns the line from `start` until `finish`. Lives on the event loop; is `connection.Hears`."""
 
     def __init__(
-        self, around: Surroundings, line: Line, partners: Mapping[str, PartnerSpec], places: Places, taken: int
-    ) -> None:
+        self, around: Surroundings, line: Line, partners: Mapping[str, PartnerSpec], places: Places, taken: int,
+        helpless: Callable[[], None],
+    ) -> None:  # fmt: skip
         partner = partners[line.partner]
         self._around = around
         self._line = line
         self._places = places
+        self._helpless = helpless  # called when the line cannot be opened here
         self._counts = Counts(around.metrics, line.name)
         self._core = LineCore(line, partner, around.times, around.node, around.open_card, partners)
         self._framing = partner.framing
@@ -156,6 +158,8 @@ class Tenure:
 
     def _tick(self) -> None:
         self._perform(self._core.due(self._now()))
+        if self._core.station.is_helpless(self._now()):
+            self._helpless()
         metrics, core, name = self._around.metrics, self._core, self._line.name
         metrics.open.labels(name).set(core.station.open)
         metrics.as_wished.labels(name).set(core.station.as_wished)

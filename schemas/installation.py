@@ -127,6 +127,7 @@ class Egress(Section):
     probe_idle_ms: Ms = 30_000  # a line without traffic is probed (疎通確認)
     probe_timeout_ms: Ms = 5_000
     close_limit_ms: Ms = 120_000  # closing by order or calendar: how long reports and cancels are awaited
+    hand_over_ms: Ms = 60_000  # a line that should be open and cannot be opened goes to another node
     breaker: Breaker = Breaker()
 
 

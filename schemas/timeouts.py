@@ -111,6 +111,10 @@ TABLE: tuple[Wait, ...] = (
         "closing by order or calendar: the station is closed although a report or cancel is missing",
         "egress/station.py",
     ),
+    Wait(
+        "egress.hand_over_ms", "egress", "a line that cannot be opened is handed to the next node, if there is one",
+        "egress/station.py",
+    ),
     Wait("egress.breaker.rest_ms", "egress", "a suspended line 縮退 may be used again", "egress/breaker.py"),
     Wait("egress.breaker.rest_max_ms", "egress", "the longest of such rests, which double", "egress/breaker.py"),
     Wait("egress.breaker.probe_ms", "egress", "a suspended line is probed 疎通確認", "egress/station.py"),
