@@ -29,9 +29,9 @@ def _work(process: wiring.Process) -> int:
         node=process.node,
         rank=process.arguments.rank,
     )
-    process.enters(*(Places.of(process.topics, line.name).group for line in settings.lines))
     started = asyncio.Event()
     process.health.ready("lines", lambda: None if started.is_set() else "starting")
+    process.enters(*(Places.of(process.topics, line.name).group for line in settings.lines))
 
     async def serve(stop: Stop) -> None:
         await server.start()

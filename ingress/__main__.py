@@ -24,8 +24,8 @@ def _work(process: wiring.Process) -> int:
         node=process.node,
         registry=process.registry,
     )
-    process.enters()
     process.health.ready("sessions", server.trouble)
+    process.enters()
 
     async def serve(stop: Stop) -> None:
         await server.start()
