@@ -8,6 +8,7 @@ import gc
 import os
 import socket
 import sys
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,6 +43,7 @@ class Process:
     log: KafkaLog
     registry: CollectorRegistry
     health: Health
+    entered: threading.Event
 
     def enters(self, *groups: str) -> None:
         """Before anything is read or written: tell with which schemas, and be no second one of this node in its groups.
@@ -50,6 +52,7 @@ class Process:
         """
         SchemaTopic(self.log, self.topics).share()
         refuse_twin(self.log, groups, self.node, self.installation.kafka.session_timeout_ms)
+        self.entered.set()
 
 
 def run(
@@ -83,7 +86,8 @@ def run(
     registry = CollectorRegistry()
     for collector in (ProcessCollector, PlatformCollector, GCCollector):
         collector(registry=registry)
-    health = Health()
+    health, entered = Health(), threading.Event()
+    health.ready("start", lambda: None if entered.is_set() else "starting")
     port = metrics_port(installation) if arguments.metrics_port is None else arguments.metrics_port
     try:
         telemetry = TelemetryServer(installation.metrics_host, port, registry, health)
@@ -96,6 +100,7 @@ def run(
             log=kafka_log(installation.kafka),
             registry=registry,
             health=health,
+            entered=entered,
         )
         _spare_the_collector()
         try:
