@@ -1,23 +1,17 @@
 """Asks the broker about consumer groups: who is a member, and which partitions each has."""
 
-import time
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
 from ops.topology import Group, Member
+from pipeline.kafka import describe_groups
 from pipeline.log import LogError
 from schemas.installation import Kafka
 
-_ADMIN_S, _ONCE_S, _AGAIN_S = 15.0, 2.0, 0.05
-# A broker that was just started, or whose groups another one takes over, answers in a moment; and now and then the
-# client never asks, where it looked for the group's broker too early.
-_PASSING = frozenset({
-    KafkaError.NOT_COORDINATOR, KafkaError.COORDINATOR_LOAD_IN_PROGRESS, KafkaError.COORDINATOR_NOT_AVAILABLE,
-    KafkaError._TIMED_OUT, KafkaError._TRANSPORT,  # noqa: SLF001
-})  # fmt: skip
+_ADMIN_S = 15.0
 
 
 class Cluster(NamedTuple):
@@ -49,23 +43,8 @@ class Asker:
 
     def groups(self, named: Mapping[str, str]) -> dict[str, Group]:
         """Each of these groups; its members' partitions are those of the topic beside its name."""
-        until = time.monotonic() + _ADMIN_S
-        found: dict[str, Group] = {}
-        while left := [name for name in named if name not in found]:
-            futures = self._admin.describe_consumer_groups(left, request_timeout=_ONCE_S)
-            for name, future in futures.items():
-                try:
-                    found[name] = _group(future.result(2 * _ONCE_S), named[name])
-                except (KafkaException, TimeoutError) as error:
-                    code = error.args[0].code() if isinstance(error, KafkaException) else KafkaError._TIMED_OUT  # noqa: SLF001
-                    if code == KafkaError.GROUP_ID_NOT_FOUND:  # nobody ever joined it
-                        found[name] = Group("dead")
-                    elif code not in _PASSING or time.monotonic() > until:
-                        reason = KafkaError(code).str()
-                        raise LogError(f"the group {name} cannot be described: {reason}") from error
-            if len(found) < len(named):
-                time.sleep(_AGAIN_S)
-        return found
+        described = describe_groups(self._admin, named)
+        return {name: Group("dead") if each is None else _group(each, named[name]) for name, each in described.items()}
 
 
 def _group(described: Any, topic: str) -> Group:

@@ -6,7 +6,7 @@ The settings differ from the client's defaults where those would cost money or t
 import logging
 import re
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from functools import cached_property, partial
 from typing import Any, TypeVar, cast
@@ -187,9 +187,9 @@ class KafkaLog:
     def _admin(self) -> AdminClient:
         return AdminClient(_common(self._servers, "admin", self._extra))
 
-    def _metadata(self, limit_s: float = _ADMIN_S) -> dict[str, int]:
+    def _metadata(self) -> dict[str, int]:
         try:
-            cluster = self._admin.list_topics(timeout=limit_s)
+            cluster = self._admin.list_topics(timeout=_ADMIN_S)
         except KafkaException as error:
             raise self._no_broker(error) from error
         return {name: len(topic.partitions) for name, topic in cluster.topics.items() if topic.error is None}
@@ -229,20 +229,8 @@ class KafkaLog:
         return offset if offset >= 0 else self.span(place)[1]
 
     def members(self, group: str, limit_s: float = 15.0) -> list[str]:
-        until = time.monotonic() + limit_s
-        self._metadata(limit_s)  # says so, where no broker answers
-        while True:
-            try:
-                asked = self._admin.describe_consumer_groups([group], request_timeout=_ONCE_S)
-                found = asked[group].result(2 * _ONCE_S)
-                return sorted(each.client_id for each in found.members)
-            except (KafkaException, TimeoutError) as error:
-                if _code(error) == KafkaError.GROUP_ID_NOT_FOUND:
-                    return []
-                # Now and then the client never asks, where it looked for the group's broker too early.
-                if _code(error) not in _ASK_AGAIN or time.monotonic() > until:
-                    raise LogError(f"the members of group {group} cannot be read: {_reason(error)}") from error
-                time.sleep(0.02)
+        found = describe_groups(self._admin, [group], limit_s)[group]
+        return [] if found is None else sorted(each.client_id for each in found.members)
 
     def committed(self, group: str, place: TopicPartition) -> int | None:
         asked = ConsumerGroupTopicPartitions(group, [KafkaPartition(*place)])
@@ -278,6 +266,8 @@ _PASSING = frozenset({
     KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.LEADER_NOT_AVAILABLE,
     KafkaError.OFFSET_NOT_AVAILABLE, KafkaError.FENCED_LEADER_EPOCH, KafkaError.UNKNOWN_LEADER_EPOCH,
 })  # fmt: skip
+# A broker that was just started, or whose groups another one takes over, answers in a moment; and now and then the
+# client never asks, where it looked for the group's broker too early.
 _ASK_AGAIN = frozenset({
     KafkaError.NOT_COORDINATOR, KafkaError.COORDINATOR_LOAD_IN_PROGRESS, KafkaError.COORDINATOR_NOT_AVAILABLE,
     KafkaError._TIMED_OUT, KafkaError._TRANSPORT, None,  # noqa: SLF001
@@ -291,6 +281,24 @@ def _code(error: KafkaException | TimeoutError) -> int | None:
 
 def _reason(error: KafkaException | TimeoutError) -> str:
     return str(error.args[0].str()) if isinstance(error, KafkaException) else f"no answer within {_ADMIN_S:g} s"
+
+
+def describe_groups(admin: AdminClient, groups: Collection[str], limit_s: float = _ADMIN_S) -> dict[str, Any]:
+    """What the broker says of each of these groups; None of one that nobody ever joined. Raises `LogError`."""
+    until = time.monotonic() + limit_s
+    found: dict[str, Any] = {}
+    while left := [name for name in groups if name not in found]:
+        for name, future in admin.describe_consumer_groups(left, request_timeout=_ONCE_S).items():
+            try:
+                found[name] = future.result(2 * _ONCE_S)
+            except (KafkaException, TimeoutError) as error:
+                if _code(error) == KafkaError.GROUP_ID_NOT_FOUND:
+                    found[name] = None
+                elif _code(error) not in _ASK_AGAIN or time.monotonic() > until:
+                    raise LogError(f"the group {name} cannot be described: {_reason(error)}") from error
+        if len(found) < len(groups):
+            time.sleep(0.02)
+    return found
 
 
 class KafkaWriter:
