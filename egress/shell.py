@@ -103,20 +103,17 @@ class LineOwner:
         """The line cannot be opened here."""
         if self._moving is None:
             self._moving = asyncio.create_task(self._hand_over())
+            self._around.look_after(self._moving)
 
     async def _hand_over(self) -> None:
         """Let another process of the group try, if there is one."""
         try:
-            log, group = self._around.log, self._places.group
-            members = await asyncio.to_thread(log.members, group, _ASK_S)
-            if set(members) - {self._member}:
+            if set(await asyncio.to_thread(self._members)) - {self._member}:
                 _log.warning("line handed over: it cannot be opened here", extra={"line": self._line.name})
                 await self._leave()
                 self._handed_over = min(self._handed_over + 1, _LAST)
                 self._member = f"9{self._handed_over:03}-{self._around.node}"  # behind every rank
                 self._dispatches = self._reader()
-        except LogError as error:
-            _log.warning("who shares the line is unknown", extra={"line": self._line.name, "reason": str(error)})
         finally:
             self._moving = None
 
@@ -176,12 +173,16 @@ class LineOwner:
         """Whether the group, in which somebody has joined or left, will give the line to this member again."""
         if not self._dispatches.reading:
             return False
+        members = self._members()
+        return members.count(self._member) == 1 and min(members) == self._member
+
+    def _members(self) -> list[str]:
+        """Who shares the line; nobody, where the broker does not say."""
         try:
-            members = self._around.log.members(self._places.group, _ASK_S)
+            return self._around.log.members(self._places.group, _ASK_S)
         except LogError as error:
             _log.warning("who shares the line is unknown", extra={"line": self._line.name, "reason": str(error)})
-            return False
-        return members.count(self._member) == 1 and min(members) == self._member
+            return []
 
     def _lose(self, why: str) -> None:
         """The line was kept, and did not come back: whoever has it now goes on, as after a death."""

@@ -49,6 +49,15 @@ class Surroundings:
     now_ms: Callable[[], int]
     fail: Callable[[BaseException], None]
 
+    def look_after(self, task: asyncio.Task[None]) -> None:
+        """Fail with what the task does, when it does."""
+
+        def ended(task: asyncio.Task[None]) -> None:
+            if not task.cancelled() and (error := task.exception()) is not None:
+                self.fail(error)
+
+        task.add_done_callback(ended)
+
 
 class LineLost(LogError):  # noqa: N818  it tells what happened
     """Another process has taken the line: nothing more was sent."""
@@ -98,11 +107,11 @@ class Tenure:
 
     def _seek(self) -> None:
         self._seeking = asyncio.create_task(self._sought(self._seeking))
-        self._seeking.add_done_callback(self._look_after)
+        self._around.look_after(self._seeking)
 
     def _rest(self) -> None:
         self._seeking = asyncio.create_task(self._rested(self._seeking))
-        self._seeking.add_done_callback(self._look_after)
+        self._around.look_after(self._seeking)
 
     async def _sought(self, before: asyncio.Task[None] | None) -> None:
         if before is not None:
@@ -114,10 +123,6 @@ class Tenure:
         if before is not None:
             await before
         await self._connector.stop()
-
-    def _look_after(self, task: asyncio.Task[None]) -> None:
-        if not task.cancelled() and (error := task.exception()) is not None:
-            self._around.fail(error)
 
     async def finish(self) -> None:
         """Give the line up in order: let reports come in, close the station, have everything stored."""
