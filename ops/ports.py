@@ -4,6 +4,7 @@ import random
 import socket
 from collections.abc import Sequence
 from contextlib import closing
+from itertools import chain
 
 HOST = "127.0.0.1"
 Address = tuple[str, int]
@@ -53,8 +54,9 @@ def free_port(preferred: int | None = None, hosts: Sequence[str] = (HOST,)) -> i
 
     Raises `OSError` when none is found.
     """
-    for port in (preferred, *(random.randint(*_RANGE) for _ in range(_TRIES))):  # noqa: S311  any will do
-        if port is not None and port not in _given and all(is_free(port, host) for host in hosts):
+    tries = (random.randint(*_RANGE) for _ in range(_TRIES))  # noqa: S311  any will do
+    for port in chain([] if preferred is None else [preferred], tries):
+        if port not in _given and all(is_free(port, host) for host in hosts):
             _given.add(port)
             return port
     raise OSError(f"no free port of {HOST} between {_RANGE[0]} and {_RANGE[1]}: end what listens there")

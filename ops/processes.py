@@ -31,13 +31,11 @@ class Process:
         command: Sequence[str],
         log: Path,
         ready: Callable[[], bool],
-        environment: Mapping[str, str] | None = None,
     ) -> None:
         self.name = name
         self.log = log
         self._command = list(command)
         self._ready = ready
-        self._environment = dict(environment or {})
         self._popen: subprocess.Popen[bytes] | None = None
 
     @property
@@ -63,7 +61,7 @@ class Process:
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=subprocess.STDOUT,
-                env={**os.environ, **self._environment, **(environment or {})},
+                env={**os.environ, **(environment or {})},
                 start_new_session=True,  # an interrupt at the terminal is for whoever started it, who ends all in order
             )
 

@@ -48,11 +48,9 @@ def started() -> Iterator[list[Process]]:
 
 def run(started: list[Process], log: Path, program: str, **environment: str) -> Process:
     """A Python program, started; ready as soon as it says `here`."""
-    process = Process(
-        "demo", [sys.executable, "-c", program], log, lambda: "here" in log.read_text("utf-8"), environment
-    )
+    process = Process("demo", [sys.executable, "-c", program], log, lambda: "here" in log.read_text("utf-8"))
     started.append(process)
-    process.start()
+    process.start(environment)
     return process
 
 
