@@ -1,11 +1,10 @@
 """Processes on the real Kafka, two nodes: CAFIS' lines carry CARDNET's telegrams too, and their owners are killed."""
 
-import asyncio
-import threading
+from functools import partial
 from pathlib import Path
 
 import pytest
-from whole_gateway import wait_until
+from deaths_under_load import pay_while_dying
 
 from ops.evidence import collect, drain
 from ops.installations import QUICK, LinePlan
@@ -39,29 +38,12 @@ def test_the_owners_of_lines_that_carry_are_killed_under_load_and_the_money_is_r
                     teach(control)
             door, token = stage.plan.doors[0], stage.plan.tokens[customer]
             mixtures.append(Mixture(door, customer, token, count=150, at_once=8, seed=11))
-        done, made = threading.Event(), 0
 
-        def advance() -> None:
-            nonlocal made
-            made += 1
-
-        async def all_of_them() -> None:
-            await asyncio.gather(*(each.run(advance) for each in mixtures))
-
-        def load() -> None:
-            try:
-                asyncio.run(all_of_them())
-            finally:
-                done.set()
-
-        thread = threading.Thread(target=load)
-        thread.start()
-        for number, name in enumerate(("egress-0", "egress-1"), 1):
-            wait_until(lambda target=number * 80: made >= target or done.is_set(), 120)  # type: ignore[misc]
-            assert not done.is_set(), "the load was over before the last kill: nothing would be shown"
+        def death(name: str) -> None:
             stage.services[name].kill()
             stage.services[name].start()
-        thread.join(120)
+
+        made = pay_while_dying(mixtures, 80, [partial(death, name) for name in ("egress-0", "egress-1")])
         assert made == 300
         assert drain(stage, 90) == set()
         for process in stage.services.values():

@@ -1,13 +1,14 @@
 """Every service as a process on the real Kafka, ended by kill -9 in the middle of a payment: what becomes of it."""
 
-import asyncio
 import re
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 import pytest
+from deaths_under_load import pay_while_dying
 from whole_gateway import wait_until
 
 from client import SyncClient
@@ -174,29 +175,8 @@ def test_every_service_is_killed_under_load_and_the_money_is_right(shop: Shop) -
             teach(control)
         door = stage.plan.doors[0]
         mixtures.append(Mixture(door, customer, stage.plan.tokens[customer], count=150, at_once=8, seed=7))
-    done = threading.Event()
-    made = 0
-
-    def advance() -> None:
-        nonlocal made
-        made += 1
-
-    async def all_of_them() -> None:
-        await asyncio.gather(*(each.run(advance) for each in mixtures))
-
-    def load() -> None:
-        try:
-            asyncio.run(all_of_them())
-        finally:
-            done.set()
-
-    thread = threading.Thread(target=load)
-    thread.start()
-    for number, name in enumerate(("router-0", "egress-0", "faults-0", "ingress-0"), 1):
-        wait_until(lambda target=number * 30: made >= target or done.is_set(), 120)  # type: ignore[misc]
-        assert not done.is_set(), "the load was over before the last kill: nothing would be shown"
-        kill_and_start(stage.services[name])
-    thread.join(120)
+    services = [stage.services[name] for name in ("router-0", "egress-0", "faults-0", "ingress-0")]
+    made = pay_while_dying(mixtures, 30, [partial(kill_and_start, service) for service in services])
     assert made == 300
     assert drain(stage, 90) == set()
     wrote = [*shop.wrote, *(each for mixture in mixtures for each in mixture.records)]
