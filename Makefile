@@ -35,7 +35,7 @@ clean:  ## remove what was installed and what ran
 	$(PYTHON) -m venv .venv
 
 .venv/product: pyproject.toml | .venv/bin/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[stack]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[stack,documents]'
 	touch $@
 
 .venv/development: pyproject.toml | .venv/bin/python
