@@ -73,7 +73,7 @@ class Station:
 
 
 class Centre:
-    """A partner's centre. `carries`: whom it passes telegrams on to, by the envelope's code (MC 回線); `clock_s`: see Story."""
+    """A partner's centre. `carries`: whom it passes telegrams on to, by code (MC 回線). `clock_s`: see `Story`."""
 
     def __init__(
         self, partner: PartnerSpec, rules: Rules, *, story: bool = True, carries: Mapping[str, "Centre"] | None = None,
