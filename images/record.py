@@ -86,7 +86,9 @@ def read_record(file: Path) -> Record:
     try:
         record = msgspec.json.decode(file.read_bytes(), type=Record)
     except OSError as error:
-        raise RecordError(f"{file}: {error.strerror or error}: name a record that `denbun images` has written") from None
+        raise RecordError(
+            f"{file}: {error.strerror or error}: name a record that `denbun images` has written"
+        ) from None
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise RecordError(f"{file} is no record: {error}: have `denbun images` write it anew") from None
     if record.format != FORMAT:

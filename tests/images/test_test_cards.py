@@ -33,3 +33,11 @@ def test_every_test_number_is_written_right() -> None:
 )
 def test_a_telegram_is_shown_where_all_of_its_numbers_are_published(values: dict[str, str], shown: bool) -> None:
     assert may_be_shown(Message(Role.SALE_REQUEST, dict(values))) is shown
+
+
+@pytest.mark.parametrize(("pan", "shown"), [("4111111111111111", True), ("4111111111111129", False)])
+def test_an_envelope_is_shown_as_what_is_inside(pan: str, shown: bool) -> None:
+    inside = Message(Role.SALE_REQUEST, {"pan": pan})
+    envelope = Message(Role.ENVELOPE_REQUEST, {"carried_telegram": "00"})
+    assert may_be_shown(envelope, inside) is shown
+    assert not may_be_shown(envelope)
