@@ -128,7 +128,7 @@ def _bars(flow: FlowView, steps: list[Step], tops: list[int]) -> list[Bar]:
             begun = number
         elif not held and begun is not None:
             route = next((each.message.values.get("route_number") for each in flow.images if each.inside is None), None)
-            top = tops[begun] + 20
+            top = tops[begun] + 4
             # the telegram that ends it still travels on it
             bottom = tops[number] + (_HEIGHTS[Kind.TELEGRAM] // 2 if step is not None and step.image is not None else 0)
             bars.append(Bar(top, bottom, "経路保留" if route is None else f"経路 {route} 保留"))

@@ -9,7 +9,7 @@ from markupsafe import Markup
 
 from images.annotated import AnnotatedTelegram
 from images.codes import codes_of
-from images.document import Document
+from images.document import Document, counted
 from images.drawing import GATEWAY_X, TIME_X, detail_of, drawing_of
 from images.dump import RULER, Cell, dump
 from images.palette import PALETTE
@@ -40,7 +40,7 @@ def pages_of(document: Document) -> dict[str, str]:
     }
     for role, view in document.telegrams.items():
         lines = lines_of(document.spec, view.shown)
-        pages[f"telegrams/{role.value}.html"] = page("telegram.html.jinja", view=view, lines=lines)
+        pages[f"telegrams/{role.value}.html"] = page("telegram.html.jinja", view=view, lines=lines, own=counted([view.spec]))
     for name, flow in flows.items():
         svg = Markup(environment.get_template("sequence.svg.jinja").render(  # noqa: S704  our own template, escaped
             d=drawing_of(document, flow), label=flow.entry.japanese, gateway=GATEWAY_X, time=TIME_X

@@ -6,7 +6,7 @@ Words only, the same for pages and sheets: Japanese first, the English beside it
 from typing import NamedTuple
 
 from images.annotated import AnnotatedTelegram, Row
-from schemas.telegrams import FieldSpec, PartnerSpec, Sensitivity
+from schemas.telegrams import FieldSpec, PartnerSpec, Sensitivity, Value
 from schemas.telegrams.fields import Blank, Encoding, Pad
 
 TYPES = {
@@ -48,13 +48,14 @@ class Line(NamedTuple):
     form_english: str
     required: str
     meaning: str  # English
-    meaning_japanese: str
+    japanese_meaning: str
     allowed: tuple[str, ...]
     value: str
     value_meaning: str
     hex: str
     characters: str
     basis: str
+    source: str
     row: Row | None
 
     @property
@@ -88,7 +89,11 @@ def value_text(row: Row) -> str:
         return "（省略）"
     if isinstance(row.value, int) and row.field is not None and row.field.type == "amount":
         return f"{row.value:,}"
-    return str(row.value)
+    return _visible(row.value)
+
+
+def _visible(value: Value) -> str:
+    return str(value) if str(value).strip() else "（空白）"
 
 
 def _line(partner: PartnerSpec, field: FieldSpec, row: Row | None) -> Line:
@@ -107,13 +112,14 @@ def _line(partner: PartnerSpec, field: FieldSpec, row: Row | None) -> Line:
         form_english=english,
         required="○" if field.required else "－",
         meaning=field.meaning,
-        meaning_japanese="",
+        japanese_meaning=field.japanese_meaning or "",
         allowed=tuple(allowed(partner, field)),
         value="（この電文にはない）" if row is None else value_text(row),
         value_meaning="" if meaning is None else meaning.japanese,
         hex="" if row is None else row.hex,
         characters="" if row is None else row.text,
-        basis=basis_of(field),
+        basis="仮定" if field.assumption else "確認済",
+        source=field.source or "",
         row=row,
     )
 
@@ -123,9 +129,9 @@ def _bitmap_line(row: Row) -> Line:
         number="BM", japanese=row.japanese, name=row.name, english=row.english, offset=str(row.offset),
         length=str(8 * row.size), size=str(row.size), form="ビット列・バイナリ", form_english="bits, binary", required="○",
         meaning="Which of the following fields are there; bit 1 announces a second bitmap.",
-        meaning_japanese="後に続く項目を示す。ビット 1 は第2ビットマップがあることを示す。",
+        japanese_meaning="後に続く項目を示す。ビット 1 は第2ビットマップがあることを示す。",
         allowed=("1 のビットの項目が続く",), value=value_text(row), value_meaning="", hex=row.hex, characters=row.text,
-        basis="仮定", row=row,
+        basis="仮定", source="", row=row,
     )  # fmt: skip
 
 
@@ -133,7 +139,7 @@ def form_of(field: FieldSpec) -> tuple[str, str]:
     """Type, encoding, padding and length in front, in Japanese and in English."""
     encoding = ENCODINGS[field.encoding]
     japanese, english = TYPES[field.type]
-    parts = [japanese, encoding]
+    parts = [japanese] if field.type == "hex" else [japanese, encoding]
     told = [english, field.encoding.value]
     if field.is_variable and field.length_encoding is not None:
         parts.append(f"可変長（長さ部 {field.length_kind.digits}桁 {ENCODINGS[field.length_encoding]}）")
@@ -156,16 +162,10 @@ def size_of(field: FieldSpec) -> str:
     return f"最大 {field.size}" if field.is_variable else str(field.size)
 
 
-def basis_of(field: FieldSpec) -> str:
-    """Whether it is our assumption, and where its facts come from."""
-    told = "仮定" if field.assumption else "確認済"
-    return told if field.source is None else f"{told}（{field.source}）"
-
-
 def allowed(partner: PartnerSpec, field: FieldSpec) -> list[str]:
     """Which values the field may have, in Japanese."""
     if field.const is not None:
-        return [f"固定値 {field.const}"]
+        return [f"固定値 {_visible(field.const)}"]
     if field.name in (partner.result_field, "error_code"):
         return ["コード一覧を参照"]
     if field.values:
@@ -182,7 +182,7 @@ def allowed(partner: PartnerSpec, field: FieldSpec) -> list[str]:
     if field.type in ("amount", "number") and field.encoding is not Encoding.BINARY:
         return [f"0〜{10**field.length - 1:,}"]
     if field.default is not None:
-        return [f"既定値 {str(field.default).strip() or '空白'}"]
+        return [f"既定値 {_visible(field.default)}"]
     if field.is_variable or field.pad is Pad.SPACE_RIGHT:
         unit = "バイト" if field.encoding is Encoding.BINARY else "桁"
         return [f"{field.min_length}〜{field.length} {unit}"]

@@ -24,6 +24,7 @@ _WITH_STATION = {"line_dropped"}  # where the line's own telegrams are part of w
 _CARRIED = "carried_"
 _CLOSING = "closing_by_gateway"  # ends the lines, so it comes last
 _LIMIT_S = 30.0
+AMOUNT = 1_000  # yen, in every flow: so each is what becomes of the same sale
 Row = dict[str, Any]
 
 
@@ -113,7 +114,7 @@ class _Recorder:
         self._stage = stage
         self._line = line
         self._player = player
-        self._lines = {each.station_id: each.name for each in stage.installation.line}
+        self._lines: dict[str, str] = {each.station_id: each.name for each in stage.installation.line}
         self._special: dict[str, Callable[[], list[Row]]] = {
             "opening": self._opening,
             "keepalive_from_centre": self._keepalive_from_centre,
@@ -127,7 +128,7 @@ class _Recorder:
             return Flow(name=name, asks=(), telegrams=tuple(map(self._travelled, self._special[name]())))
         since = self.next()
         course = replace(_COURSES[name.removeprefix(_CARRIED)], name=name)
-        played = self._player.play(course)
+        played = self._player.play(course, AMOUNT)
         if not played.as_expected:
             raise RecordingError(f"{name} did not go as it should: {'; '.join(played.problems)}: see `denbun demo`")
         rows = self._line.story(since)
@@ -140,7 +141,7 @@ class _Recorder:
         return Travelled(
             way=row["way"],
             role=Role(row["role"]),
-            line=self._lines.get(row["station"], row["station"]),
+            line=self._lines[row["station"]],
             at_ms=row["at_ms"],
             data=row["data"],
         )
