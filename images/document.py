@@ -151,7 +151,7 @@ def _images(spec: PartnerSpec, carried: Mapping[str, PartnerSpec], flow: Flow) -
             payload = travelled.payload
             message = spec.decode(payload)
             inside = _inside(carried, message)
-            reveal = may_be_shown(message, None if inside is None else inside.message)
+            reveal = may_be_shown(message, None if inside is None else inside.telegram)
             framing = spec.framing.wrap(payload)[: spec.framing.length_bytes]
             telegram = annotate(spec, payload, framing=framing, reveal=reveal)
         except (TelegramError, ValueError) as error:

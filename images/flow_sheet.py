@@ -11,7 +11,7 @@ from images.sheets import NOTE_FILL, SMALL, fit, heads, merged, printable, put, 
 from images.tables import value_text
 from images.telegram_sheet import flow_sheet_name, sheet_name
 
-COLUMNS = (5, 9, 27, 35, 7, 8, 8, 17, 8, 57, 46)
+COLUMNS = (5, 8, 22, 30, 6, 7, 7, 16, 7, 43, 37)
 NUMBER, TIME, CLIENT, LINE, ROUTE, TRACE, ORIGINAL, RESULT, SIZE, BYTES, VALUES = range(1, 12)
 _HEAD = 4
 
@@ -26,7 +26,7 @@ def add_flow_sheet(book: Workbook, document: Document, flow: FlowView) -> None:
     put(sheet, 2, VALUES, "← フロー一覧", box=False, link=("フロー一覧", "A1"))
     sheet.row_dimensions[2].height = 17
     heads(sheet, _HEAD, [
-        (NUMBER, "順", "no."), (TIME, "経過 ms", "elapsed"), (CLIENT, "加盟店 ⇄ denbun", "client"),
+        (NUMBER, "順▸", "no."), (TIME, "経過 ms", "elapsed"), (CLIENT, "加盟店 ⇄ denbun", "client"),
         (LINE, f"denbun ⇄ {document.centre}", "line"), (ROUTE, "経路", "route"), (TRACE, "通番", "trace"),
         (ORIGINAL, "原通番", "original"), (RESULT, "結果・エラー", "result, error"), (SIZE, "バイト", "bytes"),
         (BYTES, "バイト列（16進、位置は10進）", "bytes"), (VALUES, "項目と値（先頭は位置）", "fields and values"),
@@ -48,19 +48,20 @@ def _event(sheet: Worksheet, row: int, step: Step) -> None:
     if step.kind is Kind.NOTE:
         put(sheet, row, CLIENT, text, fill=NOTE_FILL, align="center")
         merged(sheet, row, CLIENT, LINE)
+        fit(sheet, row, [(text, COLUMNS[CLIENT - 1] + COLUMNS[LINE - 1])])
     else:
         arrow = {Kind.CLIENT_ASKS: "┄┄▶ {}", Kind.CLIENT_HEARS: "◀┄┄ {}", Kind.CLIENT_LOST: "×┄┄ {}"}[step.kind]
         put(sheet, row, CLIENT, arrow.format(text))
-    fit(sheet, row, [(text, COLUMNS[CLIENT - 1] - 4)])
+        fit(sheet, row, [(arrow.format(text), COLUMNS[CLIENT - 1])])
 
 
 def _telegram(sheet: Worksheet, row: int, document: Document, image: Image) -> None:
     view = document.telegrams[image.message.role]
     arrow = "━━▶ {}" if image.travelled.way == TO_PARTNER else "◀━━ {}"
     names = f"{view.spec.type_code} {view.spec.japanese}\n{view.spec.english}"
-    put(sheet, row, NUMBER, image.number, align="right")
+    put(sheet, row, NUMBER, image.number, align="center", link=(sheet_name(view), "A1"))
     put(sheet, row, TIME, image.after_ms, align="right")
-    put(sheet, row, LINE, arrow.format(names), bold=True, link=(sheet_name(view), "A1"))
+    put(sheet, row, LINE, arrow.format(names), bold=True)
     values = image.message.values
     for column, name in ((ROUTE, "route_number"), (TRACE, "trace_number"), (ORIGINAL, "original_trace_number")):
         put(sheet, row, column, values.get(name), align="right")
@@ -75,7 +76,7 @@ def _telegram(sheet: Worksheet, row: int, document: Document, image: Image) -> N
     put(sheet, row, BYTES, hexes, mono=True, size=SMALL)
     put(sheet, row, VALUES, said, size=SMALL)
     lines = max(hexes.count("\n"), said.count("\n")) + 1
-    fit(sheet, row, [(names, COLUMNS[LINE - 1] - 8)], least=lines)
+    fit(sheet, row, [(names, COLUMNS[LINE - 1] - 8)], small=lines)
 
 
 def codes_in(document: Document, image: Image) -> list[str]:

@@ -9,9 +9,9 @@ from openpyxl.worksheet.worksheet import Worksheet
 
 from images.palette import PALETTE
 
-GOTHIC, MONO = "游ゴシック", "ＭＳ ゴシック"  # each Excel in Japan has both; others take a substitute with Japanese
+GOTHIC, MONO = "Meiryo UI", "ＭＳ ゴシック"  # every Excel in Japan has both; others take a substitute with Japanese
 SMALL, TEXT, HEAD, TITLE = 8, 9, 11, 16  # points
-_LINE = 12.6  # points a line of text takes
+_LINE, _SMALL_LINE = 13.2, 12.2  # points a line takes
 _THIN = Side(style="thin", color="C9D1DA")
 _BOX = Border(left=_THIN, right=_THIN, top=_THIN, bottom=_THIN)
 _HEAD_FILL = PatternFill("solid", fgColor="EAF0F6")
@@ -45,7 +45,7 @@ def put(
         cell.hyperlink = f"#'{link[0]}'!{link[1]}"  # type: ignore[assignment]  # a text makes one
         ink = "0B4F8A"
     cell.font = Font(name=name, size=size, bold=bold, color=ink, underline="single" if link is not None else None)
-    cell.alignment = Alignment(vertical="top", wrap_text=wrap, horizontal=align)
+    cell.alignment = Alignment(vertical="top", wrap_text=wrap, horizontal=align, indent=int(align == "right"))
     if box:
         cell.border = _BOX
     if colour:
@@ -81,15 +81,15 @@ def widths(sheet: Worksheet, columns: Sequence[float]) -> None:
         sheet.column_dimensions[get_column_letter(number)].width = width
 
 
-def fit(sheet: Worksheet, row: int, texts: Iterable[tuple[object, float]], least: int = 1) -> None:
-    """Make a row high enough for these texts in cells of these widths, and for so many lines at least."""
+def fit(sheet: Worksheet, row: int, texts: Iterable[tuple[object, float]], small: int = 1) -> None:
+    """Make a row high enough for these texts in cells of these widths, and for so many lines of small text."""
     lines = max((lines_in(str(text), width) for text, width in texts if text is not None), default=1)
-    sheet.row_dimensions[row].height = max(lines, least) * _LINE + 3
+    sheet.row_dimensions[row].height = max(lines * _LINE, small * _SMALL_LINE) + 3
 
 
 def lines_in(text: str, width: float) -> int:
     """How many lines a text takes in a cell of this width."""
-    room = max(1.0, width * 1.12)  # the sheet's unit is a digit of 11 points, the text has 9
+    room = max(1.0, width * 1.2)  # the sheet's unit is a digit of 11 points, the text has 9
     return sum(max(1, -int(-_columns(line) // room)) for line in text.split("\n"))
 
 

@@ -65,6 +65,7 @@ class Line(NamedTuple):
 
 
 COLOURS = 8
+_LONG = 16  # bytes
 
 
 def colour_of(row: int) -> int:
@@ -87,6 +88,8 @@ def value_text(row: Row) -> str:
     """The value of a row as people read it; an amount with separators."""
     if row.value is None:
         return "（省略）"
+    if row.field is not None and row.field.type == "hex" and row.size > _LONG and not row.hidden:
+        return f"{row.size - row.field.length_size} バイト"  # they stand beside it
     if isinstance(row.value, int) and row.field is not None and row.field.type == "amount":
         return f"{row.value:,}"
     return _visible(row.value)

@@ -42,8 +42,9 @@ def add_telegram_sheet(book: Workbook, document: Document, view: TelegramView) -
     for line in lines_of(document.spec, view.shown):
         _line(sheet, row, line)
         row += 1
-    row = _dump(sheet, row + 1, view.shown)
-    _travelled(sheet, row + 1, document, view)
+    row += 1
+    _dump(sheet, row, view.shown)
+    _travelled(sheet, row, document, view)
     printable(sheet, head, BASIS, freeze=f"C{head + 1}")
 
 
@@ -70,7 +71,7 @@ def _facts(sheet: Worksheet, document: Document, view: TelegramView) -> int:
         merged(sheet, number, NUMBER, NAME)
         put(sheet, number, OFFSET, text, fill=None if view.travelled or number != len(facts) + 1 else NOTE_FILL)
         merged(sheet, number, OFFSET, VALUE)
-    put(sheet, 2, BYTES, "← 電文一覧", box=False, link=("電文一覧", "A1"))
+    put(sheet, 2, BYTES, "← 電文一覧", box=False, wrap=False, link=("電文一覧", "A1"))
     return 1 + len(facts)
 
 
@@ -103,11 +104,11 @@ def _line(sheet: Worksheet, row: int, line: Line) -> None:
     put(sheet, row, VALUE, value, mono=True, bold=line.row is not None, ink="1B2430" if line.row is not None else "9AA3AD")
     put(sheet, row, BYTES, hexes, mono=True, colour=line.colour)
     merged(sheet, row, BYTES, CHARACTERS - 1)
-    put(sheet, row, CHARACTERS, characters, mono=True, colour=line.colour)
+    put(sheet, row, CHARACTERS, characters, mono=True)
     put(sheet, row, BASIS, basis, size=SMALL)
     widest = ((name, COLUMNS[NAME - 1]), (line.form, COLUMNS[FORM - 1]), (meaning, COLUMNS[MEANING - 1]),
               (allowed, COLUMNS[ALLOWED - 1]), (value, COLUMNS[VALUE - 1]), (basis, COLUMNS[BASIS - 1]))  # fmt: skip
-    fit(sheet, row, widest, least=hexes.count("\n") + 1)
+    fit(sheet, row, widest, small=hexes.count("\n") + 1)
 
 
 def by_sixteen(text: str, each: int = 3) -> str:
@@ -116,9 +117,9 @@ def by_sixteen(text: str, each: int = 3) -> str:
     return "\n".join(text[at : at + step].rstrip() if each > 1 else text[at : at + step] for at in range(0, len(text), step))
 
 
-def _dump(sheet: Worksheet, row: int, telegram: AnnotatedTelegram) -> int:
-    """The dump, one byte a cell, below the column of bytes; gives its last row."""
-    put(sheet, row, NUMBER, "ダンプ Hex dump", bold=True, size=HEAD, box=False)
+def _dump(sheet: Worksheet, row: int, telegram: AnnotatedTelegram) -> None:
+    """The dump, one byte a cell, below the column of bytes."""
+    put(sheet, row, NUMBER, "ダンプと、送受した実電文　Hex dump, and all that travelled", bold=True, size=HEAD, box=False, wrap=False)
     put(sheet, row, VALUE, "位置 dec hex", size=SMALL, align="right", bold=True)
     for column, mark in enumerate(RULER, BYTES):
         put(sheet, row, column, f"+{mark}", mono=True, size=SMALL, align="center", bold=True)
@@ -135,14 +136,10 @@ def _dump(sheet: Worksheet, row: int, telegram: AnnotatedTelegram) -> int:
         for column, cell in enumerate(each.cells, BYTES):
             put(sheet, row, column, cell.hex, mono=True, align="center", colour=colour_of(cell.row))
         put(sheet, row, CHARACTERS, "".join(cell.character for cell in each.cells), mono=True)
-    return row
 
 
 def _travelled(sheet: Worksheet, row: int, document: Document, view: TelegramView) -> None:
-    """Where telegrams of this kind travelled, with links to their flows."""
-    if not view.travelled:
-        return
-    put(sheet, row, NUMBER, "送受した実電文 All that travelled", bold=True, size=HEAD, box=False)
+    """Where telegrams of this kind travelled, with links to their flows; beside the dump."""
     for image in view.images:
         row += 1
         flow = document.flow(image.flow)

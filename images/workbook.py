@@ -141,7 +141,7 @@ def _how_to_read() -> list[str]:
         "桁数：数字・文字の数。「..19」は最大 19 の可変長。バイト：回線上のバイト数。",
         "値：実際に送受した電文の値。（省略）は任意項目で値がなく、空白またはゼロで埋めたもの。",
         "••：伏せたバイト。·：文字でないバイト。色：項目の切れ目を示す（隣り合う項目は別の色）。",
-        "━━▶ 回線上の電文　┄┄▶ 加盟店サーバとのやりとり（電文ではない）",
+        "━━▶ 回線上の電文（「順」の番号から電文のシートへ）　┄┄▶ 加盟店サーバとのやりとり（電文ではない）",
     ]
 
 
@@ -220,6 +220,7 @@ def _codes(sheet: Worksheet, document: Document) -> None:
             put(sheet, row, 3, each.japanese)
             put(sheet, row, 4, each.english)
             put(sheet, row, 5, each.follows)
-            put(sheet, row, 6, ", ".join(str(flow.number) for flow in each.flows))
-            fit(sheet, row, [(each.japanese, columns[2]), (each.english, columns[3]), (each.follows, columns[4])])
+            flows = ", ".join(str(flow.number) for flow in each.flows)
+            put(sheet, row, 6, flows)
+            fit(sheet, row, [(each.japanese, 42), (each.english, 46), (each.follows, 44), (flows, 20)])
     printable(sheet, 3, len(columns), freeze="C4")
