@@ -13,6 +13,7 @@ from schemas.records import Outcome
 from schemas.telegrams.errors import DecodeError, EncodeError
 from schemas.telegrams.fields import FieldSpec, ListedValue
 from schemas.telegrams.framing import Framing
+from schemas.telegrams.generating import QuickRead, QuickWrite
 from schemas.telegrams.masking import masked_by, masked_plainly
 from schemas.telegrams.plans import FieldFault, Part, Plan, Values
 from schemas.telegrams.roles import FAMILY_OF, REPORT_OF, Family, Role
@@ -70,7 +71,9 @@ class Telegram(msgspec.Struct, frozen=True, kw_only=True):
     size: int  # bytes, the greatest possible
     japanese_meaning: str | None  # for documents that are Japanese first
     told_apart_by: str | None  # the constant that tells it from others of the same type code
-    plan: Plan
+    plan: Plan  # the law: strict, and says what is wrong
+    write: QuickWrite  # as the plan, for what is as it should be; None of anything else
+    read: QuickRead
 
     def __repr__(self) -> str:
         return f"Telegram({self.role.value}, {self.type_code})"
@@ -116,6 +119,7 @@ class PartnerSpec(msgspec.Struct, frozen=True, kw_only=True):
     match_fields: Mapping[Family, tuple[str, ...]]
     type_code_at: slice
     selector: Mapping[bytes, Telegram | Candidates]
+    likely: Mapping[bytes, tuple[Telegram, ...]]  # by the bytes of their type code
     keys: Mapping[Role, Callable[[Values], MatchKey]]
     sensitivities: Mapping[str, Sensitivity]
 
@@ -135,6 +139,9 @@ class PartnerSpec(msgspec.Struct, frozen=True, kw_only=True):
         `EncodeError`, also for a name the telegram does not have.
         """
         telegram = self.telegrams[role]
+        data = telegram.write(values)
+        if data is not None:
+            return data
         if not values.keys() <= telegram.names:
             unknown = min(values.keys() - telegram.names)
             shown = unknown if unknown in VOCABULARY else "(a name unknown here)"
@@ -146,6 +153,10 @@ class PartnerSpec(msgspec.Struct, frozen=True, kw_only=True):
 
     def decode(self, data: bytes) -> Message:
         """What the bytes of one telegram (without framing) say. Raises `DecodeError` and nothing else."""
+        for likely in self.likely.get(data[self.type_code_at], ()):
+            values = likely.read(data)
+            if values is not None:
+                return Message(likely.role, values)
         telegram = self.identify(data)
         try:
             return Message(telegram.role, telegram.plan.decode(data))
