@@ -38,11 +38,23 @@ def codes_of(document: Document) -> tuple[Codes, Codes]:
     """The result codes and the error codes of the layouts, and what stands for all others."""
     spec = document.spec
     results = [
-        Code(each.code or "上記以外", each.japanese, each.english, _FOLLOWS[each.outcome], _seen(document, spec.result_field, each.code))
+        Code(
+            each.code or "上記以外",
+            each.japanese,
+            each.english,
+            _FOLLOWS[each.outcome],
+            _seen(document, spec.result_field, each.code),
+        )
         for each in (*spec.result_codes.values(), spec.unknown_result)
     ]
     errors = [
-        Code(each.code or "上記以外", each.japanese, each.english, _FOLLOWS[each.error_class], _seen(document, "error_code", each.code))
+        Code(
+            each.code or "上記以外",
+            each.japanese,
+            each.english,
+            _FOLLOWS[each.error_class],
+            _seen(document, "error_code", each.code),
+        )
         for each in (*spec.error_codes.values(), spec.unknown_error)
     ]
     return (

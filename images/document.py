@@ -8,10 +8,10 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from images.annotated import AnnotatedTelegram, annotate
+from images.cards import may_be_shown
 from images.catalogue import BY_NAME, CATALOGUE, Entry
 from images.editions import digest_of
 from images.record import Flow, PartnerRecord, Record, RecordError, Travelled
-from images.test_cards import may_be_shown
 from schemas.telegrams import REPORT_OF, FieldSpec, Message, PartnerSpec, Role, Telegram, TelegramError, load_partner
 
 TO_PARTNER = "→"

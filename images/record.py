@@ -2,7 +2,7 @@
 
 A record is a JSON file. `denbun images` writes one of every run, and makes the same documents of it again, without a
 gateway. It holds bytes in clear, so the cards in it must be test cards; what is shown of them is decided when documents
-are made (`images.test_cards`).
+are made (`images.cards`).
 """
 
 from pathlib import Path

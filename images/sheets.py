@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 
 from openpyxl.styles import Alignment, Border, Font, PatternFill, Side
 from openpyxl.utils import get_column_letter
+from openpyxl.worksheet.properties import PageSetupProperties
 from openpyxl.worksheet.worksheet import Worksheet
 
 from images.palette import PALETTE
@@ -12,6 +13,7 @@ from images.palette import PALETTE
 GOTHIC, MONO = "Meiryo UI", "ＭＳ ゴシック"  # every Excel in Japan has both; others take a substitute with Japanese
 SMALL, TEXT, HEAD, TITLE = 8, 9, 11, 16  # points
 _LINE, _SMALL_LINE = 13.2, 12.2  # points a line takes
+COVER, TELEGRAMS, FLOWS, CODES = "表紙", "電文一覧", "フロー一覧", "コード一覧"  # names of sheets
 _THIN = Side(style="thin", color="C9D1DA")
 _BOX = Border(left=_THIN, right=_THIN, top=_THIN, bottom=_THIN)
 _HEAD_FILL = PatternFill("solid", fgColor="EAF0F6")
@@ -42,7 +44,7 @@ def put(
         cell.data_type = "s"  # text, whatever it begins with: no value of a telegram is a formula
     name = MONO if mono else GOTHIC
     if link is not None:
-        cell.hyperlink = f"#'{link[0]}'!{link[1]}"  # type: ignore[assignment]  # a text makes one
+        cell.hyperlink = f"#'{link[0]}'!{link[1]}"
         ink = "0B4F8A"
     cell.font = Font(name=name, size=size, bold=bold, color=ink, underline="single" if link is not None else None)
     cell.alignment = Alignment(vertical="top", wrap_text=wrap, horizontal=align, indent=int(align == "right"))
@@ -102,12 +104,14 @@ def printable(sheet: Worksheet, head: int | None, last_column: int, freeze: str 
     sheet.page_setup.paperSize = 9  # A4
     sheet.page_setup.orientation = "landscape"
     sheet.page_setup.fitToWidth, sheet.page_setup.fitToHeight = 1, 0
-    sheet.sheet_properties.pageSetUpPr.fitToPage = True  # type: ignore[union-attr]  # openpyxl makes one for each sheet
+    sheet.sheet_properties.pageSetUpPr = PageSetupProperties(fitToPage=True)
     for side in ("left", "right", "top", "bottom"):
         setattr(sheet.page_margins, side, 0.4)
     sheet.page_margins.footer = 0.2
-    sheet.oddFooter.left.text, sheet.oddFooter.right.text = "&A", "&P / &N"
-    sheet.oddFooter.left.size = sheet.oddFooter.right.size = 8
+    footer = sheet.HeaderFooter.oddFooter
+    assert footer is not None, "each new sheet has one"
+    footer.left.text, footer.right.text = "&A", "&P / &N"
+    footer.left.size = footer.right.size = SMALL
     sheet.print_area = f"A1:{get_column_letter(last_column)}{sheet.max_row}"
     sheet.sheet_view.showGridLines = False
     sheet.sheet_view.zoomScale = 100

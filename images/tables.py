@@ -130,7 +130,8 @@ def _line(partner: PartnerSpec, field: FieldSpec, row: Row | None) -> Line:
 def _bitmap_line(row: Row) -> Line:
     return Line(
         number="BM", japanese=row.japanese, name=row.name, english=row.english, offset=str(row.offset),
-        length=str(8 * row.size), size=str(row.size), form="ビット列・バイナリ", form_english="bits, binary", required="○",
+        length=str(8 * row.size), size=str(row.size), form="ビット列・バイナリ", form_english="bits, binary",
+        required="○",
         meaning="Which of the following fields are there; bit 1 announces a second bitmap.",
         japanese_meaning="後に続く項目を示す。ビット 1 は第2ビットマップがあることを示す。",
         allowed=("1 のビットの項目が続く",), value=value_text(row), value_meaning="", hex=row.hex, characters=row.text,

@@ -8,7 +8,17 @@ from images.document import Document, TelegramView
 from images.drawing import detail_of
 from images.dump import RULER, WIDTH, dump
 from images.sheets import (
-    HEAD, NOTE_FILL, SMALL, fit, heads, merged, name_of, printable, put, title, widths,
+    HEAD,
+    NOTE_FILL,
+    SMALL,
+    fit,
+    heads,
+    merged,
+    name_of,
+    printable,
+    put,
+    title,
+    widths,
 )  # fmt: skip
 from images.tables import Line, colour_of, lines_of
 
@@ -55,7 +65,9 @@ def _facts(sheet: Worksheet, document: Document, view: TelegramView) -> int:
     if view.travelled:
         image = view.images[0]
         flow = document.flow(image.flow)
-        shown = f"実電文：フロー {flow.number} {flow.entry.japanese} の {image.number} 通目（回線 {image.travelled.line}）"
+        shown = (
+            f"実電文：フロー {flow.number} {flow.entry.japanese} の {image.number} 通目（回線 {image.travelled.line}）"
+        )
     else:
         shown = "見本：今回の実行では送受していない。レイアウトの見本値による"
     answered = "" if view.answered_by is None else f"応答 {view.answered_by.type_code} {view.answered_by.japanese}"
@@ -101,7 +113,15 @@ def _line(sheet: Worksheet, row: int, line: Line) -> None:
     put(sheet, row, NEEDED, line.required, align="center")
     put(sheet, row, MEANING, meaning)
     put(sheet, row, ALLOWED, allowed)
-    put(sheet, row, VALUE, value, mono=True, bold=line.row is not None, ink="1B2430" if line.row is not None else "9AA3AD")
+    put(
+        sheet,
+        row,
+        VALUE,
+        value,
+        mono=True,
+        bold=line.row is not None,
+        ink="1B2430" if line.row is not None else "9AA3AD",
+    )
     put(sheet, row, BYTES, hexes, mono=True, colour=line.colour)
     merged(sheet, row, BYTES, CHARACTERS - 1)
     put(sheet, row, CHARACTERS, characters, mono=True)
@@ -114,12 +134,23 @@ def _line(sheet: Worksheet, row: int, line: Line) -> None:
 def by_sixteen(text: str, each: int = 3) -> str:
     """Bytes, of `each` characters, in lines of sixteen."""
     step = WIDTH * each
-    return "\n".join(text[at : at + step].rstrip() if each > 1 else text[at : at + step] for at in range(0, len(text), step))
+    return "\n".join(
+        text[at : at + step].rstrip() if each > 1 else text[at : at + step] for at in range(0, len(text), step)
+    )
 
 
 def _dump(sheet: Worksheet, row: int, telegram: AnnotatedTelegram) -> None:
     """The dump, one byte a cell, below the column of bytes."""
-    put(sheet, row, NUMBER, "ダンプと、送受した実電文　Hex dump, and all that travelled", bold=True, size=HEAD, box=False, wrap=False)
+    put(
+        sheet,
+        row,
+        NUMBER,
+        "ダンプと、送受した実電文　Hex dump, and all that travelled",
+        bold=True,
+        size=HEAD,
+        box=False,
+        wrap=False,
+    )
     put(sheet, row, VALUE, "位置 dec hex", size=SMALL, align="right", bold=True)
     for column, mark in enumerate(RULER, BYTES):
         put(sheet, row, column, f"+{mark}", mono=True, size=SMALL, align="center", bold=True)

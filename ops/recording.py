@@ -21,7 +21,7 @@ from simulator.control import Control
 _COURSES = {course.name: course for course in COURSES}
 _STATION_ROLES = {*STATION_REQUESTS, *(REPORT_OF[role] for role in STATION_REQUESTS)}
 _WITH_STATION = {"line_dropped"}  # where the line's own telegrams are part of what happens
-_CARRIED = "carried_"
+CARRIED = "carried_"
 _CLOSING = "closing_by_gateway"  # ends the lines, so it comes last
 _LIMIT_S = 30.0
 AMOUNT = 1_000  # yen, in every flow: so each is what becomes of the same sale
@@ -127,7 +127,7 @@ class _Recorder:
         if name in self._special:
             return Flow(name=name, asks=(), telegrams=tuple(map(self._travelled, self._special[name]())))
         since = self.next()
-        course = replace(_COURSES[name.removeprefix(_CARRIED)], name=name)
+        course = replace(_COURSES[name.removeprefix(CARRIED)], name=name)
         played = self._player.play(course, AMOUNT)
         if not played.as_expected:
             raise RecordingError(f"{name} did not go as it should: {'; '.join(played.problems)}: see `denbun demo`")

@@ -235,10 +235,10 @@ class Centre:
         if rule.do is Deed.LOSE:
             return []
         if rule.do is Deed.ERROR_REPORT:
-            answer = self._error_report(message, rule)._replace(about=original, ends=True)
-            return self._delivered(station, rule, answer)
-        values: dict[str, Value] = dict(message.values)
-        values["result_code"] = self.partner.result_code_for(Outcome.APPROVED if done else Outcome.DECLINED)
+            return self._delivered(station, rule, self._error_report(message, rule)._replace(about=original, ends=True))
+        outcome = Outcome.APPROVED if done else Outcome.DECLINED
+        code = self.partner.result_code_for(outcome, fault_cancel=True)
+        values: dict[str, Value] = {**message.values, "result_code": code}
         if rule.do is Deed.TROUBLE:
             values["error_code"] = code_of(rule, self.partner)
         answer = self._send(REPORT_OF[message.role], values)._replace(about=original, ends=done)

@@ -62,12 +62,14 @@ FRAMING_KEYS: dict[str, Key] = {
 }
 MATCH_KEYS: dict[str, Key] = {family.value: Key((list,)) for family in Family}
 UNKNOWN_RESULT_KEYS: dict[str, Key] = _NAMED | {"outcome": _OUTCOME}
-RESULT_KEYS: dict[str, Key] = UNKNOWN_RESULT_KEYS | {"code": _TEXT}
+RESULT_KEYS: dict[str, Key] = UNKNOWN_RESULT_KEYS | {"code": _TEXT, "fault_cancel": Key((bool,), required=False)}
 UNKNOWN_ERROR_KEYS: dict[str, Key] = _NAMED | {"error_class": _CLASS}
 ERROR_KEYS: dict[str, Key] = UNKNOWN_ERROR_KEYS | {"code": _TEXT}
 LIST_KEYS: dict[str, Key] = {"fields": Key((list,))}
 TELEGRAM_KEYS: dict[str, Key] = (
-    _NAMED | LIST_KEYS | {
+    _NAMED
+    | LIST_KEYS
+    | {
         "type_code": _TEXT,
         "meaning": _TEXT,
         "japanese_meaning": Key((str,), required=False),

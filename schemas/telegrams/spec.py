@@ -36,6 +36,7 @@ class ResultCode(NamedTuple):
     outcome: Outcome
     japanese: str
     english: str
+    fault_cancel: bool = False  # stands in answers to fault cancels 8950, 8960 alone
 
 
 class ErrorCode(NamedTuple):
@@ -217,12 +218,18 @@ class PartnerSpec(msgspec.Struct, frozen=True, kw_only=True):
         found = self.result_codes.get(code)
         return found if found is not None else self.unknown_result._replace(code=code)
 
-    def result_code_for(self, outcome: Outcome) -> str:
-        """The first listed result code with that outcome. Raises `KeyError` when there is none."""
-        for result in self.result_codes.values():
-            if result.outcome is outcome:
+    def result_code_for(self, outcome: Outcome, *, fault_cancel: bool = False) -> str:
+        """The first listed result code with that outcome; `fault_cancel`: one for 8950 and 8960, where there is one.
+
+        Raises `KeyError` when there is none.
+        """
+        found = [result for result in self.result_codes.values() if result.outcome is outcome]
+        for result in found:
+            if result.fault_cancel is fault_cancel:
                 return result.code
-        raise KeyError(outcome)
+        if not found:
+            raise KeyError(outcome)
+        return found[0].code
 
     def error(self, code: str) -> ErrorCode:
         """What an error code means; for one the layouts do not list, what they say of unknown ones."""

@@ -3,7 +3,7 @@
 import pytest
 
 from images.annotated import annotate
-from images.test_cards import TEST_NUMBERS, may_be_shown
+from images.cards import TEST_NUMBERS, may_be_shown
 from schemas.telegrams import Message, Role, load_partner
 
 CAFIS = load_partner("cafis")
