@@ -75,7 +75,7 @@ class Story:
         return LineState(
             line=LINE, partner="cafis", node=node, stage=LineStage(stage), reason=reason and reason.replace("_", " "),
             since_ms=at_ms, wish=wish, wished_by=by, wished_since_ms=at_ms, connected_ms=None, asked_ms=None,
-            answered_ms=self._answered_ms, in_flight=0, cancels_waiting=0, routes_held=0, told_ms=at_ms,
+            answered_ms=self._answered_ms, in_flight=0, cancels_waiting=0, routes_held=0, told_ms=at_ms, spared=None,
         )  # fmt: skip
 
     def happened(self) -> list[Happening]:
