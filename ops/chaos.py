@@ -185,13 +185,16 @@ class Chaos:
             self._revive(process)
         self._tend_at = 0.0
         until = time.monotonic() + _READY_S
-        while not all(_ready(process) for process in stage.services.values()):
-            self._tend()
+        while not (all(_ready(each) for each in stage.services.values()) and self._all_open()):
+            self._tend()  # what lost the broker for too long may end now
             if time.monotonic() > until:
                 for process in stage.services.values():
                     process.wait_ready(1)
+                stage.wait_open(len(stage.installation.line), 1)
             time.sleep(0.1)
-        stage.wait_open(len(stage.installation.line), _READY_S)
+
+    def _all_open(self) -> bool:
+        return self._stage.open_lines() >= len(self._stage.installation.line)
 
     def thaw(self) -> None:
         """Let whatever is frozen go on, so that it can be ended: the drill has broken off."""
