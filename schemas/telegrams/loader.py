@@ -184,6 +184,7 @@ def _telegram_of(
         english=table["english"],
         type_code=table["type_code"],
         meaning=table["meaning"],
+        japanese_meaning=table.get("japanese_meaning"),
         fields=fields,
         names=frozenset(field.name for field in fields if field.const is None),
         required=frozenset(

@@ -69,6 +69,7 @@ class Telegram(msgspec.Struct, frozen=True, kw_only=True):
     names: frozenset[str]  # what `encode` takes
     required: frozenset[str]  # what `encode` needs
     size: int  # bytes, the greatest possible
+    japanese_meaning: str | None  # for documents that are Japanese first
     told_apart_by: str | None  # the constant that tells it from others of the same type code
     plan: Plan  # the law: strict, and says what is wrong
     write: QuickWrite  # as the plan, for what is as it should be; None of anything else
