@@ -74,6 +74,29 @@ def segment_of(packet: Packet) -> Segment | str:
     return _in_ipv6(packet, data[start:]) if protocol == _IPV6 else "no IP packet"
 
 
+def packet_in(data: bytes) -> Packet | None:
+    """Bytes that are one whole packet, as Wireshark copies it, if they are: the header of IP checks out."""
+    for link, (_, _, start) in _LINKS.items():
+        segment = segment_of(Packet(1, None, link, data, 0))
+        if isinstance(segment, Segment) and segment.data and _checks_out(data, start):
+            return Packet(1, None, link, data, 0)
+    return None
+
+
+def _checks_out(data: bytes, start: int) -> bool:
+    """Whether a packet of IP begins there, or behind a VLAN tag: by checksum (RFC 791, 3.1) or length (RFC 8200, 3)."""
+    for at in (start, start + 4):
+        head = (data[at] & 0x0F) * 4 if len(data) > at else 0
+        header = data[at : at + head]
+        if data[at : at + 1] and data[at] >> 4 == 4 and len(header) >= 20:
+            words = sum(int.from_bytes(header[each : each + 2], "big") for each in range(0, head, 2))
+            if (words & 0xFFFF) + (words >> 16) in (0xFFFF, 0x1_FFFE):
+                return int.from_bytes(header[2:4], "big") <= len(data) - at
+        if data[at : at + 1] and data[at] >> 4 == 6 and len(data) >= at + 40:
+            return int.from_bytes(data[at + 4 : at + 6], "big") == len(data) - at - 40
+    return False
+
+
 def _in_ipv4(packet: Packet, data: bytes) -> Segment | str:
     if len(data) < 20:
         return "cut off inside the IPv4 header"

@@ -206,6 +206,42 @@ def settle_case(
 
 
 @app.command()
+def inspect(
+    given: Annotated[
+        str | None, typer.Argument(metavar="FILE", help="bytes, hex text or a capture; - is stdin")
+    ] = None,
+    text: Annotated[str | None, typer.Option("--hex", metavar="TEXT", help="hex text itself")] = None,
+    form: Annotated[str, typer.Option("--as", help="raw, hex or pcap, where the guess is wrong")] = "auto",
+    partner: Annotated[str | None, typer.Option(help="whose telegrams these are, where the guess is wrong")] = None,
+    telegrams: Annotated[
+        list[Path] | None, typer.Option(metavar="DIR", help="a partner's layouts, or a folder of such")
+    ] = None,
+    number: Annotated[
+        list[int] | None, typer.Option(help="show this telegram in full; may be given several times")
+    ] = None,
+    everything: Annotated[bool, typer.Option("--all", help="show every telegram of a capture in full")] = False,
+    reveal: Annotated[bool, typer.Option("--reveal", help="show card number and expiry; written to --audit")] = False,
+    reason: Annotated[str | None, typer.Option(help="why card data has to be seen")] = None,
+    operator: Annotated[
+        str | None, typer.Option("--by", metavar="NAME", help="who looks", envvar="DENBUN_OPERATOR")
+    ] = None,
+    key: Annotated[Path | None, typer.Option(help="the installation's key ring: who has it may see card data")] = None,
+    audit: Annotated[Path | None, typer.Option(help="the file to which every reveal is appended")] = None,
+    as_json: AsJson = False,
+    config: Annotated[Path | None, typer.Option(help="the installation whose partners to try")] = None,
+) -> None:
+    """電文の解読: what these bytes are, field by field and masked; a capture as a conversation."""
+    from ops.commands.inspect import Look, Reveal  # noqa: PLC0415
+    from ops.commands.inspect import inspect as work  # noqa: PLC0415
+
+    raise typer.Exit(work(Look(
+        given=given, text=text, form=form, partner=partner, folders=telegrams or (), config=config,
+        numbers=number or (), everything=everything, as_json=as_json,
+        reveal=Reveal(reason, operator, key, audit) if reveal else None,
+    )))  # fmt: skip
+
+
+@app.command()
 def topology(
     nodes: Annotated[int | None, typer.Option(min=1, max=10, help="also the plan for so many nodes")] = None,
     svg: Annotated[Path | None, typer.Option(metavar="FILE", help="draw it there")] = None,
