@@ -33,6 +33,7 @@ class Entry(NamedTuple):
     answered_by: int | None = None
     strays: bool = False  # an answer to nothing in the capture
     miss: NearMiss | None = None
+    would_answer: int | None = None  # the number of the request, of an answer that does not decode for one field
 
 
 class Talk(NamedTuple):
@@ -178,6 +179,7 @@ class _Line:
         self.entries[entry.number] = entry
         said = None if entry.found is None else spoken(entry.found)
         if said is None:
+            self._guess(entry, other)
             return
         spec, message = said
         if message.role in REPORT_OF:
@@ -197,6 +199,21 @@ class _Line:
                     self._pair(self.entries[row[index].number], entry)
                     return
         self.entries[entry.number] = entry._replace(strays=True, miss=near_miss(spec, row, message))
+
+    def _guess(self, entry: Entry, other: End) -> None:
+        """What would be an answer but for one field: whose."""
+        trials = () if entry.found is None else entry.found.trials
+        if not trials or trials[0].only_trouble is None or trials[0].telegram.role not in ANSWERS:
+            return
+        best = trials[0]
+        values = {
+            each.field.name: each.value for each in best.tried if each.field is not None and each.value is not None
+        }
+        message = Message(best.telegram.role, values)
+        for asked in reversed(self._asked[other, best.partner.name]):
+            if asked.answered_by is None and is_answer(best.partner, asked, message):
+                self.entries[entry.number] = entry._replace(would_answer=asked.number)
+                return
 
     def _pair(self, request: Entry, answer: Entry) -> None:
         after = None

@@ -13,7 +13,9 @@ A run at the beginning or the end of the bytes may have been cut off: there fewe
 from collections.abc import Iterable
 from enum import StrEnum
 
-_LEAST, _MOST = 13, 19  # digits of a card number (ISO/IEC 7812-1)
+SHORTEST, LONGEST = 13, 19
+"""Digits of a card number, fewest and most (ISO/IEC 7812-1)."""
+
 _LEAST_AT_EDGE = 7  # digits; six may always be shown
 _FILL = 8  # equal bytes that say nothing
 _ASCII = frozenset(range(0x30, 0x3A))
@@ -36,7 +38,7 @@ def hidden_in(data: bytes, level: Level) -> list[bool]:
     hidden = [False] * len(data)
     for digits in (_ASCII, _EBCDIC):
         for start, end in _runs(data, digits):
-            least = _LEAST_AT_EDGE if start == 0 or end == len(data) else _LEAST
+            least = _LEAST_AT_EDGE if start == 0 or end == len(data) else SHORTEST
             if level is Level.SHAPE or end - start >= least:
                 hidden[start:end] = [True] * (end - start)
     for start, end in _packed_runs(data):
@@ -45,7 +47,7 @@ def hidden_in(data: bytes, level: Level) -> list[bool]:
             for first, last in _card_numbers(run):
                 hidden[start + first : start + last] = [True] * (last - first)
             continue
-        least = _LEAST_AT_EDGE if start == 0 or end == len(data) else _LEAST
+        least = _LEAST_AT_EDGE if start == 0 or end == len(data) else SHORTEST
         if level is Level.SHAPE or 2 * (end - start) >= least:
             hidden[start:end] = [True] * (end - start)
     for start, end in _fills(data):
@@ -107,8 +109,8 @@ def _card_numbers(run: bytes) -> Iterable[tuple[int, int]]:
 
 def _luhn_windows(digits: list[int]) -> Iterable[tuple[int, int]]:
     """Every 13 to 19 digits in a row whose check digit is right (ISO/IEC 7812-1, Annex B)."""
-    for start in range(len(digits) - _LEAST + 1):
-        for size in range(_LEAST, min(_MOST, len(digits) - start) + 1):
+    for start in range(len(digits) - SHORTEST + 1):
+        for size in range(SHORTEST, min(LONGEST, len(digits) - start) + 1):
             window = digits[start : start + size]
             odd, even = window[-1::-2], window[-2::-2]
             if (sum(odd) + sum(sum(divmod(2 * digit, 10)) for digit in even)) % 10 == 0:

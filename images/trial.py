@@ -11,7 +11,7 @@ from functools import lru_cache
 import msgspec
 
 from images.annotated import Row, row_of
-from images.hiding import Level, character_of, hidden_in
+from images.hiding import SHORTEST, Level, character_of, hidden_in
 from schemas.telegrams import FieldSpec, PartnerSpec, Sensitivity, Telegram, Value
 from schemas.telegrams.fields import Encoding
 from schemas.telegrams.plans import BitmapPlan, FieldFault, FieldReader, Part, bit_of, bitmap_of, bits_of
@@ -269,7 +269,7 @@ def shown(trial: Trial, data: bytes) -> list[Row | Stretch]:
         end = each.offset + len(each.raw)
         first = bool(trial.troubles) and each is trial.troubles[0]
         if first and (only is not None or _is_short(each.field)):
-            rows.append(_own(each))
+            rows.append(_own(each, sure=only is not None))
         elif each.trouble is not None or each.offset >= unsure:
             rows.append(stretch(data, each.offset, end, level))
         else:
@@ -285,12 +285,22 @@ def _is_short(field: FieldSpec | None) -> bool:
     """Whether a field that is to hold no card data has no more digits than may be seen of any number."""
     if field is None or field.sensitivity is not Sensitivity.NONE:
         return False
-    return field.size * (2 if field.encoding in (Encoding.BCD, Encoding.BINARY) else 1) <= _ALWAYS_SHOWN
+    return digits_of(field) <= _ALWAYS_SHOWN
 
 
-def _own(tried: Tried) -> Stretch:
-    """A field that is wrong, by itself: all hidden where it is to hold card data, else what could be a card number."""
-    if tried.field is not None and tried.field.sensitivity is Sensitivity.NONE:
-        return msgspec.structs.replace(stretch(tried.raw, 0, len(tried.raw), Level.NUMBERS), offset=tried.offset)
+def _own(tried: Tried, *, sure: bool) -> Stretch:
+    """A field that is wrong, by itself: all hidden where it is to hold card data, else what could be a card number.
+
+    `sure`: it stands where it should, so that it is not part of a number that goes on beside it.
+    """
     count = len(tried.raw)
-    return Stretch(tried.offset, (None,) * count, ("#",) * count)
+    if tried.field is None or tried.field.sensitivity is not Sensitivity.NONE:
+        return Stretch(tried.offset, (None,) * count, ("#",) * count)
+    if sure and digits_of(tried.field) < SHORTEST:
+        return Stretch(tried.offset, tuple(tried.raw), tuple(character_of(byte, hidden=False) for byte in tried.raw))
+    return msgspec.structs.replace(stretch(tried.raw, 0, count, Level.NUMBERS), offset=tried.offset)
+
+
+def digits_of(field: FieldSpec) -> int:
+    """The digits that a field's bytes can hold."""
+    return field.size * (2 if field.encoding in (Encoding.BCD, Encoding.BINARY) else 1)

@@ -26,7 +26,7 @@ from schemas.telegrams import Message, PartnerSpec
 
 _COLOURS = ("cyan", "green", "yellow", "magenta", "blue")
 _DUMP_MOST = 4096  # bytes that are shown of one telegram; a longer one is none
-LEGEND = "•• 伏せたバイト hidden byte   # 数字かもしれないため伏せた文字 hidden, could be a digit   · 文字でない no character"
+LEGEND = "•• 伏せたバイト hidden   # 数字かもしれないため伏せた文字 could be a digit   · 文字でない no character"
 
 
 def show_finding(console: Console, finding: Finding, *, number: int | None, reveal: bool) -> None:
@@ -78,22 +78,21 @@ def _nearness(trials: Sequence[Trial]) -> Iterable[str]:
     only = best.only_trouble
     if only is not None and only.field is not None:
         japanese, english = field_words(best.partner, only.field.name)
-        yield f"{names}: {japanese}（位置 {only.offset}）を除けば正しい電文です  would be valid but for the {english} at byte {only.offset}"
+        yield (
+            f"{names}: {japanese}（位置 {only.offset}）を除けば正しい電文です  "
+            f"would be valid but for the {english} at byte {only.offset}"
+        )
         return
     yield f"{names}: {fitting}"
     if not best.troubles and best.rest < best.size:
         left = best.size - best.rest
         yield f"最後の項目の後に {left} バイト余分です  would be valid but for {left} bytes after the last field"
     if best.shift is not None:
-        count = abs(best.shift.missing)
-        lost = best.shift.missing > 0
+        count, at = abs(best.shift.missing), best.shift.offset
+        japanese, english = ("不足", "are missing") if best.shift.missing > 0 else ("余分", "are too many")
         yield (
-            (
-                f"位置 {best.shift.offset} より前に {count} バイト{'不足' if lost else '余分'}すれば、以降はすべて合います  "
-                f"all fits from byte {best.shift.offset} on if {count} bytes before it {'are missing' if lost else 'are too many'}"
-            )
-            .replace("不足すれば", "不足しているとすれば")
-            .replace("余分すれば", "余分にあるとすれば")
+            f"位置 {at} から先は、その前に {count} バイト{japanese}とすればすべて合います  "
+            f"all fits from byte {at} on if {count} bytes before it {english}"
         )
     if best.unmet:
         japanese, english = field_words(best.partner, best.unmet[0].name)
@@ -167,15 +166,17 @@ def show_talk(console: Console, talk: Talk) -> None:
     console.rule(
         f"接続 connection {line.number}  {line.there.source} → {line.there.target}  {day}", align="left", characters="━"
     )
-    console.print(
-        f"提携先 partner  {talk.partner.name} {escape(talk.partner.japanese)}（{talk.why.japanese}  {talk.why.english}）"
-    )
+    why = f"（{talk.why.japanese}  {talk.why.english}）"
+    console.print(f"提携先 partner  {talk.partner.name} {escape(talk.partner.japanese)}{why}")
     who = "不明 not known" if talk.gateway is None else f"{talk.gateway}（要求を送る側 sends the requests）"
     console.print(f"本システム側 gateway  {escape(who)}")
     console.print(_conversation(talk))
     for entry in talk.entries:
         if entry.strays:
             console.print(Text.assemble((f"#{entry.number}  ", "bold yellow"), _stray(entry)))
+        if entry.would_answer is not None:
+            told = f"読めれば #{entry.would_answer} への応答です  would answer #{entry.would_answer}, could it be read"
+            console.print(Text.assemble((f"#{entry.number}  ", "bold red"), told))
     for entry in unanswered(talk.entries):
         console.print(Text(f"#{entry.number}  応答がキャプチャにありません  no answer in the capture", style="yellow"))
     for remark in remarks_of(talk):
@@ -206,6 +207,8 @@ def _conversation(talk: Talk) -> Table:
         answers = "" if entry.answers is None else f"#{entry.answers}{_after(entry)}"
         if entry.strays:
             answers = "？なし none"
+        if entry.would_answer is not None:
+            answers = f"？#{entry.would_answer}"
         table.add_row(
             str(entry.number), time_words(entry.time_ns), arrow, _what(entry.found), *_numbers(said), answers,
             style="red" if entry.found.message is None else "yellow" if entry.strays else None,
@@ -254,9 +257,9 @@ def remarks_of(talk: Talk) -> Iterable[str]:
         if direction.pieces and not direction.whole:
             yield f"{way}: 接続の途中から採取されています  the capture begins in the middle"
         for offset, size in direction.gaps:
-            yield f"{way}: 位置 {offset} から {size} バイトが欠けています  {size} bytes are missing from byte {offset} on"
+            yield f"{way}: 位置 {offset} から {size} バイトが欠けています  bytes are missing from byte {offset} on"
         if direction.repeated:
-            yield f"{way}: 再送 {direction.repeated} バイト（一度だけ数えます）  {direction.repeated} bytes came again, and count once"
+            yield f"{way}: 再送 {direction.repeated} バイト（一度だけ数えます）  bytes that came again, and count once"
         for remark in direction.remarks[:5]:
             yield f"{way}: 再送の内容が異なります  {remark}"
 
@@ -267,9 +270,8 @@ def show_silent(console: Console, silent: Iterable[Silent], left_out: dict[str, 
         line = each.connection
         size = line.there.size + line.back.size
         ends = f"{line.there.source} → {line.there.target}"
-        console.print(
-            f"接続 connection {line.number}  {escape(ends)}  {size} バイト bytes: {each.why.japanese}  {each.why.english}"
-        )
+        why = f"{each.why.japanese}  {each.why.english}"
+        console.print(f"接続 connection {line.number}  {escape(ends)}  {size} バイト bytes: {escape(why)}")
     for why, count in sorted(left_out.items()):
         console.print(f"対象外のパケット packets left out: {count} ({why})", style="dim")
     for remark in remarks:

@@ -2,8 +2,8 @@
 
 Whoever has the installation's key ring, readable by himself alone, could open the card data of every record: he may see
 that of a telegram he holds already, with a reason, under his name. Each time is a line of a file before anything is
-shown (PCI DSS 10.2.1.1). A line has a code under the ring's digest key over itself and the code of the line before it: a line
-that is changed, taken out or put in is noticed by whoever has the ring (PCI DSS 10.3.4); one that is cut off at the
+shown (PCI DSS 10.2.1.1). A line has a code under the ring's digest key over itself and the code of the line before: a
+line that is changed, taken out or put in is noticed by whoever has the ring (PCI DSS 10.3.4); those cut off at the
 end, by comparing with what the collector has got from standard error.
 """
 

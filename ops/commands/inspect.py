@@ -76,11 +76,8 @@ def _inspect(look: Look) -> int:
 
 
 def _permit(reveal: Reveal) -> Permit:
-    missing = [
-        name
-        for name, value in (("--reason", reveal.reason), ("--by", reveal.operator), ("--key", reveal.key), ("--audit", reveal.audit))
-        if value is None
-    ]  # fmt: skip
+    given = {"--reason": reveal.reason, "--by": reveal.operator, "--key": reveal.key, "--audit": reveal.audit}
+    missing = [name for name, value in given.items() if value is None]
     if missing:
         raise Wrong(f"--reveal: needs {', '.join(missing)} too")
     assert reveal.reason is not None
@@ -141,8 +138,8 @@ def _close(console: Console, may: Permit | None) -> None:
     )
     if may is not None:
         console.print(
-            "会員番号と有効期限を表示しました（監査ファイルに記録済み）。機密認証データは表示しません（PCI DSS 3.3.1）\n"
-            "card number and expiry are shown, and that is written down; sensitive authentication data never is",
+            "会員番号と有効期限を表示し、監査ファイルに記録しました。機密認証データは表示しません（PCI DSS 3.3.1）\n"
+            "card number and expiry are shown, which is written down; sensitive authentication data never is",
             style="bold",
         )
 

@@ -108,7 +108,9 @@ def pcapng(frames: Sequence[Frame], *, link: int = 1, order: str = "<", resoluti
 class Wire:
     """A TCP connection that is captured on its way: who says what, in which segments."""
 
-    def __init__(self, *, ends: tuple[Address, Address] = (GATEWAY, CENTRE), begin: tuple[int, int] = (1_000, 9_000)) -> None:
+    def __init__(
+        self, *, ends: tuple[Address, Address] = (GATEWAY, CENTRE), begin: tuple[int, int] = (1_000, 9_000)
+    ) -> None:
         self.ends = ends
         self.next = dict(zip(ends, begin, strict=True))
         self.frames: list[Frame] = []
@@ -130,7 +132,9 @@ class Wire:
     def put(self, source: Address, sequence: int, payload: bytes = b"", flags: int = ACK) -> None:
         target = self.other(source)
         wrap = ipv6 if ":" in source[0] else ipv4
-        self.frames.append(Frame(ethernet(wrap(source, target, tcp(source, target, sequence, payload, flags))), self.now_ns))
+        self.frames.append(
+            Frame(ethernet(wrap(source, target, tcp(source, target, sequence, payload, flags))), self.now_ns)
+        )
 
     def say(self, source: Address, payload: bytes, *, pieces: int = 1, after_ms: int = 10) -> "Wire":
         """Say this, in so many segments."""
