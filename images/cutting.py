@@ -7,9 +7,9 @@ Bytes that belong to none are handed out as `Skipped`: never dropped.
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from images.finding import Found, announced, read_one
+from images.finding import Found, announced, decodes, read_one
 from images.streams import Direction, Origin, Piece
-from schemas.telegrams import DecodeError, PartnerSpec
+from schemas.telegrams import PartnerSpec
 from schemas.telegrams.framing import Framing
 
 
@@ -47,7 +47,7 @@ def _cut_piece(
     at = 0
     while at < len(data):
         size = _size_at(partner.framing, data, at)
-        sure = aligned or (size is not None and _decodes(partner, data[at + width : at + size]))
+        sure = aligned or (size is not None and decodes(partner, data[at + width : at + size]))
         if size is None or not sure:
             why = (
                 "no length of a telegram stands here"
@@ -90,15 +90,7 @@ def _next_telegram(partner: PartnerSpec, data: bytes, at: int) -> int:
     width = partner.framing.length_bytes
     while at < len(data):
         size = _size_at(partner.framing, data, at)
-        if size is not None and at + size <= len(data) and _decodes(partner, data[at + width : at + size]):
+        if size is not None and at + size <= len(data) and decodes(partner, data[at + width : at + size]):
             return at
         at += 1
     return at
-
-
-def _decodes(partner: PartnerSpec, data: bytes) -> bool:
-    try:
-        partner.decode(data)
-    except DecodeError:
-        return False
-    return True

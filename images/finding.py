@@ -92,22 +92,33 @@ def find(partners: Sequence[PartnerSpec], data: bytes, *, carriers: Sequence[Par
     `carriers`: of whom an envelope may carry telegrams; by default of all `partners`.
     """
     everyone = partners if carriers is None else carriers
-    whole = [each for each in (read_one(partner, data, everyone) for partner in partners) if each.message is not None]
-    framed = [(partner, read_framed(partner, data, everyone)) for partner in partners]
-    clean = [(partner, found) for partner, found in framed if found and all(each.message for each in found)]
+    whole = [partner for partner in partners if decodes(partner, data)]
     if whole:
-        names = [each.partner.name for each in whole if each.partner is not None]
-        return Finding((whole[0],), _sole(names, len(partners)), _UNFRAMED)
+        found = read_one(whole[0], data, everyone)
+        return Finding((found,), _sole([each.name for each in whole], len(partners)), _UNFRAMED)
+    framed = [(partner, _payloads(partner, data)) for partner in partners]
+    counts = [
+        (sum(decodes(partner, each) for each in payloads), len(payloads), partner) for partner, payloads in framed
+    ]
+    clean = [partner for decoded, count, partner in counts if decoded == count > 0]
     if clean:
-        partner, found = clean[0]
-        return Finding(tuple(found), _sole([each.name for each, _ in clean], len(partners)), _framed(partner, found))
-    some = [(sum(each.message is not None for each in found), index) for index, (_, found) in enumerate(framed)]
-    most, index = max(some, key=lambda each: (each[0], -each[1]), default=(0, 0))
+        row = read_framed(clean[0], data, everyone)
+        return Finding(tuple(row), _sole([each.name for each in clean], len(partners)), _framed(clean[0], row))
+    most, count, partner = max(counts, key=lambda each: each[0])
     if most:
-        partner, found = framed[index]
-        said = Reason(f"{len(found)} 件のうち {most} 件が読めるため", f"{most} of {len(found)} decode")
-        return Finding(tuple(found), said, _framed(partner, found))
+        row = read_framed(partner, data, everyone)
+        said = Reason(f"{count} 件のうち {most} 件が読めるため", f"{most} of {count} decode")
+        return Finding(tuple(row), said, _framed(partner, row))
     return _nearest(partners, data)
+
+
+def decodes(partner: PartnerSpec, data: bytes) -> bool:
+    """Whether this is a telegram of the partner, without framing."""
+    try:
+        partner.decode(data)
+    except DecodeError:
+        return False
+    return True
 
 
 def read_one(partner: PartnerSpec, data: bytes, carriers: Sequence[PartnerSpec] = ()) -> Found:
@@ -123,19 +134,23 @@ def read_one(partner: PartnerSpec, data: bytes, carriers: Sequence[PartnerSpec] 
 
 def read_framed(partner: PartnerSpec, data: bytes, carriers: Sequence[PartnerSpec] = ()) -> list[Found]:
     """All telegrams of these bytes, each with its length in front; empty where the lengths do not lead to the end."""
+    found: list[Found] = []
+    at, width = 0, partner.framing.length_bytes
+    for payload in _payloads(partner, data):
+        one = read_one(partner, payload, carriers)
+        found.append(one._replace(offset=at, framing=data[at : at + width]))
+        at += width + len(payload)
+    return found
+
+
+def _payloads(partner: PartnerSpec, data: bytes) -> list[bytes]:
     deframer = partner.framing.deframer()
     try:
         payloads = deframer.feed(data)
         deframer.close()
     except FramingError:
         return []
-    found: list[Found] = []
-    at, width = 0, partner.framing.length_bytes
-    for payload in payloads:
-        one = read_one(partner, payload, carriers)
-        found.append(one._replace(offset=at, framing=data[at : at + width]))
-        at += width + len(payload)
-    return found
+    return payloads
 
 
 def _inside(data: bytes, carrier: PartnerSpec, carriers: Sequence[PartnerSpec]) -> Found:

@@ -22,6 +22,9 @@ _ASCII = frozenset(range(0x30, 0x3A))
 _EBCDIC = frozenset(range(0xF0, 0xFA))
 _PACKED = frozenset(high << 4 | low for high in range(10) for low in range(10))
 _PACKED_END = frozenset(high << 4 | 0x0F for high in range(10))  # an odd digit out, and its filler
+RUNS = ((_ASCII, LONGEST), (_EBCDIC, LONGEST), (_PACKED, (LONGEST + 1) // 2))
+"""In which bytes the digits of a card number travel, and how many bytes it takes at most."""
+
 _PRINTABLE = frozenset(range(0x20, 0x7F))
 _FILLERS = frozenset({0x00, 0x20, 0x40, 0xFF})
 
@@ -100,11 +103,17 @@ def _fills(data: bytes) -> Iterable[tuple[int, int]]:
 
 
 def _card_numbers(run: bytes) -> Iterable[tuple[int, int]]:
-    """The bytes of what passes for packed card numbers, by a first digit that card networks have and the Luhn check."""
+    """The bytes of what passes for packed card numbers: a first digit that card networks have, and the Luhn check.
+
+    They begin with a byte: the zero before an odd digit would be in one that is no character. What is digits of ASCII
+    alone is judged as such, and no card number has four bytes of blanks.
+    """
     digits = [half for byte in run for half in (byte >> 4, byte & 0x0F) if half < 10]
     for start, end in _luhn_windows(digits):
-        if digits[start] in (2, 3, 4, 5, 6):
-            yield start // 2, (end + 1) // 2
+        if start % 2 == 0 and digits[start] in (2, 3, 4, 5, 6):
+            first, last = start // 2, (end + 1) // 2
+            if run.count(b" ", first, last) < 4 and not all(byte in _ASCII for byte in run[first:last]):
+                yield first, last
 
 
 def _luhn_windows(digits: list[int]) -> Iterable[tuple[int, int]]:

@@ -1,8 +1,9 @@
 """How far bytes are a telegram of a layout: for those that do not decode, field by field, and which layout is nearest.
 
-A trial never stops at a field that is wrong as long as it knows where the next one begins. What it shows keeps to two
-laws. Before the first fault a field is shown as in any telegram. From there on nobody knows whether the bytes stand
-where they should, so that they are hidden by `images.hiding`; unless the one field is all that is wrong.
+A trial never stops at a field that is wrong as long as it knows where the next one begins. What it shows keeps to three
+laws. Where one field is all that is wrong, the others are shown as in any telegram. Else nobody knows whether the bytes
+stand where they should: from the first fault on they are hidden by `images.hiding`. Before it only short fields are
+shown, and none whose digits go on into the fault, for they may be those of a card number that has moved.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -11,7 +12,7 @@ from functools import lru_cache
 import msgspec
 
 from images.annotated import Row, row_of
-from images.hiding import SHORTEST, Level, character_of, hidden_in
+from images.hiding import RUNS, SHORTEST, Level, character_of, hidden_in
 from schemas.telegrams import FieldSpec, PartnerSpec, Sensitivity, Telegram, Value
 from schemas.telegrams.fields import Encoding
 from schemas.telegrams.plans import BitmapPlan, FieldFault, FieldReader, Part, bit_of, bitmap_of, bits_of
@@ -104,7 +105,9 @@ def try_layout(partner: PartnerSpec, telegram: Telegram, data: bytes) -> Trial:
     trial = Trial(
         partner=partner, telegram=telegram, tried=tuple(tried), rest=rest, size=len(data), unmet=unmet
     )  # fmt: skip
-    return msgspec.structs.replace(trial, shift=_shift(trial, data)) if trial.only_trouble is None else trial
+    if not trial.typed or trial.only_trouble is not None:
+        return trial
+    return msgspec.structs.replace(trial, shift=_shift(trial, data))
 
 
 def nearest(partners: Iterable[PartnerSpec], data: bytes) -> list[Trial]:
@@ -262,15 +265,22 @@ def stretch(data: bytes, start: int, end: int, level: Level) -> Stretch:
 def shown(trial: Trial, data: bytes) -> list[Row | Stretch]:
     """For each tried field, in order, what people may see of it; then the rest, if there is one."""
     only = trial.only_trouble
-    unsure = trial.troubles[0].offset if trial.troubles and only is None else len(data)
+    unsure = None  # from where on; with every field in its place, what is behind them moves none
+    if only is None and (trial.troubles or trial.unmet):
+        unsure = trial.troubles[0].offset if trial.troubles else trial.rest
     level = level_of(trial)
+    doubtful = len(data) if unsure is None or level is not Level.SHAPE else _run_into(data, unsure)
     rows: list[Row | Stretch] = []
     for number, each in enumerate(trial.tried, 1):
         end = each.offset + len(each.raw)
         first = bool(trial.troubles) and each is trial.troubles[0]
         if first and (only is not None or _is_short(each.field)):
             rows.append(_own(each, sure=only is not None))
-        elif each.trouble is not None or each.offset >= unsure:
+        elif each.trouble is not None or (unsure is not None and each.offset >= unsure):
+            rows.append(stretch(data, each.offset, end, level))
+        elif _may_be_moved(each.field) and unsure is not None and level is Level.SHAPE:
+            rows.append(_own(each, sure=False))
+        elif end > doubtful and each.field is not None and each.field.sensitivity is Sensitivity.NONE:
             rows.append(stretch(data, each.offset, end, level))
         else:
             part = Part(each.field, each.offset, each.raw)
@@ -286,6 +296,24 @@ def _is_short(field: FieldSpec | None) -> bool:
     if field is None or field.sensitivity is not Sensitivity.NONE:
         return False
     return digits_of(field) <= _ALWAYS_SHOWN
+
+
+def _may_be_moved(field: FieldSpec | None) -> bool:
+    """Whether a field that fits, and is to hold no card data, has room for more of a card number than may be seen."""
+    if field is None or field.const is not None or field.sensitivity is not Sensitivity.NONE:
+        return False
+    return not _is_short(field)
+
+
+def _run_into(data: bytes, at: int) -> int:
+    """Where a card number would begin whose last digit stands before byte `at`, or at it, by the digits before it."""
+    begin = at
+    for alphabet, most in RUNS:
+        start = at
+        while start > 0 and at - start < most and data[start - 1] in alphabet:
+            start -= 1
+        begin = min(begin, start)
+    return begin
 
 
 def _own(tried: Tried, *, sure: bool) -> Stretch:

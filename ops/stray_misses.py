@@ -1,4 +1,4 @@
-"""Strays 該当なし電文: for each answer that matched nothing, the request it nearly answers, by the gateway's own records.
+"""Strays 該当なし電文: for each answer that matched nothing, the request it nearly answers, by the gateway's records.
 
 A stray is kept masked, as the layouts describe it; `sent.<line>` has the numbers of what went onto the line, `dispatch`
 the rest of what a report is matched by. What neither knows is not compared, and that is said.

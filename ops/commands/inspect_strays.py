@@ -6,6 +6,7 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
+from images.telling import visible
 from ops.commands.desk import OK, Wrong, at_desk, print_json
 from ops.inspect_facts import facts_of_miss
 from ops.inspect_words import miss_words, role_words
@@ -86,13 +87,12 @@ def _show(console: Console, stray: Stray) -> None:
     told = "読めない電文  does not decode"
     if stray.partner is not None and stray.message is not None:
         told = "{} {}  {}".format(*role_words(stray.partner, stray.message.role))
-        values = stray.partner.masked(stray.message.values)
-        told += f"  処理通番 trace {values.get('trace_number', '–')}"
+        told += f"  処理通番 trace {stray.message.values.get('trace_number', '–')}"
     console.rule(Text(f"{clock(record.received_ms)}  {record.line}  {told}"), align="left", characters="━")
     console.print(Text(f"回線の記録  the line said: {stray.why}"))
     if stray.partner is None:
         return
-    of = "" if stray.of is None else f"取引 {stray.of.transaction_id}"
+    of = "" if stray.of is None else f"取引 transaction {stray.of.transaction_id}"
     japanese, english = miss_words(stray.partner, stray.miss, of)
     console.print(Text(japanese, style="yellow"))
     console.print(Text(english, style="yellow"))
@@ -103,7 +103,7 @@ def _show(console: Console, stray: Stray) -> None:
 
 
 def _facts(stray: Stray) -> dict[str, Any]:
-    values = {} if stray.partner is None or stray.message is None else stray.partner.masked(stray.message.values)
+    values = {} if stray.partner is None or stray.message is None else visible(stray.partner, stray.message)
     return {
         "line": stray.record.line,
         "received_ms": stray.record.received_ms,
