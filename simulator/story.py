@@ -1,11 +1,12 @@
 """The telegrams that passed, in order, as people may see them: card numbers masked, other card data hidden."""
 
+import itertools
 from collections import deque
 
 import msgspec
 
 from schemas.telegrams import Message, PartnerSpec, Role
-from simulator.rules import Deed
+from simulator.deeds import Deed
 
 _KEPT = 200_000
 
@@ -59,6 +60,10 @@ class Story:
     def since(self, number: int) -> list[Told]:
         """Those from this number on."""
         return [told for told in self._told or () if told.number >= number]
+
+    def last(self, count: int) -> list[Told]:
+        """The last so many, the newest first."""
+        return list(itertools.islice(reversed(self._told or ()), count))
 
 
 def number_in(message: Message, name: str) -> int:
