@@ -41,8 +41,8 @@ def _addresses(text: str) -> list[tuple[str, int]]:
     return [_address(each) for each in text.split(",")]
 
 
-def _arguments(argv: Sequence[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="denbun run simulator", allow_abbrev=False)
+def _arguments(argv: Sequence[str], prog: str) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog=prog, allow_abbrev=False)
     parser.add_argument("--partner", required=True, help="whose telegrams: a packaged set by name, or a folder")
     parser.add_argument("--listen", type=_address, action="append", default=[], help="await a line here")
     parser.add_argument(
@@ -103,9 +103,9 @@ def _page(arguments: argparse.Namespace) -> "Page | None":
     return Page(arguments.http, arguments.token_file)
 
 
-def main(argv: Sequence[str]) -> int:
+def main(argv: Sequence[str], prog: str = "denbun run simulator") -> int:
     """Run a centre with these arguments; gives the exit status."""
-    arguments = _arguments(argv)
+    arguments = _arguments(argv, prog)
     try:
         partner = load_partner(arguments.partner)
         scenario = _scenario(arguments, partner)

@@ -40,6 +40,11 @@ class Desk:
         self._control: asyncio.Server | None = None
         self._controlled: set[asyncio.StreamWriter] = set()
 
+    @property
+    def partner(self) -> PartnerSpec:
+        """Whose centre it is."""
+        return self._server.centre.partner
+
     # --- the port
 
     async def open(self, host: str, port: int) -> None:

@@ -90,6 +90,11 @@ class Page:
         self._server.should_exit = True
         await self._serving
 
+    @property
+    def _at_desk(self) -> Desk:
+        assert self._desk is not None, "it has not been started"
+        return self._desk
+
     def app(self) -> Starlette:
         """The application."""
         return Starlette(
@@ -108,7 +113,9 @@ class Page:
         """The page itself knows nothing secret: what it shows it asks for, with the token."""
         if self._token is None and (refused := self._refused(request, changes=False)) is not None:
             return refused
-        return HTMLResponse(self._page.render(with_token=self._token is not None), headers=_HEADERS)
+        partner = self._at_desk.partner
+        roles = {role.value: telegram.japanese for role, telegram in partner.telegrams.items()}
+        return HTMLResponse(self._page.render(with_token=self._token is not None, roles=roles), headers=_HEADERS)
 
     async def _asked(self, request: Request) -> Response:
         if (refused := self._refused(request, changes=False)) is not None:
@@ -142,8 +149,7 @@ class Page:
         return await self._told({**given, "do": _ORDERS[name]})
 
     async def _told(self, command: dict[str, Any], *, plain: bool = False) -> Response:
-        assert self._desk is not None
-        told = await self._desk.answer(msgspec.json.encode(command))
+        told = await self._at_desk.answer(msgspec.json.encode(command))
         if plain and "ok" in told:
             return PlainTextResponse(told["ok"], headers=_HEADERS)
         return _answer(told, 400 if "error" in told else 200)
