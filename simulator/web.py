@@ -14,6 +14,7 @@ Answers are those of the control port: {"ok": …}, or {"error": …} with statu
 
 import asyncio
 import contextlib
+import os
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -74,7 +75,8 @@ class Page:
         try:
             door = socket.create_server((host.strip("[]"), port), family=family)
         except OSError as error:
-            text = f"--http {host}:{port}: {error.strerror}: choose another address"
+            why = os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror
+            text = f"--http {host}:{port}: {why}: choose another address"
             raise OSError(error.errno, text) from error
         self.port = int(door.getsockname()[1])
         config = uvicorn.Config(
