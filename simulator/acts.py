@@ -56,6 +56,7 @@ class Station:
         self.open = False
         self.opening: Mapping[str, Value] = {}  # the telegram that opened it
         self.asked: set[tuple[Role, int]] = set()  # what the centre awaits: the answer's role, and trace number
+        self.came = b""  # the telegram that came last, as it came
 
 
 class Stations:
