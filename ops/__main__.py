@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from ops.simulator_app import app as simulator
 from pipeline.config import ConfigError, load
 from pipeline.log import LogError
 from schemas.installation import Installation
@@ -32,6 +33,7 @@ deploy = typer.Typer(no_args_is_help=True, help="Versions of the gateway on the 
 app.add_typer(deploy, name="deploy")
 keys = typer.Typer(no_args_is_help=True, help="The key ring that card data is sealed with.")
 app.add_typer(keys, name="keys")
+app.add_typer(simulator, name="simulator")
 
 
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []})

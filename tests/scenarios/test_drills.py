@@ -24,7 +24,7 @@ from ops.stage import SERVICES, Stage
 from schemas.business_hours import Calendar
 from schemas.records import LineStage
 from schemas.telegrams import load_partner
-from simulator.rules import rule_from
+from simulator.rule_files import rule_from
 
 each_drill = pytest.mark.parametrize("drill", DRILLS, ids=lambda drill: drill.name)
 
