@@ -8,11 +8,12 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
+from acceptance.words import code_for
 from client import Card, ClientError, OutcomeUnknown, RequestRefused, Result, SyncClient
 from ops.courses import ANSWER_AFTER_MS, Ask, Course, Manner
 from schemas.client_frames import VERSION, ClientFrame, Hello, Request, frame
 from schemas.records import Kind
-from schemas.telegrams import REPORT_OF, STATION_REQUESTS, ErrorClass, PartnerSpec, Role
+from schemas.telegrams import REPORT_OF, STATION_REQUESTS, PartnerSpec, Role
 from simulator.control import Control
 
 CARD = Card(number="4111111111111111", expiry="2812")
@@ -21,12 +22,6 @@ SECURITY_CODE = "737"
 _STATION_ROLES = {*STATION_REQUESTS, *(REPORT_OF[role] for role in STATION_REQUESTS)}
 _UNDER_WAY = ("being_cancelled", "in_process")
 _LIMIT_S = 20.0
-_CODES = {
-    "C13": (ErrorClass.DESTINATION_TROUBLE, 0),
-    "C14": (ErrorClass.DESTINATION_TROUBLE, 1),
-    "C50": (ErrorClass.DESTINATION_TROUBLE, 2),
-    "C01": (ErrorClass.TELEGRAM_ERROR, 0),
-}  # CAFIS's codes, and their places in the list of any partner
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,12 +155,8 @@ class Player:
 
     def _fitted(self, rule: Any) -> dict[str, Any]:
         """The rule with this partner's own code for one of CAFIS's."""
-        fitted = dict(rule)
-        if "code" in fitted:
-            error_class, place = _CODES[fitted["code"]]
-            codes = [code for code, each in self._partner.error_codes.items() if each.error_class is error_class]
-            fitted["code"] = codes[place]
-        return fitted
+        code = {"code": code_for(self._partner, rule["code"])} if "code" in rule else {}
+        return {**rule, **code}
 
     def _seen(self, since: int) -> list[tuple[str, Role]]:
         rows = self._control.story(since)
