@@ -274,6 +274,11 @@ def _digit_number(spec: FieldSpec) -> FieldCodec:
 
 def _content(spec: FieldSpec) -> FieldCodec:
     """The codec of a present value, padding included, length in front not."""
+    content = _any_content(spec)
+    return _listed(spec, content) if spec.values_closed else content
+
+
+def _any_content(spec: FieldSpec) -> FieldCodec:
     value_type = TYPES[spec.type].value_type
     if value_type is int:
         if spec.encoding is Encoding.BINARY:
@@ -286,6 +291,28 @@ def _content(spec: FieldSpec) -> FieldCodec:
     if spec.type == "date":
         return _date(spec, digits)
     return _time(digits) if spec.type == "time" else digits
+
+
+def _listed(spec: FieldSpec, any_value: FieldCodec) -> FieldCodec:
+    """As `any_value`, for the values alone that a closed list has."""
+    allowed = frozenset(listed.value for listed in spec.values)
+    write_any, read_any = any_value
+
+    def check(value: Value | None) -> None:
+        if value not in allowed:
+            raise Problem("is not one of the values the layout lists")
+
+    def write(value: Value | None) -> bytes:
+        raw = write_any(value)
+        check(value)
+        return raw
+
+    def read(raw: bytes) -> Value | None:
+        value = read_any(raw)
+        check(value)
+        return value
+
+    return FieldCodec(write, read)
 
 
 def _constant(raw: bytes) -> FieldCodec:

@@ -70,7 +70,9 @@ TELEGRAM_KEYS: dict[str, Key] = (
     _NAMED | LIST_KEYS | {"type_code": _TEXT, "meaning": _TEXT, "told_apart_by": Key((str,), required=False)}
 )
 FIXED_TELEGRAM_KEYS: dict[str, Key] = TELEGRAM_KEYS | {"length": _WHOLE}
+VALUE_KEYS: dict[str, Key] = {"value": Key((str, int)), "japanese": _TEXT, "english": _TEXT}
 FIELD_KEYS: dict[str, Key] = _NAMED | {
+    "number": Key((str,), required=False),
     "name": _TEXT,
     "type": Key((str,), choices=tuple(TYPES)),
     "length": _WHOLE,
@@ -88,6 +90,9 @@ FIELD_KEYS: dict[str, Key] = _NAMED | {
     "const": Key((str, int), required=False),
     "offset": Key((int,), required=False),
     "bit": Key((int,), required=False),
+    "values": Key((list,), required=False),
+    "values_closed": Key((bool,), required=False),
+    "source": Key((str,), required=False),
 }
 
 _TYPE_NAMES = {str: "text", int: "a whole number", bool: "true or false", list: "a list", dict: "a table"}

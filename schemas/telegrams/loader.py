@@ -4,7 +4,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from types import MappingProxyType
 
-from schemas.telegrams.building import Builder, Dictionary, Override, check_bits, check_places, check_role
+from schemas.telegrams.building import (
+    Builder,
+    Dictionary,
+    Override,
+    check_bits,
+    check_numbers,
+    check_places,
+    check_role,
+)
 from schemas.telegrams.checking import WITH_RESULT, PartnerChecks, Selecting
 from schemas.telegrams.errors import LayoutError
 from schemas.telegrams.fields import FieldSpec
@@ -50,11 +58,11 @@ class _Loading:
     def __init__(self, folder: Folder, faults: Faults) -> None:
         self._folder = folder
         self._faults = faults
-        self._dictionary = Dictionary(folder.fields, faults)
         self._partner = folder.partner or {}
         self._partner_ok = folder.partner is not None and check_table(
             faults, PARTNER, None, folder.partner, PARTNER_KEYS
         )
+        self._dictionary = Dictionary(folder.fields, faults, self._codes())
         self._bitmap = self._partner.get("layout") == "bitmap"
 
     def finish(self) -> PartnerSpec | None:
@@ -80,6 +88,19 @@ class _Loading:
             keys=keys_by_role(settings.match_fields),
             sensitivities={field.name: field.sensitivity for field in every},
         )
+
+    def _codes(self) -> dict[str, list[Table]]:
+        """The values of the fields for result and error: the codes of ``partner.toml``. Others tell what is wrong."""
+        found: dict[str, list[Table]] = {}
+        for field, key in ((self._partner.get("result_field"), "result_codes"), ("error_code", "error_codes")):
+            items = self._partner.get(key)
+            if isinstance(field, str) and isinstance(items, list):
+                tables = {str(each.get("code")): each for each in items if isinstance(each, dict)}
+                found[field] = [
+                    {"value": code, "japanese": str(each.get("japanese")), "english": str(each.get("english"))}
+                    for code, each in tables.items()
+                ]
+        return found
 
     # --- telegrams --------------------------------------------------------------------------------------------------
 
@@ -130,6 +151,8 @@ class _Loading:
     def _check_doubles(self, file: str, front: Sequence[FieldSpec], rest: Sequence[FieldSpec]) -> None:
         for name in {field.name for field in front} & {field.name for field in rest}:
             self._faults.add(file, name, "the field stands in the header already", "give each field its own name")
+        check_numbers(self._faults, HEADER, front)
+        check_numbers(self._faults, file, rest, front)
 
     def _needed(self, role: Role) -> frozenset[str]:
         result = self._partner.get("result_field")

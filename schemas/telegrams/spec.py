@@ -11,7 +11,7 @@ import msgspec
 
 from schemas.records import Outcome
 from schemas.telegrams.errors import DecodeError, EncodeError
-from schemas.telegrams.fields import FieldSpec
+from schemas.telegrams.fields import FieldSpec, ListedValue
 from schemas.telegrams.framing import Framing
 from schemas.telegrams.masking import masked_by, masked_plainly
 from schemas.telegrams.plans import FieldFault, Part, Plan, Values
@@ -230,18 +230,17 @@ class PartnerSpec(msgspec.Struct, frozen=True, kw_only=True):
         shown = self.masked(message.values)
         for field in telegram.fields:
             if field.name in shown:
-                lines.append(f"  {field.japanese} {field.name}: {shown[field.name]}{self._meaning(field.name, shown)}")
+                lines.append(f"  {field.japanese} {field.name}: {shown[field.name]}{self._meaning(field, shown)}")
         return "\n".join(lines)
 
-    def _meaning(self, name: str, shown: Values) -> str:
-        code = shown[name]
-        if not isinstance(code, str):
-            return ""
-        if name == self.result_field:
-            return f"（{self.result(code).japanese} {self.result(code).english}）"
-        if name == "error_code":
-            return f"（{self.error(code).japanese} {self.error(code).english}）"
-        return ""
+    def _meaning(self, field: FieldSpec, shown: Values) -> str:
+        code = shown[field.name]
+        says: ResultCode | ErrorCode | ListedValue | None = field.meaning_of(code)
+        if field.name == self.result_field:
+            says = self.result(str(code))
+        elif field.name == "error_code":
+            says = self.error(str(code))
+        return "" if says is None else f"（{says.japanese} {says.english}）"
 
 
 def keys_by_role(match_fields: Mapping[Family, Sequence[str]]) -> dict[Role, Callable[[Values], MatchKey]]:
