@@ -1,11 +1,11 @@
 """Lays the telegrams that passed beside the lines of a case: which belongs to which, and which has no fellow. Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from difflib import SequenceMatcher
 from typing import NamedTuple
 
 from acceptance.cases import Case
-from acceptance.expected import LINES, Expected
+from acceptance.expected import Expected
 from acceptance.record import Telegram
 from schemas.telegrams import Role
 
@@ -23,16 +23,12 @@ class Aligned(NamedTuple):
         return [seen for each, seen in self.rows if each == line and seen is not None]
 
 
-def align(case: Case, telegrams: Sequence[Telegram], lines: int) -> Aligned:
-    """The rows of a case: in its order, or for a case in any order by kind. `lines`: how many the partner has."""
-    wanted = [at for at, each in enumerate(case.telegrams) for _ in range(_count(each, lines))]
+def align(case: Case, telegrams: Sequence[Telegram], counts: Mapping[str, int]) -> Aligned:
+    """The rows of a case: in its order, or for a case in any order by kind. `counts`: as in `expected.COUNTS`."""
+    wanted = [at for at, each in enumerate(case.telegrams) for _ in range(each.times.number(counts))]
     keys = [(each.way, each.role) for each in telegrams]
     rows = _by_kind(case, wanted, keys) if case.any_order else _in_order(case, wanted, keys)
     return Aligned(tuple(_absorbed(case, rows, keys)))
-
-
-def _count(expected: Expected, lines: int) -> int:
-    return lines if expected.times.count == LINES else expected.times.count
 
 
 def _key(expected: Expected) -> _Key:

@@ -20,7 +20,7 @@ import msgspec
 from acceptance.cards import CARDS
 from acceptance.cases import AskStep, Case, Environment, EventStep, InquireStep, PartnerStep, RawCase
 from acceptance.deeds import DEEDS, EVENTS
-from acceptance.expected import ExpectedError, read_expected
+from acceptance.expected import Expected, ExpectedError, read_expected
 from acceptance.words import CODES, WORDS
 from schemas.telegrams import ErrorClass, Outcome, PartnerSpec
 
@@ -236,24 +236,27 @@ def _case(
 
 
 def _telegram_problem(case: Case, partner: PartnerSpec) -> str | None:
-    named = {ask.name for ask in case.asks}
     codes: Sequence[str] = [*partner.error_codes, *CODES]
     for number, each in enumerate(case.telegrams, 1):
-        place = f"telegrams: line {number}"
-        if each.amount is not None and not each.amount.isdigit() and each.amount not in named:
-            return f"{place}: amount={each.amount}: give yen, or one of {', '.join(sorted(named))}"
-        if each.result is not None and each.result not in {*Outcome, *partner.result_codes}:
-            return f"{place}: result={each.result}: an outcome, or a result code of {partner.name}'s partner.toml"
-        if each.error is not None and each.error not in codes:
-            return f"{place}: error={each.error}: an error code of {partner.name}'s partner.toml"
-        if each.card is not None and each.card not in CARDS:
-            return f"{place}: card={each.card}: one of {', '.join(CARDS)}"
-        for field in (*each.present, *each.absent):
-            if field not in partner.telegrams[each.role].names:
-                return f"{place}: {field}: {each.role} of {partner.name} has no such field: leave it out"
+        problem = _value_problem(each, {ask.name for ask in case.asks}, codes, partner)
+        if problem is not None:
+            return f"telegrams: line {number}: {problem}"
     for number, step in enumerate(case.steps, 1):
-        if isinstance(step, PartnerStep) and step.code is not None:
-            known = {*codes, *partner.result_codes}
-            if step.code not in known:
-                return f"steps[{number}].code: {partner.name} has no code {step.code}: see its partner.toml"
+        if isinstance(step, PartnerStep) and step.code not in {None, *codes, *partner.result_codes}:
+            return f"steps[{number}].code: {partner.name} has no code {step.code}: see its partner.toml"
+    return None
+
+
+def _value_problem(each: Expected, named: set[str], codes: Sequence[str], partner: PartnerSpec) -> str | None:
+    if each.amount is not None and not each.amount.isdigit() and each.amount not in named:
+        return f"amount={each.amount}: give yen, or one of {', '.join(sorted(named))}"
+    if each.result is not None and each.result not in {*Outcome, *partner.result_codes}:
+        return f"result={each.result}: an outcome, or a result code of {partner.name}'s partner.toml"
+    if each.error is not None and each.error not in codes:
+        return f"error={each.error}: an error code of {partner.name}'s partner.toml"
+    if each.card is not None and each.card not in CARDS:
+        return f"card={each.card}: one of {', '.join(CARDS)}"
+    for field in (*each.present, *each.absent):
+        if field not in partner.telegrams[each.role].names:
+            return f"{field}: {each.role} of {partner.name} has no such field: leave it out"
     return None

@@ -14,16 +14,21 @@ Keys, each `key=value`, any of them left out:
 | error        | an error code, in CAFIS's words where it has one                                                 |
 | card         | the brand of the test card                                                                       |
 | with,without | fields that must, or must not, be there; several with a comma                                    |
-| times        | how many such telegrams: a number, `lines` (one on each), or either with `+` for at least        |
+| times        | how many such telegrams: a number, or a word of `COUNTS`; either with `+` for at least           |
 """
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from acceptance.words import IN, OUT, WORDS
 from schemas.telegrams import Role
 
-LINES = 0
-"""In place of a number of telegrams: as many as the partner has lines."""
+COUNTS = {
+    "lines": "as many as the partner has lines",
+    "recommands": "as many re-commands as the installation allows (partner.cancel.commands_max - 1)",
+    "troubles": "as many re-commands as follow C13, C14, C50 (partner.cancel.troubles_max)",
+}
+"""What may stand in place of a number of telegrams: it is the installation's."""
 
 
 class ExpectedError(Exception):
@@ -31,10 +36,14 @@ class ExpectedError(Exception):
 
 
 class Times(NamedTuple):
-    """How many telegrams; `count` may be `LINES`."""
+    """How many telegrams: a number, or a word of `COUNTS`."""
 
-    count: int
+    many: int | str
     at_least: bool = False
+
+    def number(self, counts: Mapping[str, int]) -> int:
+        """The number, where an installation has these counts."""
+        return self.many if isinstance(self.many, int) else counts[self.many]
 
 
 class Expected(NamedTuple):
@@ -103,6 +112,6 @@ def _value(key: str, value: str, number: int) -> object:
 
 def _times(value: str) -> Times:
     count = value.removesuffix("+")
-    if count != "lines" and (not count.isdigit() or int(count) < 1):
-        raise ExpectedError(f"times={value}: give a number from 1, or lines; with + for at least")
-    return Times(LINES if count == "lines" else int(count), at_least=value.endswith("+"))
+    if count not in COUNTS and (not count.isdigit() or int(count) < 1):
+        raise ExpectedError(f"times={value}: give a number from 1, or {', '.join(COUNTS)}; with + for at least")
+    return Times(count if count in COUNTS else int(count), at_least=value.endswith("+"))

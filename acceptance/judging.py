@@ -32,7 +32,7 @@ def judge(
             reason_en=f"{undone[0].en}: {undone[0].remark}",
         )  # fmt: skip
     telegrams = observation.telegrams or ()
-    aligned = align(case, telegrams, observation.lines)
+    aligned = align(case, telegrams, observation.counts)
     looking = _Looking(case, observation, partner, cards, aligned)
     pairs = tuple(looking.pair(each) for each in aligned.rows)
     checks = tuple(_others(case, observation))
@@ -115,7 +115,7 @@ class _Looking:
     def _original(self, number: int, telegram: Telegram) -> Iterator[Check]:
         names = self._partner.telegrams[telegram.role].names
         originals = self._of(number)
-        for field, ja, en, found in (
+        for field, of_ja, of_en, found in (
             ("original_trace_number", "原処理通番", "original's trace number", [e.trace_number for e in originals]),
             ("original_business_date", "原営業日", "original's business date", [e.business_date for e in originals]),
             ("original_route_number", "原経路番号", "original's route number", [e.route_number for e in originals]),
@@ -126,7 +126,7 @@ class _Looking:
         ):  # fmt: skip
             if field not in names:
                 continue
-            ja, en = f"{ja}＝要求 {number}", f"{en} is that of {number}"
+            ja, en = f"{of_ja}＝要求 {number}", f"{of_en} is that of {number}"
             if telegram.values.get(field) is None:
                 yield self._unseen(ja, en, " / ".join(map(str, found)))
             else:

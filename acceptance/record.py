@@ -50,7 +50,7 @@ class FieldSeen(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Telegram(msgspec.Struct, frozen=True, kw_only=True):
-    """One telegram that passed. `values`: what is known of its fields, masked. Without `fields`, its bytes were not seen."""
+    """One telegram that passed. `values`: what is known of its fields, masked. No `fields`: its bytes were not seen."""
 
     way: str
     role: Role
@@ -102,7 +102,7 @@ class Observation(msgspec.Struct, frozen=True, kw_only=True):
     """Everything that was observed of a case. What is None was not looked at, or cannot be seen from here."""
 
     side: Side
-    lines: int  # the partner's
+    counts: dict[str, int]  # of the installation, as in `expected.COUNTS`
     started_ms: int
     ended_ms: int
     steps: tuple[StepDone, ...]

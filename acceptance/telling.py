@@ -1,4 +1,4 @@
-"""Steps in words: what a tester reads in the catalogue, what he asks the partner's operator for. Japanese and English."""
+"""Steps in words, Japanese and English: what a tester reads, and what he asks the partner's operator for."""
 
 from collections.abc import Mapping
 from typing import assert_never
@@ -55,7 +55,7 @@ LOOKS: Mapping[Look, Words] = {
 }
 
 
-def told_step(step: AnyStep, partner: PartnerSpec) -> Words:
+def told_step(step: AnyStep, partner: PartnerSpec) -> Words:  # noqa: C901  a table
     """A step as a sentence, with who does it in front."""
     match step:
         case PartnerStep():
@@ -121,5 +121,6 @@ def _ask(step: AskStep) -> Words:
     code, code_en = ("、セキュリティコードあり", ", with security code") if step.security_code else ("", "")
     return Words(
         f"利用側：{step.name}＝{kind.ja} ¥{step.amount:,}{many}（{card.ja}{code}{follows}{same}）{how}",
-        f"client: {step.name} = {kind.en} of ¥{step.amount:,}{many_en} ({card.en}{code_en}{follows_en}{same_en}){how_en}",
+        f"client: {step.name} = {kind.en} of ¥{step.amount:,}{many_en} "
+        f"({card.en}{code_en}{follows_en}{same_en}){how_en}",
     )
