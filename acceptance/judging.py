@@ -13,10 +13,12 @@ from acceptance.cards import CARDS
 from acceptance.cases import AskStep, Case, InquireStep
 from acceptance.expected import Expected
 from acceptance.record import Check, Done, Judgement, Mark, Observation, Pair, Side, Telegram, Verdict
-from acceptance.words import code_for
+from acceptance.telling import answer
+from acceptance.words import STATION, code_for
 from schemas.telegrams import Outcome, PartnerSpec
 from schemas.telegrams.masking import mask_pan
 
+STATION_ROLES = frozenset(STATION.values())
 _NOTHING = "（なし）"
 CARDS_MASKED: Mapping[str, str] = {brand: mask_pan(card.number) for brand, card in CARDS.items()}
 
@@ -58,9 +60,10 @@ class _Looking:
         line, seen = row
         expected = None if line is None else self._case.telegrams[line]
         if expected is None or seen is None:
-            return Pair(expected=None if expected is None else expected.text, seen=seen)
+            out_of_sight = expected is not None and expected.role in STATION_ROLES
+            return Pair(line=line, seen=seen, unseen=out_of_sight and self._observation.side is Side.GATEWAY)
         return Pair(
-            expected=expected.text, seen=seen, checks=tuple(self._checks(expected, self._telegrams[seen]))
+            line=line, seen=seen, checks=tuple(self._checks(expected, self._telegrams[seen]))
         )  # fmt: skip
 
     def _checks(self, expected: Expected, telegram: Telegram) -> Iterator[Check]:
@@ -182,11 +185,10 @@ def _told(case: Case, observation: Observation) -> Iterator[Check]:
         told, left = left[:count], left[count:]
         what = "照会" if isinstance(step, InquireStep) else f"{step.kind}"
         ja, en = f"利用側 {step.name} への回答（{what}）", f"told to client {step.name} ({what})"
-        expected = step.told or "（切断済み）"
-        yield _counted(ja, en, expected, count, [each.at_once or "（切断済み）" for each in told])
+        yield _counted(ja, en, answer(step.told), count, [answer(each.at_once) for each in told])
         if isinstance(step, AskStep) and step.ends is not None:
             ja, en = f"{step.name} の最終状態（照会）", f"end of {step.name}, by inquiry"
-            yield _counted(ja, en, step.ends, count, [each.at_last or _NOTHING for each in told])
+            yield _counted(ja, en, answer(step.ends), count, [answer(each.at_last) for each in told])
 
 
 def _books(case: Case, observation: Observation) -> Check:

@@ -108,7 +108,8 @@ class Observation(msgspec.Struct, frozen=True, kw_only=True):
     steps: tuple[StepDone, ...]
     told: tuple[Told, ...] = ()
     telegrams: tuple[Telegram, ...] | None = None
-    stands: tuple[tuple[str, int], ...] | None = None  # what counts in the partner's books: kind and signed yen
+    stands: tuple[tuple[str, int], ...] | None = None  # what counts in the partner's books: kind and yen
+    balance: int | None = None  # what these entries add to the merchant's claim, in yen
     books_by: str | None = None  # a person who compared them, where we cannot see them
     books_agree: bool | None = None  # his word
     attention: tuple[str, ...] | None = None  # the requests on the attention list, by name
@@ -155,13 +156,16 @@ class Check(msgspec.Struct, frozen=True, kw_only=True):
 class Pair(msgspec.Struct, frozen=True, kw_only=True):
     """A row of the sequence: the expected telegram beside the one that passed; one of them may be missing."""
 
-    expected: str | None
-    seen: int | None  # place in the observation's telegrams
+    line: int | None  # of the case's telegrams, from 0
+    seen: int | None  # of the observation's telegrams, from 0
     checks: tuple[Check, ...] = ()
+    unseen: bool = False  # such a telegram cannot be seen from this side
 
     @property
     def mark(self) -> Mark:
-        if self.expected is None or self.seen is None or any(each.mark is Mark.DIFFERENT for each in self.checks):
+        if self.unseen:
+            return Mark.UNSEEN
+        if self.line is None or self.seen is None or any(each.mark is Mark.DIFFERENT for each in self.checks):
             return Mark.DIFFERENT
         return Mark.SAME
 
@@ -182,7 +186,9 @@ class Judgement(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def unseen(self) -> int:
-        return sum(check.mark is Mark.UNSEEN for check in self.every)
+        """How many comparisons could not be made from the side the evidence is from."""
+        marks = [*(check.mark for check in self.every), *(pair.mark for pair in self.pairs)]
+        return marks.count(Mark.UNSEEN)
 
 
 class Attempt(msgspec.Struct, frozen=True, kw_only=True):

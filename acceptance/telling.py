@@ -20,7 +20,7 @@ from acceptance.cases import (
 )
 from acceptance.deeds import AFTER, DEEDS, EVENTS, Words
 from acceptance.words import WORDS, code_for
-from schemas.records import Kind, LineOrder
+from schemas.records import Kind, LineOrder, Status
 from schemas.telegrams import PartnerSpec
 
 _KINDS: Mapping[Kind, Words] = {
@@ -53,6 +53,31 @@ LOOKS: Mapping[Look, Words] = {
     Look.NO_ATTENTION: Words("要対応一覧が空である", "the attention list is empty"),
     Look.NO_CANCEL_OPEN: Words("障害取消が処理中でない", "no fault cancel is under way"),
 }
+
+
+_ANSWERS: Mapping[str, str] = {
+    Status.APPROVED: "承認",
+    Status.DECLINED: "否認",
+    Status.TURNED_ROUND: "折返し",
+    Status.IN_ERROR: "異常報告",
+    Status.BEING_CANCELLED: "取消処理中",
+    Status.CANCELLED: "取消済み",
+    Status.ATTENTION: "有人対応",
+    Status.IN_PROCESS: "処理中",
+    Status.UNKNOWN: "該当取引なし",
+    "no end": "終了せず",
+}
+_KINDS_OF_ANSWER = {"refused: ": "拒否", "rejected: ": "受付不可", "error: ": "エラー"}
+
+
+def answer(told: str | None) -> str:
+    """What a client was told, in Japanese with the protocol's own word; None: it was gone by then."""
+    if told is None:
+        return "（切断済み）"
+    for front, word in _KINDS_OF_ANSWER.items():
+        if told.startswith(front):
+            return f"{word} {told.removeprefix(front)}"
+    return f"{_ANSWERS[told]} {told}" if told in _ANSWERS else told
 
 
 def told_step(step: AnyStep, partner: PartnerSpec) -> Words:  # noqa: C901  a table

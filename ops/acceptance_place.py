@@ -1,7 +1,7 @@
 """Where cases are played: an installation that is up, its door for clients, and the partner's side.
 
-`Place.play` does the steps of a case, `Place.observe` gathers afterwards what is to be judged. On a stage with simulated
-centres many cases are played at once, on a real line one after the other.
+`Place.play` does the steps of a case, `Place.observe` gathers afterwards what is to be judged. On a stage with
+simulated centres many cases are played at once, on a real line one after the other.
 """
 
 import ssl
@@ -300,12 +300,13 @@ class Place:
             output = list(play.output)
             if seen_by_us and play.case.alone:
                 output.append(topics.line_story(found, self.lines))
-            agree, by = (None, None) if isinstance(self._side, SimulatedSide) else self._books(play)
+            books = self._side.books(play.terminal) if isinstance(self._side, SimulatedSide) else None
+            agree, by = self._books(play) if books is None else (None, None)
             observed.append(
                 Observation(
                     side=self.side, counts=self.counts, started_ms=play.started_ms, ended_ms=play.ended_ms,
                     steps=tuple(play.steps), told=tuple(play.told), telegrams=tuple(telegrams),
-                    stands=tuple(self._side.stands(play.terminal)) if isinstance(self._side, SimulatedSide) else None,
+                    stands=None if books is None else tuple(books[0]), balance=None if books is None else books[1],
                     books_by=by, books_agree=agree,
                     attention=tuple(names[each] for each in with_a_person if each in names),
                     held=tuple({names[each] for each in ever if each in names}),

@@ -31,7 +31,7 @@ class Runner:
         save(self.evidence, folder)
 
     def run(self, place: Place, cases: Sequence[Case], at_once: int) -> None:
-        """Play these cases: those that stand together first, at most `at_once` of them. Raises `Ended`, `LogError`, …."""
+        """Play these cases: first those that go together, at most `at_once` of them. Raises `Ended`, `LogError`."""
         together = [case for case in cases if not case.alone]
         for first in range(0, len(together), at_once):
             self._batch(place, together[first : first + at_once])

@@ -179,10 +179,11 @@ class SimulatedSide:
         """The rows with their bytes, annotated and masked."""
         return [telegram_of(self._partner, row, self._lines) for row in rows]
 
-    def stands(self, terminal: str) -> list[tuple[str, int]]:
-        """What counts in the books of what came from this terminal: kind and yen."""
+    def books(self, terminal: str) -> tuple[list[tuple[str, int]], int]:
+        """What counts in the books of what came from this terminal, as kind and yen; and its balance in yen."""
         rows = self._control.ledger(terminal_id=terminal)
-        return [(str(row["role"]).removesuffix("_request"), int(row["amount"])) for row in rows if row["stands"]]
+        stands = [(str(row["role"]).removesuffix("_request"), int(row["amount"])) for row in rows if row["stands"]]
+        return stands, sum(int(row["balance"]) for row in rows)
 
     def violations(self) -> list[str]:
         """Every broken rule of the line until now, as text."""

@@ -312,8 +312,9 @@ def _tell(console: Console, case: Case, record: CaseRecord) -> None:
     )
     if record.judgement is not None:
         for pair in record.judgement.pairs:
-            if pair.expected is None or pair.seen is None:
-                console.print(f"       [red]{escape(pair.expected or '想定外の電文')}[/red]", highlight=False)
+            if pair.mark == "different" and None in (pair.line, pair.seen):
+                text = "想定外の電文" if pair.line is None else case.telegrams[pair.line].text
+                console.print(f"       [red]{escape(text)}[/red]", highlight=False)
         for check in record.judgement.every:
             if check.mark == "different":
                 console.print(
