@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from ops.courses import COURSES, REQUESTS, SHORT, Course
+from acceptance.words import REQUESTS, SHORT
+from ops.courses import COURSES, Course
 from ops.installations import QUICK
 from ops.mixture import SHARES
 from ops.player import Player
