@@ -7,7 +7,7 @@ The law: the rows cover every byte of the telegram once, in order. Offsets count
 layouts do; the length in front of it (`framing`) stands apart.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -119,7 +119,7 @@ def annotate(partner: PartnerSpec, payload: bytes, *, framing: bytes = b"", reve
     message = partner.decode(payload)
     telegram = partner.telegrams[message.role]
     rows = tuple(
-        _row(partner, telegram, number, part, message.values, reveal=reveal)
+        row_of(partner, telegram, number, part, message.values, reveal=reveal)
         for number, part in enumerate(partner.dissect(payload), 1)
     )
     return AnnotatedTelegram(partner=partner.name, telegram=telegram, rows=rows, framing=framing)
@@ -158,9 +158,10 @@ def meaning_of(partner: PartnerSpec, field: FieldSpec, value: Value | None) -> M
     return None if listed is None else Meaning(listed.japanese, listed.english)
 
 
-def _row(
-    partner: PartnerSpec, telegram: Telegram, number: int, part: Part, values: dict[str, Value], *, reveal: bool
+def row_of(
+    partner: PartnerSpec, telegram: Telegram, number: int, part: Part, values: Mapping[str, Value], *, reveal: bool
 ) -> Row:  # fmt: skip
+    """One field, by its bytes and its value among `values`."""
     field = part.field
     if field is None:
         bits = " ".join(map(str, bits_of(part.raw)))

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from ops.simulator_app import app as simulator
 from pipeline.config import ConfigError, load
 from pipeline.log import LogError
 from schemas.installation import Installation
@@ -32,6 +33,7 @@ deploy = typer.Typer(no_args_is_help=True, help="Versions of the gateway on the 
 app.add_typer(deploy, name="deploy")
 keys = typer.Typer(no_args_is_help=True, help="The key ring that card data is sealed with.")
 app.add_typer(keys, name="keys")
+app.add_typer(simulator, name="simulator")
 
 
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []})
@@ -222,6 +224,51 @@ def settle_case(
 
 
 @app.command()
+def inspect(
+    given: Annotated[
+        str | None, typer.Argument(metavar="FILE", help="bytes, hex text or a capture; - is standard input")
+    ] = None,
+    text: Annotated[str | None, typer.Option("--hex", metavar="TEXT", help="hex text itself")] = None,
+    form: Annotated[str, typer.Option("--as", help="raw, hex or pcap, where the guess is wrong")] = "auto",
+    partner: Annotated[str | None, typer.Option(help="whose telegrams these are, where the guess is wrong")] = None,
+    telegrams: Annotated[
+        list[Path] | None, typer.Option(metavar="DIR", help="also a partner's layouts, or a folder of such")
+    ] = None,
+    number: Annotated[list[int] | None, typer.Option(help="this telegram in full; may be given several times")] = None,
+    everything: Annotated[bool, typer.Option("--all", help="every telegram of a capture in full")] = False,
+    strays: Annotated[bool, typer.Option("--strays", help="the gateway's own: answers that matched nothing")] = False,
+    line: Annotated[str | None, typer.Option(help="with --strays: of this line alone")] = None,
+    reveal: Annotated[bool, typer.Option("--reveal", help="show card number and expiry; is written down")] = False,
+    reason: Annotated[str | None, typer.Option(help="with --reveal: why card data has to be seen")] = None,
+    operator: Annotated[
+        str | None, typer.Option("--by", metavar="NAME", help="with --reveal: who looks", envvar="DENBUN_OPERATOR")
+    ] = None,
+    key: Annotated[Path | None, typer.Option(help="with --reveal: the installation's key ring, as authority")] = None,
+    audit: Annotated[Path | None, typer.Option(help="with --reveal: the file each reveal is appended to")] = None,
+    as_json: AsJson = False,
+    config: Annotated[
+        Path | None, typer.Option(help="the installation: its partners' layouts, its topics", envvar="DENBUN_CONFIG")
+    ] = None,
+) -> None:
+    """電文の解読: what these bytes are, field by field and masked; a capture as a conversation."""
+    from ops.commands.inspect import Look, Reveal  # noqa: PLC0415
+    from ops.commands.inspect import inspect as work  # noqa: PLC0415
+    from ops.commands.inspect_strays import inspect_strays  # noqa: PLC0415
+
+    if strays and (given is not None or text is not None or reveal):
+        raise typer.BadParameter("--strays reads the gateway's topics: give no bytes and no --reveal with it")
+    if line is not None and not strays:
+        raise typer.BadParameter("--line goes with --strays")
+    if strays:
+        raise typer.Exit(inspect_strays(config or HERE, line=line, as_json=as_json))
+    raise typer.Exit(work(Look(
+        given=given, text=text, form=form, partner=partner, folders=telegrams or (), config=config,
+        numbers=number or (), everything=everything, as_json=as_json,
+        reveal=Reveal(reason, operator, key, audit) if reveal else None,
+    )))  # fmt: skip
+
+
+@app.command()
 def topology(
     nodes: Annotated[int | None, typer.Option(min=1, max=10, help="also the plan for so many nodes")] = None,
     svg: Annotated[Path | None, typer.Option(metavar="FILE", help="draw it there")] = None,
@@ -281,6 +328,44 @@ def release(
         return sure or typer.confirm(question)
 
     raise typer.Exit(release_route(config, line, route, Given(operator, reason), ask=ask))
+
+
+@app.command()
+def acceptance(
+    partner: Annotated[str, typer.Option(help="whose cases: cafis, cardnet, or a folder of layouts")],
+    env: Annotated[str, typer.Option(help="the step of the roadmap: dev, brand or production")] = "dev",
+    case: Annotated[list[str] | None, typer.Option(help="only this case, as CAF-D-301; may be given again")] = None,
+    config: Annotated[Path | None, typer.Option(help="an installation that is up; else dev starts a stage")] = None,
+    control: Annotated[str | None, typer.Option(help="HOST:PORT of that installation's simulated centre")] = None,
+    out: Annotated[Path | None, typer.Option(help="where the evidence is to lie: a new folder")] = None,
+    resume: Annotated[Path | None, typer.Option(help="go on with the run whose evidence lies here")] = None,
+    by: Annotated[str | None, typer.Option(help="who tests; by default who is logged in")] = None,
+    customer: Annotated[str | None, typer.Option(help="whose requests; by default one of this partner's")] = None,
+    token: Annotated[str | None, typer.Option(envvar="DENBUN_TOKEN", help="the customer's token")] = None,
+    terminal: Annotated[list[str] | None, typer.Option(help="端末識別番号; may be given again")] = None,
+    cards: Annotated[Path | None, typer.Option(help="a file of the test cards that the partner gave")] = None,
+    authority: Annotated[Path | None, typer.Option(help="PEM: who issued the gateway's certificate")] = None,
+    catalogue: Annotated[Path | None, typer.Option(help="a folder of cases in place of the packaged ones")] = None,
+    unattended: Annotated[bool, typer.Option("--unattended", help="leave out what needs a person")] = False,
+    listed: Annotated[bool, typer.Option("--list", help="tell the cases, and do nothing else")] = False,
+) -> None:
+    """受入試験: play the acceptance cases of a step of the roadmap, and write the evidence (XLSX, HTML, JSON)."""
+    from acceptance.cases import Environment  # noqa: PLC0415  a service must not load it
+    from ops.commands.acceptance import Wanted, list_cases  # noqa: PLC0415
+    from ops.commands.acceptance import acceptance as work  # noqa: PLC0415
+
+    if env not in {*Environment}:
+        raise typer.BadParameter(f"--env {env}: one of {', '.join(Environment)}")
+    if listed:
+        raise typer.Exit(list_cases(partner, Environment(env), catalogue))
+    if (out is None) == (resume is None):
+        raise typer.BadParameter("give --out for a new run, or --resume to go on with one")
+    wanted = Wanted(
+        partner=partner, environment=Environment(env), cases=case or (), config=config, control=control,
+        out=out or resume or Path(), resume=resume is not None, by=by, customer=customer, token=token,
+        terminals=terminal or (), cards=cards, authority=authority, catalogue=catalogue, unattended=unattended,
+    )  # fmt: skip
+    raise typer.Exit(work(wanted))
 
 
 @deploy.command("roll")

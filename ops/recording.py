@@ -9,10 +9,11 @@ from typing import Any
 
 import msgspec
 
+from acceptance.words import REQUESTS
 from images.catalogue import CATALOGUE, Group
 from images.editions import digest_of
 from images.record import Asked, Flow, PartnerRecord, Travelled
-from ops.courses import COURSES, REQUESTS
+from ops.courses import COURSES
 from ops.player import Played, Player
 from ops.stage import Say, Stage
 from schemas.telegrams import REPORT_OF, STATION_REQUESTS, Role, load_partner
