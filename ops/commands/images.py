@@ -39,10 +39,10 @@ def record_run(folder: Path, *, partners: Sequence[str], servers: str | None, na
     Raises `RecordingError` and what a stage raises.
     """
     prefix = f"images{int(time.time())}-" if servers else "images-"
-    lines = [LinePlan(f"{partner}-1", partner, "dial") for partner in partners]
+    lines = [LinePlan(f"{partner}-1", partner, "dial") for partner in packaged()]  # none may be without one
     kept: dict[str, Any] = {"waits": _WAITS, "record": True, "say": say}
     with playing(folder / "direct", servers=servers, prefix=prefix, lines=lines, **kept) as stage:
-        records = record_partners(stage, names, say)
+        records = record_partners(stage, partners, names, say)
         there = stage.plan.servers
         if _CARRIER in partners and any(name.startswith(CARRIED) for name in names):
             mc = [LinePlan(f"{_CARRIER}-1", _CARRIER, "dial", carries=(_CARRIED,))]

@@ -239,6 +239,7 @@ def test_trouble_is_reported_by_its_code_and_nothing_is_cancelled(role: Role, pa
         assert report.role is REPORTS[role]
         assert centre.partner.classify(report) is Outcome.DECLINED
         assert report.values["error_code"] == (code or TROUBLES[partner][0])
+        assert centre.partner.result(str(report.values["result_code"])).fault_cancel, "no code of a declined payment"
         assert centre.ledger.balance() == 1_200
 
 
