@@ -3,7 +3,7 @@
 Every key of every field is compared, so a key that layouts have tomorrow is compared tomorrow.
 """
 
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections.abc import Iterator, Mapping, Sequence
 from enum import Enum
 from typing import NamedTuple
 
@@ -99,7 +99,9 @@ _NOTHING = "（なし）"
 
 def differences(old: PartnerSpec, new: PartnerSpec) -> Differences:
     """What differs between two versions."""
-    coded = {"error_code", old.result_field, new.result_field}  # their values are told once, with what all share
+    coded = frozenset(
+        {"error_code", old.result_field, new.result_field}
+    )  # their values are told once, with what all share
     parts = [Part(None, "全電文に共通", "What all telegrams share", tuple(_shared(old, new)))]
     unchanged = []
     for role in Role:
@@ -141,7 +143,7 @@ def _codes(name: str, japanese: str, old: Mapping[str, _Code], new: Mapping[str,
             yield _whole(f"{name} {code}", japanese, was, now)
 
 
-def _of_telegram(old: Telegram | None, new: Telegram | None, coded: Set[str]) -> Iterator[Difference]:
+def _of_telegram(old: Telegram | None, new: Telegram | None, coded: frozenset[str]) -> Iterator[Difference]:
     if old is None or new is None:
         yield _whole("", "電文", None if old is None else old.japanese, None if new is None else new.japanese)
         return
