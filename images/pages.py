@@ -14,6 +14,9 @@ from images.dump import RULER, Cell, dump
 from images.palette import PALETTE
 from images.tables import colour_of, lines_of, value_text
 
+GENERATOR = "denbun images"
+"""What each page says it was made by; a folder of older documents is known by it."""
+
 
 def pages_of(document: Document) -> dict[str, str]:
     """All pages of a partner, by their place below its folder."""
@@ -90,7 +93,7 @@ def environment_of(document: Document | None = None) -> Environment:
     environment = Environment(
         loader=PackageLoader("images"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    environment.globals.update(palette=PALETTE, ruler=RULER)
+    environment.globals.update(palette=PALETTE, ruler=RULER, generator=GENERATOR)
     environment.filters.update(dumped=dump, colour=colour_of, begins=_begins, owner=_owner, value=value_text)
     if document is not None:
         environment.filters["detail"] = lambda image: detail_of(document, image)
