@@ -141,20 +141,21 @@ def hex_of(cells: Sequence[int | None]) -> str:
     return " ".join(HIDDEN_BYTE if cell is None else f"{cell:02X}" for cell in cells)
 
 
-def meaning_of(partner: PartnerSpec, name: str, value: Value | None) -> Meaning | None:
-    """What a code of this field stands for, by the partner's layouts; None where it is none."""
-    if not isinstance(value, str):
+def meaning_of(partner: PartnerSpec, field: FieldSpec, value: Value | None) -> Meaning | None:
+    """What a value of this field stands for, by the partner's layouts; None where they say nothing of it."""
+    if value is None:
         return None
-    if name == partner.result_field:
-        result = partner.result(value)
+    if field.name == partner.result_field:
+        result = partner.result(str(value))
         return Meaning(result.japanese, result.english)
-    if name == "error_code":
-        error = partner.error(value)
+    if field.name == "error_code":
+        error = partner.error(str(value))
         return Meaning(error.japanese, error.english)
-    if name == "original_type_code":
+    if field.name == "original_type_code":
         found = [each for each in partner.telegrams.values() if each.type_code == value]
         return Meaning("／".join(t.japanese for t in found), " / ".join(t.english for t in found)) if found else None
-    return None
+    listed = field.meaning_of(value)
+    return None if listed is None else Meaning(listed.japanese, listed.english)
 
 
 def row_of(
@@ -177,13 +178,17 @@ def row_of(
         cells=tuple(byte if show else None for byte, show in zip(part.raw, shown, strict=True)),
         characters=tuple(each if show else "*" for each, show in zip(characters, shown, strict=True)),
         value=seen,
-        meaning=_own(telegram) if field.name == "type_code" else meaning_of(partner, field.name, value),
+        meaning=_own(telegram) if field.name == "type_code" else _meaning(partner, field, value, seen),
     )
 
 
 def _own(telegram: Telegram) -> Meaning:
     """Several telegrams may share a type code: which one this is, is known."""
     return Meaning(telegram.japanese, telegram.english)
+
+
+def _meaning(partner: PartnerSpec, field: FieldSpec, value: Value | None, seen: Value | None) -> Meaning | None:
+    return meaning_of(partner, field, value) if value == seen else None  # it would tell what is hidden
 
 
 def _masked(field: FieldSpec, value: Value) -> Value:

@@ -113,6 +113,22 @@ def simulate(
 
 
 @app.command()
+def images(
+    out: Annotated[Path, typer.Option(help="the folder to write to: a new one, or one of an earlier run")],
+    partner: Annotated[list[str] | None, typer.Option(help="only this partner; may be given several times")] = None,
+    flow: Annotated[list[str] | None, typer.Option(help="only this flow; may be given several times")] = None,
+    record: Annotated[Path | None, typer.Option(help="of a record of an earlier run, instead of a new run")] = None,
+    bootstrap_servers: Annotated[str | None, typer.Option(help="a Kafka broker that is there")] = None,
+) -> None:
+    """電文イメージ: write the acceptance documents, workbook and pages, of telegrams that really travelled."""
+    from ops.commands.images import images as work  # noqa: PLC0415  only here are the documents' libraries needed
+
+    raise typer.Exit(
+        work(out=out, partners=partner or (), flows=flow or (), record=record, servers=bootstrap_servers)
+    )  # fmt: skip
+
+
+@app.command()
 def up(
     nodes: Annotated[
         int, typer.Option(min=1, max=4, help="complete nodes: ingress, router, egress and faults each")

@@ -29,15 +29,16 @@ class Stage:
     """What runs. Made by `playing`; everything lies in `folder`."""
 
     def __init__(
-        self, folder: Path, plan: Plan, nodes: int, *, story: bool = True, brokers: Sequence[Broker] = ()
-    ) -> None:
+        self, folder: Path, plan: Plan, nodes: int, *, story: bool = True, record: bool = False,
+        brokers: Sequence[Broker] = (),
+    ) -> None:  # fmt: skip
         self.folder = folder
         self.plan = plan
         self.installation = load(Installation, plan.file)
         self.topics = Topics(plan.prefix)
         self.log: KafkaLog = kafka_log(self.installation.kafka)
         owners = dict.fromkeys(line.partner for line in self.installation.line)
-        self.centres = {partner: self._centre(partner, story=story) for partner in owners}
+        self.centres = {partner: self._centre(partner, story=story, record=record) for partner in owners}
         self.brokers = list(brokers)  # those that are this stage's own
         self.proxies = [self._proxy()] if plan.detours else []
         self.services: dict[str, Process] = {}
@@ -48,7 +49,7 @@ class Stage:
 
     # --- processes
 
-    def _centre(self, partner: str, *, story: bool) -> Process:
+    def _centre(self, partner: str, *, story: bool, record: bool) -> Process:
         plan = self.plan
         listen = [part for port in plan.centre_ports[partner] for part in ("--listen", f"{HOST}:{port}")]
         dial = [part for line in plan.called[partner] for part in ("--dial", ",".join(map(format_address, line)))]
@@ -59,6 +60,8 @@ class Stage:
         command = [sys.executable, "-m", "simulator", "--partner", partner, *listen, *dial, *control, *carries]
         if not story:
             command.append("--no-story")
+        if record:
+            command.append("--record")
 
         def ready() -> bool:
             try:
@@ -184,9 +187,11 @@ def playing(
     folder: Path, *, servers: str | None = None, prefix: str = "", nodes: int = 1, kafka_port: int | None = None,
     lines: Sequence[LinePlan] | Callable[[], Sequence[LinePlan]] = LINES,
     waits: Mapping[str, Any] | None = None, settle: bool = False, story: bool = True,
-    brokers: int = 1, detoured: bool = False, say: Say = lambda _: None,
+    record: bool = False, brokers: int = 1, detoured: bool = False, say: Say = lambda _: None,
 ) -> Iterator[Stage]:  # fmt: skip
     """The whole gateway from start to stop, on `servers` or on embedded brokers; `story`: the centres keep one.
+
+    `record`: with the bytes and the time of each telegram, card data in clear.
 
     `detoured`: between lines and centres stands `ops.line_proxy`. A function in place of `lines` is called when
     they are written down, so that what is in them may count from then.
@@ -203,7 +208,7 @@ def playing(
             folder, servers, prefix=prefix, nodes=nodes, lines=lines() if callable(lines) else lines, waits=waits,
             settle=settle, replication=max(1, len(own)), detoured=detoured,
         )  # fmt: skip
-        stage = Stage(folder, plan, nodes, story=story, brokers=own)
+        stage = Stage(folder, plan, nodes, story=story, record=record, brokers=own)
         stack.callback(stage.stop)
         stage.start(say)
         yield stage

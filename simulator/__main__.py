@@ -5,6 +5,7 @@ import asyncio
 import logging
 import signal
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -49,8 +50,14 @@ def _arguments(argv: Sequence[str]) -> argparse.Namespace:
     )  # fmt: skip
     parser.add_argument("--rules", type=Path, help="a file of behaviours; see simulator/rules.py")
     parser.add_argument("--no-story", action="store_true", help="do not keep the telegrams that passed")
+    parser.add_argument(
+        "--record", action="store_true",
+        help="keep the bytes and the time of each in the story, card data in clear: for test cards only",
+    )  # fmt: skip
     parser.add_argument("--check", action="store_true", help="check the arguments and files and do nothing else")
     arguments = parser.parse_args(list(argv))
+    if arguments.record and arguments.no_story:
+        parser.error("--record has nothing to record in with --no-story: leave one of them out")
     if not arguments.listen and not arguments.dial:
         parser.error("no line: give --listen or --dial")
     return arguments
@@ -84,9 +91,9 @@ def main(argv: Sequence[str]) -> int:
         print(f"{arguments.partner}: ok for simulator")  # noqa: T201
         return _OK
     logging.basicConfig(level=logging.INFO)
-    story = not arguments.no_story
-    carries = {code: Centre(each, Rules(), story=story) for code, each in carried.items()}
-    centre = Centre(partner, rules, story=story, carries=carries)
+    story, clock_s = not arguments.no_story, time.time if arguments.record else None
+    carries = {code: Centre(each, Rules(), story=story, clock_s=clock_s) for code, each in carried.items()}
+    centre = Centre(partner, rules, story=story, carries=carries, clock_s=clock_s)
     server = CentreServer(centre, Addresses(arguments.listen, arguments.dial, arguments.control))
     try:
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:

@@ -1,7 +1,7 @@
 """What the centre does with a telegram: books, and telegrams to send. Pure; time is not even an argument."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from schemas.telegrams import (
@@ -69,21 +69,23 @@ class Station:
         self.open = False
         self.opening: Mapping[str, Value] = {}  # the telegram that opened it
         self.asked: set[tuple[Role, int]] = set()  # what the centre awaits: the answer's role, and trace number
+        self.came = b""  # the telegram that came last, as it came
 
 
 class Centre:
-    """A partner's centre. `carries`: to which centres it passes telegrams on, by the code on the envelope (MC 回線)."""
+    """A partner's centre. `carries`: whom it passes telegrams on to, by code (MC 回線). `clock_s`: see `Story`."""
 
     def __init__(
-        self, partner: PartnerSpec, rules: Rules, *, story: bool = True, carries: Mapping[str, "Centre"] | None = None
-    ) -> None:
+        self, partner: PartnerSpec, rules: Rules, *, story: bool = True, carries: Mapping[str, "Centre"] | None = None,
+        clock_s: Callable[[], float] | None = None,
+    ) -> None:  # fmt: skip
         self.partner = partner
         self.carries: dict[str, Centre] = dict(carries or {})
         self.rules = rules
         self.ledger = Ledger()
         self.counters: Counter[str] = Counter()
         self.refuse_opening = False
-        self._story = Story(partner, kept=story)
+        self._story = Story(partner, kept=story, clock_s=clock_s)
         self._stations: dict[str, Station] = {}  # by name, while open
         self._approvals = 0
         self._trace_number = partner.trace_range[0] - 1
@@ -97,6 +99,7 @@ class Centre:
 
     def received(self, station: Station, payload: bytes, *, passed_on: bool = False) -> list[Act]:
         """A telegram from the gateway. `passed_on`: by the centre whose line it came over."""
+        station.came = payload
         try:
             message = self.partner.decode(payload)
         except DecodeError as error:
@@ -126,14 +129,14 @@ class Centre:
             if isinstance(act, Send):
                 acts.append(act._replace(envelope=message.values))
             elif isinstance(act, Rubbish) and act.data != NOISE:
-                acts.append(Rubbish(self._enveloped(message.values, GARBAGE)))
+                acts.append(Rubbish(self._enveloped(station, message.values, GARBAGE)))
             else:
                 acts.append(act)
         return acts
 
-    def _enveloped(self, envelope: Mapping[str, Value], inside: bytes) -> bytes:
+    def _enveloped(self, station: Station, envelope: Mapping[str, Value], inside: bytes) -> bytes:
         values = {**envelope, "carried_telegram": inside.hex()}
-        return self.partner.framing.wrap(self.partner.encode(Role.ENVELOPE_REPORT, values))
+        return self.partner.framing.wrap(self._told_by_us(station, Role.ENVELOPE_REPORT, values))
 
     def disconnected(self, station: Station) -> None:
         """The connection is gone."""
@@ -232,10 +235,10 @@ class Centre:
         if rule.do is Deed.LOSE:
             return []
         if rule.do is Deed.ERROR_REPORT:
-            answer = self._error_report(message, rule)._replace(about=original, ends=True)
-            return self._delivered(station, rule, answer)
-        values: dict[str, Value] = dict(message.values)
-        values["result_code"] = self.partner.result_code_for(Outcome.APPROVED if done else Outcome.DECLINED)
+            return self._delivered(station, rule, self._error_report(message, rule)._replace(about=original, ends=True))
+        outcome = Outcome.APPROVED if done else Outcome.DECLINED
+        code = self.partner.result_code_for(outcome, fault_cancel=True)
+        values: dict[str, Value] = {**message.values, "result_code": code}
         if rule.do is Deed.TROUBLE:
             values["error_code"] = code_of(rule, self.partner)
         answer = self._send(REPORT_OF[message.role], values)._replace(about=original, ends=done)
@@ -287,7 +290,7 @@ class Centre:
 
     def _answered(self, station: Station, message: Message) -> list[Act]:
         """An answer to a telegram of the centre's own; or to none."""
-        self._tell(station, "→", message)
+        self._story.tell(station.name, "→", message, station.came)
         self.counters[f"own_{message.role}"] += 1
         asked = message.role, number_in(message, "trace_number")
         if asked not in station.asked:
@@ -318,7 +321,7 @@ class Centre:
         """It goes out now: its bytes, framed."""
         if send.envelope is not None:
             centre = self.carries[str(send.envelope["carried_code"])]
-            return self._enveloped(send.envelope, centre._telegram(station, send))  # noqa: SLF001  one of us
+            return self._enveloped(station, send.envelope, centre._telegram(station, send))  # noqa: SLF001  one of us
         return self.partner.framing.wrap(self._telegram(station, send))
 
     def _telegram(self, station: Station, send: Send) -> bytes:
@@ -333,8 +336,7 @@ class Centre:
             cancelled = not send.is_report and send.role is not Role.ERROR_REPORT
             route = int(send.values["route_number"])
             self.ledger.answered(send.about, station.name, route, cancelled=cancelled)
-        self._tell(station, "←", Message(send.role, send.values))
-        return self.partner.encode(send.role, send.values)
+        return self._told_by_us(station, send.role, send.values)
 
     def _delivered(self, station: Station, rule: Rule, answer: Send) -> list[Act]:
         answer = answer._replace(after_ms=rule.waits_ms)
@@ -385,10 +387,12 @@ class Centre:
 
     def _told_to_us(self, station: Station, message: Message, deed: Deed) -> None:
         self.counters[message.role] += 1
-        self._tell(station, "→", message, deed)
+        self._story.tell(station.name, "→", message, station.came, deed)
 
-    def _tell(self, station: Station, way: str, message: Message, deed: Deed | None = None) -> None:
-        self._story.tell(station.name, way, message, deed)
+    def _told_by_us(self, station: Station, role: Role, values: dict[str, Value]) -> bytes:
+        data = self.partner.encode(role, values)
+        self._story.tell(station.name, "←", Message(role, values), data)
+        return data
 
 
 def _named(message: Message) -> tuple[str, int]:

@@ -1,6 +1,11 @@
-"""The telegrams that passed, in order, as people may see them: card numbers masked, other card data hidden."""
+"""The telegrams that passed, in order, as people may see them: card numbers masked, other card data hidden.
+
+A centre that was told to record (``--record``) keeps the bytes of each, too, and when it passed; with them card data in
+clear. So it is for test cards alone: `denbun images` makes its documents of it.
+"""
 
 from collections import deque
+from collections.abc import Callable
 
 import msgspec
 
@@ -23,18 +28,24 @@ class Told(msgspec.Struct, frozen=True):
     original_trace_number: int | None
     text: str
     deed: Deed | None = None  # what the centre did with it; None for what it sent, and for answers to it
+    at_ms: int | None = None  # when it passed, by the centre's clock; None where bytes are not recorded
+    data: str | None = None  # its bytes without framing, in hexadecimal digits; None where they are not recorded
 
 
 class Story:
-    """The last telegrams of a centre, numbered from 1; none of them where it is not kept."""
+    """The last telegrams of a centre, numbered from 1; none of them where it is not kept.
 
-    def __init__(self, partner: PartnerSpec, *, kept: bool) -> None:
+    `clock_s`: seconds since the epoch; where it is given, bytes and times are recorded.
+    """
+
+    def __init__(self, partner: PartnerSpec, *, kept: bool, clock_s: Callable[[], float] | None = None) -> None:
         self._partner = partner
+        self._clock_s = clock_s
         self._told: deque[Told] | None = deque(maxlen=_KEPT) if kept else None
         self._number = 0
 
-    def tell(self, station: str, way: str, message: Message, deed: Deed | None = None) -> None:
-        """One more has passed."""
+    def tell(self, station: str, way: str, message: Message, data: bytes, deed: Deed | None = None) -> None:
+        """One more has passed, of these bytes."""
         self._number += 1
         if self._told is None:
             return
@@ -53,6 +64,8 @@ class Story:
                 ),
                 text=self._partner.describe(message),
                 deed=deed,
+                at_ms=None if self._clock_s is None else int(self._clock_s() * 1_000),
+                data=None if self._clock_s is None else data.hex(),
             )
         )
 

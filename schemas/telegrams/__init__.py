@@ -12,7 +12,7 @@ replaces the files, not the code. ``python -m schemas.telegrams check PATH`` say
 
 from schemas.records import Outcome
 from schemas.telegrams.errors import DecodeError, EncodeError, Fault, FramingError, LayoutError, TelegramError
-from schemas.telegrams.fields import FieldSpec
+from schemas.telegrams.fields import FieldSpec, ListedValue
 from schemas.telegrams.files import packaged
 from schemas.telegrams.framing import Deframer, Framing
 from schemas.telegrams.loader import load_partner
@@ -50,6 +50,7 @@ __all__ = [
     "Framing",
     "FramingError",
     "LayoutError",
+    "ListedValue",
     "MatchKey",
     "Message",
     "Outcome",

@@ -26,6 +26,11 @@ _PartnerArgument = Annotated[
     str, typer.Argument(help="提携先の名前、またはディレクトリ a packaged partner, or a directory")
 ]
 
+_CodeOption = Annotated[
+    bool,
+    typer.Option("--code", help="生成された関数も表示 also the functions made of the layout, that write and read it"),
+]
+
 
 def _load(partner: str | Path) -> PartnerSpec:
     try:
@@ -54,7 +59,7 @@ def check(path: _PathArgument = None) -> None:
 
 
 @app.command()
-def show(partner: _PartnerArgument, role: Role) -> None:
+def show(partner: _PartnerArgument, role: Role, code: _CodeOption = False) -> None:
     """表示 Print a telegram's fields: offset, length, type, name, sample, meaning; and the sample's bytes."""
     spec = _load(partner)
     telegram = spec.telegrams.get(role)
@@ -65,12 +70,15 @@ def show(partner: _PartnerArgument, role: Role) -> None:
     console = Console(width=max(Console().width, 120))  # a narrower table cannot be read, in a file or a pipe
     console.print(_table(spec, telegram, spec.dissect(data)))
     console.print(f"電文例 sample, {len(data)} bytes without framing:\n{data.hex(' ')}", highlight=False, markup=False)
+    if code:
+        console.print(telegram.write.__doc__, telegram.read.__doc__, sep="\n", highlight=False, markup=False)
 
 
 def _table(spec: PartnerSpec, telegram: Telegram, parts: list[Part]) -> Table:
     title = f"{spec.japanese} {telegram.type_code} {telegram.japanese} {telegram.english}\n{telegram.meaning}"
     caption = "＊ 仮定、仕様書で未確認 an assumption, not yet checked against the partner's specification"
     table = Table(title=title, title_justify="left", caption=caption, caption_justify="left")
+    table.add_column("項番\nno.", overflow="fold")
     table.add_column("位置\noffset", justify="right")
     table.add_column("桁数\nlength", justify="right")
     for heading in ("属性\ntype", "項目名\nname", "必須\nrequired", "例\nsample", "意味\nmeaning"):
@@ -78,10 +86,10 @@ def _table(spec: PartnerSpec, telegram: Telegram, parts: list[Part]) -> Table:
     for part in parts:
         if part.field is None:
             table.add_row(
-                str(part.offset), str(len(part.raw)), "binary", "ビットマップ\nbitmap", "○", "", part.raw.hex()
+                "", str(part.offset), str(len(part.raw)), "binary", "ビットマップ\nbitmap", "○", "", part.raw.hex()
             )
         else:
-            table.add_row(str(part.offset), *_cells(part.field))
+            table.add_row(part.field.number, str(part.offset), *_cells(part.field))
     return table
 
 
@@ -89,13 +97,16 @@ def _cells(field: FieldSpec) -> tuple[str, ...]:
     mark = "＊" if field.assumption else ""
     sample = field.sample if field.const is None else field.const
     bit = "" if field.bit is None else f"\nbit {field.bit}"
+    only = "値 values (no others)" if field.values_closed else "値 values"
+    listed = [f"  {each.value} {each.japanese} {each.english}" for each in field.values]
+    source = [] if field.source is None else [f"出典 source: {field.source}"]
     return (
         field.width,
         f"{field.type}\n{field.encoding}{bit}",
         f"{field.japanese}\n{field.name}",
         "○" if field.required else "",
         str(sample),
-        f"{mark}{field.english}. {field.meaning}",
+        "\n".join([f"{mark}{field.english}. {field.meaning}", *([only] if listed else []), *listed, *source]),
     )
 
 

@@ -1,6 +1,6 @@
 """From the tables of layout files to `FieldSpec`s, checking each field by itself and each telegram's row of fields."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
@@ -8,7 +8,19 @@ import msgspec
 from schemas.telegrams.coding import compile_element, compile_positional
 from schemas.telegrams.errors import Problem
 from schemas.telegrams.fields import TYPES, Blank, Encoding, FieldSpec, Pad
-from schemas.telegrams.files import FIELD_KEYS, FIELDS, Faults, Table, add_missing, check_value, tables_in
+from schemas.telegrams.files import (
+    FIELD_KEYS,
+    FIELDS,
+    HEADER,
+    PARTNER,
+    VALUE_KEYS,
+    Faults,
+    Table,
+    add_missing,
+    check_table,
+    check_value,
+    tables_in,
+)
 from schemas.telegrams.roles import Role
 from schemas.telegrams.vocabulary import FILLED, FORBIDDEN, VOCABULARY, Value
 
@@ -18,10 +30,14 @@ _Complaint = tuple[tuple[str, ...], str, str]
 
 
 class Dictionary:
-    """The fields of ``fields.toml``, which telegrams refer to by name and may add to."""
+    """The fields of ``fields.toml``, which telegrams refer to by name and may add to.
 
-    def __init__(self, table: Table, faults: Faults) -> None:
+    `codes`: the values of fields whose codes ``partner.toml`` lists, by the name of the field.
+    """
+
+    def __init__(self, table: Table, faults: Faults, codes: Mapping[str, Sequence[Table]]) -> None:
         self._faults = faults
+        self.codes = codes
         self.entries: dict[str, Table] = {}
         self.faulty: set[str] = set()
         self.used: set[str] = set()
@@ -59,6 +75,9 @@ def check_known_keys(faults: Faults, file: str, name: str, entry: Table) -> bool
             check_value(faults, file, name, key, FIELD_KEYS[key], value)
         else:
             faults.add(file, name, f"the key {key!r} is not known", f"use one of: {', '.join(sorted(FIELD_KEYS))}")
+    values = entry.get("values")
+    for listed in tables_in(faults, file, f"{name} values", values if isinstance(values, list) else ()):
+        check_table(faults, file, f"{name} values {listed.get('value', '?')}", listed, VALUE_KEYS)
     return faults.told == before
 
 
@@ -87,7 +106,7 @@ class Builder:
         before = self._faults.told
         specs: list[FieldSpec | None] = []
         seen: set[str] = set()
-        for entry in tables_in(self._faults, self._file, "fields", entries):
+        for place, entry in enumerate(tables_in(self._faults, self._file, "fields", entries), 1):
             name = entry.get("name")
             if not isinstance(name, str):
                 self._faults.add(self._file, None, "a field has no name", "add it")
@@ -95,11 +114,11 @@ class Builder:
             if name in seen:
                 self._faults.add(self._file, name, "the field stands here twice", "give each field its own name")
             seen.add(name)
-            specs.append(self._field(name, entry))
+            specs.append(self._field(name, entry, f"H-{place}" if self._file == HEADER else str(place)))
         sound = [spec for spec in specs if spec is not None]
         return sound if self._faults.told == before and len(sound) == len(specs) else None
 
-    def _field(self, name: str, entry: Table) -> FieldSpec | None:
+    def _field(self, name: str, entry: Table, place: str) -> FieldSpec | None:
         before = self._faults.told
         known = self._dictionary.entries.get(name, {})
         self._dictionary.used.add(name)
@@ -107,6 +126,11 @@ class Builder:
         table = {**known, **entry}
         if self._override is not None and self._override.field == name:
             table |= self._override.keys
+        if name in self._dictionary.codes:
+            if "values" in table:
+                problem, remedy = f"its values stand in {PARTNER}", "take values away"
+                self._faults.add(self._origin(entry, name, "values"), name, problem, remedy)
+            table["values"] = self._dictionary.codes[name]
         if "type" not in table and not known:
             remedy = "define it there, or give all its keys here"
             self._faults.add(self._file, name, f"the field is not defined in {FIELDS}", remedy)
@@ -115,7 +139,7 @@ class Builder:
             add_missing(self._faults, self._origin(entry, name, key), name, key)
         if self._faults.told != before or name in self._dictionary.faulty:
             return None
-        spec = msgspec.convert(_with_defaults(table), FieldSpec)
+        spec = msgspec.convert(_with_defaults(table, place), FieldSpec)
         for keys, problem, remedy in _faults_of(spec, bitmap=self._bitmap):
             self._faults.add(self._origin(entry, name, *keys), name, problem, remedy)
         if self._faults.told == before:
@@ -131,13 +155,24 @@ class Builder:
         return self._file if here else FIELDS
 
     def _check_values(self, spec: FieldSpec, entry: Table) -> None:
-        plain = msgspec.structs.replace(spec, const=None, default=None)
+        plain = msgspec.structs.replace(spec, const=None, default=None, values_closed=False)
         write = (compile_element(plain) if self._bitmap else compile_positional(plain)).write
         for key, value in (("sample", spec.sample), ("default", spec.default), ("const", spec.const)):
             problem = None if value is None or (key == "sample" and spec.const is not None) else trouble(write, value)
             if problem is not None:
                 file = self._origin(entry, spec.name, key)
                 self._faults.add(file, spec.name, f"the {key} {problem}", f"give a {key} that fits the field")
+            elif value is not None and spec.values and spec.meaning_of(value) is None:
+                file = self._origin(entry, spec.name, key, "values")
+                self._faults.add(
+                    file, spec.name, f"the {key} is not among its values", f"list it, or correct the {key}"
+                )
+        for listed in spec.values if spec.name not in self._dictionary.codes else ():
+            problem = trouble(write, listed.value)
+            if problem is not None:
+                file = self._origin(entry, spec.name, "values")
+                remedy = "give values that fit the field"
+                self._faults.add(file, spec.name, f"its value {listed.value!r} {problem}", remedy)
 
 
 def trouble(write: Any, value: Value) -> str | None:
@@ -151,11 +186,15 @@ def trouble(write: Any, value: Value) -> str | None:
     return None
 
 
-def _with_defaults(table: Table) -> dict[str, Any]:
-    """The table with the defaults that depend on other keys."""
+def _with_defaults(table: Table, place: str) -> dict[str, Any]:
+    """The table with the defaults that depend on other keys, and on its place among the fields."""
     is_number = TYPES[table["type"]].value_type is int if table["type"] in TYPES else False
     packed = table["encoding"] in (Encoding.BCD, Encoding.BINARY)
-    defaults = {"pad": Pad.ZERO_LEFT if is_number else Pad.NONE, "blank": Blank.ZEROS if packed else Blank.SPACES}
+    defaults = {
+        "number": str(table.get("bit", place)),
+        "pad": Pad.ZERO_LEFT if is_number else Pad.NONE,
+        "blank": Blank.ZEROS if packed else Blank.SPACES,
+    }
     return {**defaults, **table}
 
 
@@ -167,6 +206,7 @@ def _faults_of(spec: FieldSpec, *, bitmap: bool) -> list[_Complaint]:
         *_presence_faults(spec),
         *_place_faults(spec, bitmap=bitmap),
         *_term_faults(spec),
+        *_fact_faults(spec),
     ]
 
 
@@ -263,6 +303,21 @@ def _term_faults(spec: FieldSpec) -> list[_Complaint]:
     return found
 
 
+def _fact_faults(spec: FieldSpec) -> list[_Complaint]:
+    """What is wrong with what the field says about its values and where that comes from."""
+    found: list[_Complaint] = []
+    values = [listed.value for listed in spec.values]
+    for value in dict.fromkeys(value for value in values if values.count(value) > 1):
+        found.append((("values",), f"lists the value {value!r} twice", "keep one of them"))
+    if spec.values_closed and not values:
+        remedy = "list the values, or take values_closed away"
+        found.append((("values", "values_closed"), "allows listed values only, and lists none", remedy))
+    if not spec.assumption and spec.source is None:
+        remedy = "add source: the document, its edition and place, where this was checked"
+        found.append((("assumption", "source"), "is no assumption, yet names no source", remedy))
+    return found
+
+
 # --- the fields of a telegram together ------------------------------------------------------------------------------
 
 
@@ -297,6 +352,16 @@ def check_bits(faults: Faults, file: str, fields: Sequence[FieldSpec]) -> None:
         if field.bit in seen:
             faults.add(file, field.name, f"bit {field.bit} is that of {seen[field.bit]}", "give each field its own bit")
         seen[field.bit] = field.name
+
+
+def check_numbers(faults: Faults, file: str, fields: Sequence[FieldSpec], before: Sequence[FieldSpec] = ()) -> None:
+    """Whether each field has a number of its own, none of those `before` it either. A bit has been checked as such."""
+    seen = {field.number: field for field in before}
+    for field in fields:
+        other = seen.setdefault(field.number, field)
+        if other.name != field.name and (field.bit is None or field.bit != other.bit):
+            problem = f"number {field.number} is that of {other.name}"
+            faults.add(file, field.name, problem, "give each field its own number")
 
 
 def check_role(faults: Faults, file: str, role: Role, fields: Sequence[FieldSpec], needed: frozenset[str]) -> None:

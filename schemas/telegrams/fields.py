@@ -84,9 +84,18 @@ TYPES: Mapping[str, FieldType] = MappingProxyType(
 )
 
 
+class ListedValue(msgspec.Struct, frozen=True):
+    """A value a field may have, and what it says."""
+
+    value: Value
+    japanese: str
+    english: str
+
+
 class FieldSpec(msgspec.Struct, frozen=True, kw_only=True):
     """One field. `length` counts digits or characters; bytes for encoding ``binary``; the greatest when variable."""
 
+    number: str  # 項番: the field's number in the specification, unique within its telegram; the bit where it has one
     name: str
     japanese: str
     english: str
@@ -98,6 +107,7 @@ class FieldSpec(msgspec.Struct, frozen=True, kw_only=True):
     meaning: str
     sample: Value
     assumption: bool  # True: our own guess at a confidential layout; False: checked by the licensee
+    japanese_meaning: str | None = None  # for documents that are Japanese first
     length_kind: LengthKind = LengthKind.FIXED
     length_encoding: Encoding | None = None  # of the length in front of a variable field
     min_length: int = 1
@@ -107,6 +117,9 @@ class FieldSpec(msgspec.Struct, frozen=True, kw_only=True):
     const: Value | None = None  # always sent, demanded on receipt, never among the values
     offset: int | None = None  # byte of the telegram; None where it depends on what stands before
     bit: int | None = None  # in bitmap layouts
+    values: tuple[ListedValue, ...] = ()  # those with a meaning of their own
+    values_closed: bool = False  # True: any other is refused, both ways; False: others may be agreed upon
+    source: str | None = None  # where the facts come from; demanded of what is no assumption
 
     @property
     def value_type(self) -> ValueType:
@@ -130,6 +143,10 @@ class FieldSpec(msgspec.Struct, frozen=True, kw_only=True):
         return (
             1 if self.length_encoding is Encoding.BINARY else bytes_for(self.length_kind.digits, self.length_encoding)
         )
+
+    def meaning_of(self, value: Value) -> ListedValue | None:
+        """What the layout says about a value of this field; None of one that it does not list."""
+        return next((listed for listed in self.values if listed.value == value), None)
 
     @property
     def width(self) -> str:

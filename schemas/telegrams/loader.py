@@ -1,11 +1,20 @@
 """Loading a partner: its files into a `PartnerSpec`, or a `LayoutError` with every fault of every file at once."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 
-from schemas.telegrams.building import Builder, Dictionary, Override, check_bits, check_places, check_role
+from schemas.telegrams.building import (
+    Builder,
+    Dictionary,
+    Override,
+    check_bits,
+    check_numbers,
+    check_places,
+    check_role,
+)
 from schemas.telegrams.checking import WITH_RESULT, PartnerChecks, Selecting
+from schemas.telegrams.coding import compile_positional
 from schemas.telegrams.errors import LayoutError
 from schemas.telegrams.fields import FieldSpec
 from schemas.telegrams.files import (
@@ -23,10 +32,12 @@ from schemas.telegrams.files import (
     read_folder,
 )
 from schemas.telegrams.plans import BitmapPlan, FixedPlan
+from schemas.telegrams.reading import quick_read
 from schemas.telegrams.roles import ENVELOPES, Role
 from schemas.telegrams.settings import read_settings
 from schemas.telegrams.spec import PartnerSpec, Telegram, keys_by_role
 from schemas.telegrams.vocabulary import NEEDED
+from schemas.telegrams.writing import quick_write
 
 
 def load_partner(partner: str | Path) -> PartnerSpec:
@@ -50,11 +61,11 @@ class _Loading:
     def __init__(self, folder: Folder, faults: Faults) -> None:
         self._folder = folder
         self._faults = faults
-        self._dictionary = Dictionary(folder.fields, faults)
         self._partner = folder.partner or {}
         self._partner_ok = folder.partner is not None and check_table(
             faults, PARTNER, None, folder.partner, PARTNER_KEYS
         )
+        self._dictionary = Dictionary(folder.fields, faults, self._codes())
         self._bitmap = self._partner.get("layout") == "bitmap"
 
     def finish(self) -> PartnerSpec | None:
@@ -77,9 +88,23 @@ class _Loading:
             telegrams=MappingProxyType(telegrams),
             type_code_at=slice(start, start + header_field.size),
             selector=selector,
+            likely=_likely(telegrams.values()),
             keys=keys_by_role(settings.match_fields),
             sensitivities={field.name: field.sensitivity for field in every},
         )
+
+    def _codes(self) -> dict[str, list[Table]]:
+        """The values of the fields for result and error: the codes of ``partner.toml``. Others tell what is wrong."""
+        found: dict[str, list[Table]] = {}
+        for field, key in ((self._partner.get("result_field"), "result_codes"), ("error_code", "error_codes")):
+            items = self._partner.get(key)
+            if isinstance(field, str) and isinstance(items, list):
+                tables = {str(each.get("code")): each for each in items if isinstance(each, dict)}
+                found[field] = [
+                    {"value": code, "japanese": str(each.get("japanese")), "english": str(each.get("english"))}
+                    for code, each in tables.items()
+                ]
+        return found
 
     # --- telegrams --------------------------------------------------------------------------------------------------
 
@@ -130,10 +155,21 @@ class _Loading:
     def _check_doubles(self, file: str, front: Sequence[FieldSpec], rest: Sequence[FieldSpec]) -> None:
         for name in {field.name for field in front} & {field.name for field in rest}:
             self._faults.add(file, name, "the field stands in the header already", "give each field its own name")
+        check_numbers(self._faults, HEADER, front)
+        check_numbers(self._faults, file, rest, front)
 
     def _needed(self, role: Role) -> frozenset[str]:
         result = self._partner.get("result_field")
         return NEEDED[role] | ({result} if role in WITH_RESULT and isinstance(result, str) else set())
+
+
+def _likely(telegrams: Iterable[Telegram]) -> Mapping[bytes, tuple[Telegram, ...]]:
+    """The telegrams of each type code, by its bytes."""
+    found: dict[bytes, tuple[Telegram, ...]] = {}
+    for telegram in telegrams:
+        raw = compile_positional(telegram.field("type_code")).write(None)
+        found[raw] = (*found.get(raw, ()), telegram)
+    return MappingProxyType(found)
 
 
 def _telegram_of(
@@ -148,6 +184,7 @@ def _telegram_of(
         english=table["english"],
         type_code=table["type_code"],
         meaning=table["meaning"],
+        japanese_meaning=table.get("japanese_meaning"),
         fields=fields,
         names=frozenset(field.name for field in fields if field.const is None),
         required=frozenset(
@@ -156,4 +193,6 @@ def _telegram_of(
         size=sum(field.size for field in fields) + bitmap_size,
         told_apart_by=table.get("told_apart_by"),
         plan=plan,
+        write=quick_write(front, rest, bitmap=bitmap),
+        read=quick_read(front, rest, bitmap=bitmap, told_apart_by=table.get("told_apart_by")),
     )

@@ -51,6 +51,10 @@ def test_what_is_inside_is_booked_by_whom_it_is_for_and_answered_in_an_envelope(
     assert cardnet.ledger.entries[KEY].answers == 1
     assert [*cafis.ledger.violations, *cardnet.ledger.violations] == []
     assert PAN not in repr(cafis.story())
+    assert [(each.way, each.role) for each in cafis.story(since=3)] == [
+        ("→", Role.ENVELOPE_REQUEST),
+        ("←", Role.ENVELOPE_REPORT),
+    ]
 
 
 def test_the_envelope_has_the_numbers_of_what_it_answers() -> None:

@@ -1,5 +1,7 @@
 """What a centre of either partner does with each telegram: every deed for requests, cancel telegrams, and the line."""
 
+import itertools
+
 import pytest
 from centre_rig import DATE, PAN, PARTNERS, TIME, Line, partner_named, values_for
 
@@ -456,10 +458,25 @@ def test_neither_story_nor_ledger_shows_card_data(partner: str) -> None:
     Line(centre).send(Role.SALE_REQUEST, **{name: each for name, each in secret.items() if name in names})
     told = "\n".join(each.text for each in centre.story())
     assert "411111******1111" in told
-    seen = told + repr(list(centre.ledger.rows()))
+    assert [(each.data, each.at_ms) for each in centre.story()] == [(None, None)] * 4
+    seen = repr(centre.story()) + repr(list(centre.ledger.rows()))
     assert PAN not in seen
     assert "28122010000000000000" not in seen
     assert "739" not in seen
+
+
+@pytest.mark.parametrize("partner", PARTNERS)
+def test_a_centre_that_records_has_the_bytes_of_either_way_and_the_time(partner: str) -> None:
+    seconds = itertools.count(1_000)
+    centre = Centre(partner_named(partner), Rules(), clock_s=lambda: float(next(seconds)))
+    line = Line(centre)
+    request = centre.partner.encode(Role.SALE_REQUEST, values_for(centre.partner, Role.SALE_REQUEST))
+    (answer,) = line.perform(centre.received(line.station, request))
+    sale, report = centre.story(since=3)
+    assert (sale.at_ms, sale.data) == (1_002_000, request.hex())
+    assert report.at_ms == 1_003_000
+    assert report.data == centre.partner.encode(answer.role, answer.values).hex()
+    assert PAN not in sale.text
 
 
 def test_a_centre_can_go_without_a_story() -> None:

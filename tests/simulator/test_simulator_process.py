@@ -115,6 +115,18 @@ def test_it_behaves_as_its_file_of_rules_says_and_keeps_no_story_where_none_is_w
             assert control.counters()["sale_report"] == 1
 
 
+def test_it_records_bytes_and_times_where_it_is_told_to() -> None:
+    with running(*LISTEN, "--record") as (_, told):
+        lines, commands = ports_in(told)
+        connected = socket.create_connection((HOST, lines[0]), WAIT_S)
+        with LineSocket(partner_named("cafis"), connected) as line, Control(HOST, commands) as control:
+            line.ask(Role.OPENING_REQUEST)
+            opening, answer = control.story()
+    assert bytes.fromhex(opening["data"]).startswith(b"9110")
+    assert bytes.fromhex(answer["data"]).startswith(b"9120")
+    assert 0 < opening["at_ms"] <= answer["at_ms"]
+
+
 # --- what it refuses ------------------------------------------------------------------------------------------------
 
 
@@ -142,6 +154,10 @@ def test_the_layouts_may_lie_in_a_folder() -> None:
         ((*LISTEN, "--control", f"{HOST}:x"), f"argument --control: '{HOST}:x' is no address: give HOST:PORT"),
         ((*LISTEN, "--control", f"{HOST}:70000"), f"argument --control: '{HOST}:70000' is no address: give HOST:PORT"),
         ((*LISTEN, "--rule", "x"), "unrecognized arguments: --rule x"),
+        (
+            (*LISTEN, "--record", "--no-story"),
+            "--record has nothing to record in with --no-story: leave one of them out",
+        ),
     ],
 )
 def test_a_wrong_argument_is_said_with_status_2(arguments: tuple[str, ...], problem: str) -> None:

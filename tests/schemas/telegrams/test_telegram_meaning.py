@@ -5,7 +5,17 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from schemas.telegrams import FAULT_COMMANDS, REPORT_OF, ErrorClass, Message, Outcome, Role, load_partner, packaged
+from schemas.telegrams import (
+    FAULT_COMMANDS,
+    REPORT_OF,
+    ErrorClass,
+    ListedValue,
+    Message,
+    Outcome,
+    Role,
+    load_partner,
+    packaged,
+)
 from schemas.telegrams.__main__ import app
 
 PARTNERS = {name: load_partner(name) for name in packaged()}
@@ -96,7 +106,7 @@ def test_a_description_for_people() -> None:
         "  処理通番 trace_number: 123456",
         "  経路番号 route_number: 7",
         "  端末識別番号 terminal_id: 4980123456789",
-        "  原電文種別コード original_type_code: 1110",
+        "  原電文種別コード original_type_code: 1110（売上要求 sale request）",
         "  原処理通番 original_trace_number: 123455",
         "  原経路番号 original_route_number: 7",
         "  原営業日 original_business_date: 20250401",
@@ -104,6 +114,35 @@ def test_a_description_for_people() -> None:
         "  結果コード result_code: X01（取消未了（エラーコード参照） fault cancel not done, see the error code）",
         "  エラーコード error_code: C13（被仕向センタ障害中 destination centre in failure）",
     ]
+
+
+def test_a_field_tells_what_its_values_mean() -> None:
+    for partner in PARTNERS.values():
+        request, report = partner.telegrams[Role.SALE_REQUEST], partner.telegrams[Role.SALE_REPORT]
+        method = request.field("payment_method")
+        assert method.meaning_of("10") == ListedValue("10", "一括払い", "one payment")
+        assert method.meaning_of("99") is None
+        assert request.field("amount").meaning_of(10) is None
+        for code, result in partner.result_codes.items():
+            assert report.field("result_code").meaning_of(code) == ListedValue(code, result.japanese, result.english)
+        for code, error in partner.error_codes.items():
+            assert report.field("error_code").meaning_of(code) == ListedValue(code, error.japanese, error.english)
+
+
+def test_every_original_that_a_telegram_may_name_is_told_of() -> None:
+    for partner in PARTNERS.values():
+        codes = {listed.value for listed in partner.telegrams[Role.FAULT_CONFIRM].field("original_type_code").values}
+        asked = [role for role in partner.telegrams if role in REPORT_OF or role is Role.ENVELOPE_REQUEST]
+        assert codes == {partner.type_code(role) for role in asked}
+
+
+def test_every_field_has_a_number_of_its_own_in_each_telegram() -> None:
+    for partner in PARTNERS.values():
+        for telegram in partner.telegrams.values():
+            numbers = [field.number for field in telegram.fields]
+            assert len(set(numbers)) == len(numbers)
+            assert numbers[:2] == ["H-1", "H-2"]
+            assert all(field.number == str(field.bit) for field in telegram.fields if field.bit is not None)
 
 
 # --- command line ---------------------------------------------------------------------------------------------------

@@ -1,0 +1,140 @@
+"""``denbun images``: the acceptance documents 電文イメージ, of telegrams that travelled in a run of the gateway."""
+
+import datetime as dt
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Sequence
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+
+from images.building import FolderError, build, check_folder
+from images.catalogue import CATALOGUE
+from images.record import FORMAT, Record, RecordError, read_record
+from ops.broker import BrokerError
+from ops.commands.consoles import open_console
+from ops.installations import QUICK, LinePlan
+from ops.processes import ProcessError
+from ops.recording import CARRIED, RecordingError, record_carried, record_partners
+from ops.stage import Say, playing
+from pipeline.config import ConfigError
+from pipeline.log import LogError
+from schemas.telegrams import LayoutError, packaged
+from simulator.control import ControlError
+
+_JST = dt.timezone(dt.timedelta(hours=9))
+_WAITS: dict[str, Any] = {**QUICK, "egress": {**QUICK["egress"], "probe_idle_ms": 3_000, "probe_timeout_ms": 2_000}}
+_CARRIER, _CARRIED = "cafis", "cardnet"  # whose line carries whose telegrams (MC 回線)
+_ROOT = Path(__file__).parents[2]
+
+
+def record_run(folder: Path, *, partners: Sequence[str], servers: str | None, names: Sequence[str], say: Say) -> Record:
+    """A run of the whole gateway with one line for each partner; then, where one carries another's, one of that.
+
+    Raises `RecordingError` and what a stage raises.
+    """
+    prefix = f"images{int(time.time())}-" if servers else "images-"
+    lines = [LinePlan(f"{partner}-1", partner, "dial") for partner in partners]
+    kept: dict[str, Any] = {"waits": _WAITS, "record": True, "say": say}
+    with playing(folder / "direct", servers=servers, prefix=prefix, lines=lines, **kept) as stage:
+        records = record_partners(stage, names, say)
+        there = stage.plan.servers
+        if _CARRIER in partners and any(name.startswith(CARRIED) for name in names):
+            mc = [LinePlan(f"{_CARRIER}-1", _CARRIER, "dial", carries=(_CARRIED,))]
+            with playing(folder / "carried", servers=there, prefix=f"{prefix}mc-", lines=mc, **kept) as second:
+                records = [
+                    record_carried(second, each, names, say) if each.partner == _CARRIER else each for each in records
+                ]
+    return Record(
+        format=FORMAT,
+        made_at=dt.datetime.now(_JST).isoformat(timespec="seconds"),
+        version=metadata.version("denbun"),
+        commit=_commit(),
+        partners=tuple(records),
+    )
+
+
+def _commit() -> str | None:
+    """The commit of the source that runs, with a mark where it was changed since; None outside a repository."""
+    git = shutil.which("git")
+    if git is None:
+        return None
+    done = subprocess.run(
+        [git, "-C", str(_ROOT), "describe", "--always", "--dirty", "--abbrev=12", "--exclude", "*"],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    return done.stdout.strip() or None if done.returncode == 0 else None
+
+
+def images(
+    *, out: Path, partners: Sequence[str], flows: Sequence[str], record: Path | None, servers: str | None
+) -> int:  # fmt: skip
+    """Make them; gives the exit status."""
+    console = open_console()
+    wrong = _wrong(partners, flows, record)
+    if wrong is not None:
+        console.print(wrong, style="red", markup=False)
+        return 2
+    try:
+        check_folder(out)
+    except FolderError as error:
+        console.print(f"--out: {error}", style="red", markup=False)
+        return 2
+    try:
+        kept = _recorded(console, partners or packaged(), flows, servers) if record is None else read_record(record)
+        first = build(kept, out, partners)
+    except (RecordError, LayoutError, FolderError, OSError) as error:
+        console.print(str(error), style="bold red", markup=False)
+        return 1
+    except _Failed:
+        return 1
+    console.print("電文イメージを作成しました  written:")
+    for file in first:
+        console.print(f"  {file}", markup=False, highlight=False, soft_wrap=True)
+    return 0
+
+
+class _Failed(Exception):  # noqa: N818  it has been told
+    """The run did not come about."""
+
+
+def _wrong(partners: Sequence[str], flows: Sequence[str], record: Path | None) -> str | None:
+    """What is wrong with the arguments, and what would be right."""
+    if record is not None and flows:
+        return "--flow: what a record holds has been played: leave --flow or --record out"
+    known = [entry.name for entry in CATALOGUE]
+    for name in flows:
+        if name not in known:
+            return f"--flow: there is no flow {name}: one of {', '.join(known)}"
+    if record is None:
+        for partner in partners:
+            if partner not in packaged():
+                return f"--partner: there is no partner {partner}: one of {', '.join(packaged())}"
+    return None
+
+
+def _recorded(console: Console, partners: Sequence[str], flows: Sequence[str], servers: str | None) -> Record:
+    """Run everything and keep what travelled. Raises `_Failed`, having told why."""
+    began = time.monotonic()
+
+    def say(text: str) -> None:
+        console.print(f"  [dim]{time.monotonic() - began:5.1f} s[/dim] {escape(text)}")
+
+    place = Path(tempfile.mkdtemp(prefix="denbun-images-"))
+    names = flows or [entry.name for entry in CATALOGUE]
+    console.rule("電文の記録  recording telegrams")
+    try:
+        record = record_run(place, partners=partners, servers=servers, names=names, say=say)
+    except (
+        BrokerError, ProcessError, LogError, ControlError, ConfigError, RecordingError, OSError,
+    ) as error:  # fmt: skip
+        console.print(str(error), style="bold red", markup=False)
+        console.print(f"what the processes said: {place}", markup=False)
+        raise _Failed from None
+    shutil.rmtree(place, ignore_errors=True)
+    return record
