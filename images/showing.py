@@ -1,9 +1,9 @@
 """What people may see of bytes that do not decode.
 
 Where one field is all that is wrong, the others are shown as in any telegram. So are those behind missing bytes, or
-behind some that are too many, once they fit to the last byte. Else nobody knows whether the bytes stand where they should: from the first
-fault on they are hidden by `images.hiding`. Before it only short fields are shown, and none whose digits go on into the
-fault, for they may be those of a card number that has moved.
+behind some that are too many, once they fit to the last byte. Else nobody knows whether the bytes stand where they
+should: from the first fault on they are hidden by `images.hiding`. Before it only short fields are shown, and none
+whose digits go on into the fault, for they may be those of a card number that has moved.
 """
 
 import msgspec

@@ -113,7 +113,7 @@ def _fields(rows: Sequence[Told]) -> Table:
     table = Table(expand=True, padding=(0, 1), box=None, header_style="bold")
     table.add_column("位置\noffset", justify="right")
     table.add_column("長さ\nbytes", justify="right")
-    table.add_column("項目\nfield", overflow="fold")
+    table.add_column("項目\nfield", no_wrap=True)
     table.add_column("値\nvalue", overflow="fold")
     table.add_column("意味・不備\nmeaning, fault", overflow="fold")
     for index, row in enumerate(rows):
