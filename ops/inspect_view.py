@@ -83,28 +83,37 @@ def _nearness(trials: Sequence[Trial]) -> Iterable[str]:
             f"would be valid but for the {english} at byte {only.offset}"
         )
         return
+    if best.shift is not None:
+        count, at = abs(best.shift.missing), best.shift.offset
+        japanese, english = ("不足", "missing") if best.shift.missing > 0 else ("余分", "too many")
+        yield (
+            f"{names}: 位置 {at} から先は、その前に {count} バイト{japanese}とすればすべて合います  "
+            f"all fits from byte {at} on, with {_counted(count, 'byte')} {english} before it"
+        )
+        return
     yield f"{names}: {fitting}"
     if not best.troubles and best.rest < best.size:
         left = best.size - best.rest
-        yield f"最後の項目の後に {left} バイト余分です  would be valid but for {left} bytes after the last field"
-    if best.shift is not None:
-        count, at = abs(best.shift.missing), best.shift.offset
-        japanese, english = ("不足", "are missing") if best.shift.missing > 0 else ("余分", "are too many")
-        yield (
-            f"位置 {at} から先は、その前に {count} バイト{japanese}とすればすべて合います  "
-            f"all fits from byte {at} on if {count} bytes before it {english}"
-        )
+        english = f"would be valid but for {_counted(left, 'byte')} after the last field"
+        yield f"最後の項目の後に {left} バイト余分です  {english}"
     if best.unmet:
         japanese, english = field_words(best.partner, best.unmet[0].name)
         count = len(best.unmet)
-        yield f"{japanese}以降の {count} 項目に届かず終わっています  ends before {count} fields, from the {english} on"
+        yield (
+            f"{japanese}以降の {count} 項目に届かず終わっています  "
+            f"ends before the last {_counted(count, 'field')}, from the {english} on"
+        )
+
+
+def _counted(count: int, unit: str) -> str:
+    return f"{count} {unit}{'' if count == 1 else 's'}"
 
 
 def _fields(rows: Sequence[Told]) -> Table:
     table = Table(expand=True, padding=(0, 1), box=None, header_style="bold")
     table.add_column("位置\noffset", justify="right")
     table.add_column("長さ\nbytes", justify="right")
-    table.add_column("項目\nfield", overflow="fold")
+    table.add_column("項目\nfield", no_wrap=True)
     table.add_column("値\nvalue", overflow="fold")
     table.add_column("意味・不備\nmeaning, fault", overflow="fold")
     for index, row in enumerate(rows):
@@ -119,7 +128,7 @@ def _value(row: Told) -> Text:
     if row.trouble is not None:
         return Text("✗ 不正  wrong", style="bold red")
     if row.value is None:
-        return Text("" if row.name else "–", style="dim")
+        return Text("伏せ  hidden" if row.hidden else "", style="dim")
     return Text(str(row.value), style="dim" if row.hidden else "default")
 
 
