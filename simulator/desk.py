@@ -52,10 +52,13 @@ class Desk:
         self._control = await asyncio.start_server(self._serve, host, port, limit=_LINE_MAX)
         self.port = int(self._control.sockets[0].getsockname()[1])
 
-    async def close(self) -> None:
-        """Take no more; every connection has ended when this returns."""
+    def shut(self) -> None:
+        """Take no new connections."""
         if self._control is not None:
             self._control.close()
+
+    async def close(self) -> None:
+        """End those there are; they have ended when this returns."""
         controlled = list(self._controlled)
         for writer in controlled:
             writer.transport.abort()

@@ -26,6 +26,7 @@ from simulator.timeline import Event, Occurrence, Timeline
 
 _LOG = logging.getLogger(__name__)
 _REDIAL_S = 0.1
+_TURNS = 5  # of the loop, within which what the system has accepted is a connection that can be ended
 _TIMES_KEPT = 200_000
 _JST = dt.timezone(dt.timedelta(hours=9))
 Address = tuple[str, int]
@@ -177,6 +178,9 @@ class CentreServer:
         self.stopped = True  # for what the system has accepted and the loop has not seen yet
         if self._playing is not None:
             self._playing.cancel()
+        for _ in range(_TURNS):  # a server that is closed before forgets the socket
+            await asyncio.sleep(0)
+        self.desk.shut()
         await self._retreat()
         dropped = list(self.connections.values())
         self._drop(None)
