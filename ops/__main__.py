@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from ops.images_app import images
 from ops.simulator_app import app as simulator
 from pipeline.config import ConfigError, load
 from pipeline.log import LogError
@@ -34,6 +35,7 @@ app.add_typer(deploy, name="deploy")
 keys = typer.Typer(no_args_is_help=True, help="The key ring that card data is sealed with.")
 app.add_typer(keys, name="keys")
 app.add_typer(simulator, name="simulator")
+app.command()(images)
 
 
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []})
@@ -112,22 +114,6 @@ def simulate(
         raise typer.BadParameter(str(error)) from error
     limits = Limits(faults, frozenset(without_fault or ()), kinds, frozenset(without_payment or ()))
     raise typer.Exit(work(runs=runs, seed=seed, jobs=jobs, limits=limits, trace=trace, keep_going=keep_going))
-
-
-@app.command()
-def images(
-    out: Annotated[Path, typer.Option(help="the folder to write to: a new one, or one of an earlier run")],
-    partner: Annotated[list[str] | None, typer.Option(help="only this partner; may be given several times")] = None,
-    flow: Annotated[list[str] | None, typer.Option(help="only this flow; may be given several times")] = None,
-    record: Annotated[Path | None, typer.Option(help="of a record of an earlier run, instead of a new run")] = None,
-    bootstrap_servers: Annotated[str | None, typer.Option(help="a Kafka broker that is there")] = None,
-) -> None:
-    """電文イメージ: write the acceptance documents, workbook and pages, of telegrams that really travelled."""
-    from ops.commands.images import images as work  # noqa: PLC0415  only here are the documents' libraries needed
-
-    raise typer.Exit(
-        work(out=out, partners=partner or (), flows=flow or (), record=record, servers=bootstrap_servers)
-    )  # fmt: skip
 
 
 @app.command()
@@ -236,6 +222,9 @@ def inspect(
     ] = None,
     number: Annotated[list[int] | None, typer.Option(help="this telegram in full; may be given several times")] = None,
     everything: Annotated[bool, typer.Option("--all", help="every telegram of a capture in full")] = False,
+    trace: Annotated[
+        int | None, typer.Option(metavar="N", help="処理通番: of a capture only the telegrams about this one")
+    ] = None,
     strays: Annotated[bool, typer.Option("--strays", help="the gateway's own: answers that matched nothing")] = False,
     line: Annotated[str | None, typer.Option(help="with --strays: of this line alone")] = None,
     reveal: Annotated[bool, typer.Option("--reveal", help="show card number and expiry; is written down")] = False,
@@ -263,7 +252,7 @@ def inspect(
         raise typer.Exit(inspect_strays(config or HERE, line=line, as_json=as_json))
     raise typer.Exit(work(Look(
         given=given, text=text, form=form, partner=partner, folders=telegrams or (), config=config,
-        numbers=number or (), everything=everything, as_json=as_json,
+        numbers=number or (), everything=everything, trace=trace, as_json=as_json,
         reveal=Reveal(reason, operator, key, audit) if reveal else None,
     )))  # fmt: skip
 

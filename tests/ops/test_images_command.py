@@ -75,6 +75,7 @@ def test_documents_are_made_from_a_record(denbun: Denbun, record: Path, tmp_path
         (("--partner", "visa"), "--partner: there is no partner visa: one of cafis, cardnet"),
         (("--flow", "x"), "--flow: there is no flow x: one of approved, "),
         (("--record", "RECORD", "--flow", "silence"), "leave --flow or --record out"),
+        (("--differences", "cafis", "cafis", "--record", "RECORD"), "leave --partner, --flow and --record out"),
     ],
 )
 def test_a_wrong_argument_is_told_and_nothing_is_written(
@@ -100,3 +101,11 @@ def test_a_partner_that_was_not_recorded_is_told(denbun: Denbun, record: Path, t
     status, said = denbun("--record", record, "--partner", "cardnet", "--out", tmp_path / "out")
     assert (status, "nothing of cardnet was recorded: one of cafis" in said) == (1, True), said
     assert not (tmp_path / "out").exists()
+
+
+def test_two_versions_of_layouts_are_compared(denbun: Denbun, tmp_path: Path) -> None:
+    status, said = denbun("--differences", "cafis", "cafis", "--out", tmp_path)
+    assert status == 0, said
+    assert "差分はない" in (tmp_path / "differences.html").read_text("utf-8")
+    status, said = denbun("--differences", "cafis", "visa", "--out", tmp_path)
+    assert (status, "layouts of visa: 1 fault" in said) == (1, True), said

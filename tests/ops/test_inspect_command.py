@@ -129,6 +129,40 @@ def test_a_capture_is_shown_as_a_conversation(capture: Path) -> None:
     assert "最後の項目の後に 1 バイト余分です would be valid but for 1 byte after the last field" in said
 
 
+def test_of_a_capture_the_telegrams_about_one_trace_number_are_shown_alone(tmp_path: Path) -> None:
+    wire = Wire().call()
+    for role, numbers in (
+        (Role.SALE_REQUEST, {"trace_number": 7}),
+        (Role.SALE_REQUEST, {"trace_number": 8}),
+        (Role.FAULT_CONFIRM, {"trace_number": 9, "original_trace_number": 7}),
+    ):
+        wire.say(GATEWAY, CAFIS.framing.wrap(telegram(CAFIS, role, **numbers)))
+    (tmp_path / "line.pcap").write_bytes(pcap(wire.frames))
+    said = told(run(tmp_path / "line.pcap", "--trace", 7))
+    assert "1110 売上要求 Sale request 7 7" in said
+    assert "8930 取消確認指令" in said
+    assert "Sale request 8 7" not in said
+    assert "#2" not in said
+    (talk,) = facts(tmp_path / "line.pcap", "--trace", 7)["connections"]
+    assert [each["number"] for each in talk["telegrams"]] == [1, 3]
+
+
+def test_of_very_many_telegrams_those_with_which_something_is_wrong_are_shown(tmp_path: Path) -> None:
+    wire = Wire().call()
+    for number in range(1, 521):
+        terminal = "4980000000000" if number == 300 else "4980123456789"
+        wire.say(GATEWAY, CAFIS.framing.wrap(telegram(CAFIS, Role.SALE_REQUEST, trace_number=number)))
+        report = telegram(CAFIS, Role.SALE_REPORT, trace_number=number, terminal_id=terminal)
+        wire.say(CENTRE, CAFIS.framing.wrap(report))
+    (tmp_path / "line.pcap").write_bytes(pcap(wire.frames))
+    said = told(run(tmp_path / "line.pcap"))
+    assert "正常な電文 1038 件は省略 1038 telegrams in order are left out" in said
+    assert "would match trace 300 (sale request, #599) but for the terminal id" in said
+    assert "Sale request 300 7" in said
+    assert "Sale request 299 7" not in said
+    assert "Sale request 299 7" in told(run(tmp_path / "line.pcap", "--trace", 299))
+
+
 def test_standard_input_is_read() -> None:
     result = run("-", given=telegram(CAFIS, Role.SALE_REPORT))
     assert (result.exit_code, "入力 input stdin" in told(result)) == (0, True)
@@ -263,6 +297,7 @@ def test_where_the_trail_cannot_be_written_nothing_is_revealed(tmp_path: Path, r
         (("--hex", "00", "--telegrams", "/nowhere"), "--telegrams /nowhere: holds no partner.toml"),
         (("--hex", "00", "--config", "/nowhere.toml"), "/nowhere.toml"),
         (("/nowhere/file",), "/nowhere/file: No such file or directory"),
+        (("--hex", "00", "--trace", "1"), "--trace goes with a capture"),
         (("--strays", "--hex", "00"), "give no bytes and no --reveal with it"),
         (("--hex", "00", "--line", "cafis-1"), "--line goes with --strays"),
     ],
