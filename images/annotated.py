@@ -7,7 +7,7 @@ The law: the rows cover every byte of the telegram once, in order. Offsets count
 layouts do; the length in front of it (`framing`) stands apart.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -119,7 +119,7 @@ def annotate(partner: PartnerSpec, payload: bytes, *, framing: bytes = b"", reve
     message = partner.decode(payload)
     telegram = partner.telegrams[message.role]
     rows = tuple(
-        _row(partner, telegram, number, part, message.values, reveal=reveal)
+        row_of(partner, telegram, number, part, message.values, reveal=reveal)
         for number, part in enumerate(partner.dissect(payload), 1)
     )
     return AnnotatedTelegram(partner=partner.name, telegram=telegram, rows=rows, framing=framing)
@@ -141,25 +141,27 @@ def hex_of(cells: Sequence[int | None]) -> str:
     return " ".join(HIDDEN_BYTE if cell is None else f"{cell:02X}" for cell in cells)
 
 
-def meaning_of(partner: PartnerSpec, name: str, value: Value | None) -> Meaning | None:
-    """What a code of this field stands for, by the partner's layouts; None where it is none."""
-    if not isinstance(value, str):
+def meaning_of(partner: PartnerSpec, field: FieldSpec, value: Value | None) -> Meaning | None:
+    """What a value of this field stands for, by the partner's layouts; None where they say nothing of it."""
+    if value is None:
         return None
-    if name == partner.result_field:
-        result = partner.result(value)
+    if field.name == partner.result_field:
+        result = partner.result(str(value))
         return Meaning(result.japanese, result.english)
-    if name == "error_code":
-        error = partner.error(value)
+    if field.name == "error_code":
+        error = partner.error(str(value))
         return Meaning(error.japanese, error.english)
-    if name == "original_type_code":
+    if field.name == "original_type_code":
         found = [each for each in partner.telegrams.values() if each.type_code == value]
         return Meaning("／".join(t.japanese for t in found), " / ".join(t.english for t in found)) if found else None
-    return None
+    listed = field.meaning_of(value)
+    return None if listed is None else Meaning(listed.japanese, listed.english)
 
 
-def _row(
-    partner: PartnerSpec, telegram: Telegram, number: int, part: Part, values: dict[str, Value], *, reveal: bool
+def row_of(
+    partner: PartnerSpec, telegram: Telegram, number: int, part: Part, values: Mapping[str, Value], *, reveal: bool
 ) -> Row:  # fmt: skip
+    """One field, by its bytes and its value among `values`."""
     field = part.field
     if field is None:
         bits = " ".join(map(str, bits_of(part.raw)))
@@ -176,13 +178,17 @@ def _row(
         cells=tuple(byte if show else None for byte, show in zip(part.raw, shown, strict=True)),
         characters=tuple(each if show else "*" for each, show in zip(characters, shown, strict=True)),
         value=seen,
-        meaning=_own(telegram) if field.name == "type_code" else meaning_of(partner, field.name, value),
+        meaning=_own(telegram) if field.name == "type_code" else _meaning(partner, field, value, seen),
     )
 
 
 def _own(telegram: Telegram) -> Meaning:
     """Several telegrams may share a type code: which one this is, is known."""
     return Meaning(telegram.japanese, telegram.english)
+
+
+def _meaning(partner: PartnerSpec, field: FieldSpec, value: Value | None, seen: Value | None) -> Meaning | None:
+    return meaning_of(partner, field, value) if value == seen else None  # it would tell what is hidden
 
 
 def _masked(field: FieldSpec, value: Value) -> Value:

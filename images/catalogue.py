@@ -117,12 +117,12 @@ CATALOGUE: tuple[Entry, ...] = (
         "The cancel report says the destination is individually closed (CAFIS: C14): re-commanded after a pause.",
     ),
     Entry(
-        "c50", Group.TROUBLE, "報告待ちタイムアウト（継続）→ 有人対応", "Destination's time-out again and again: a person",
+        "c50", Group.TROUBLE, "報告待ちタイムアウト（継続）→ 有人対応", "Destination's time-out again and again",
         "取消確認報告が「報告待ちタイムアウト」（CAFIS では C50）のまま。上限で人に渡す。",
         "The cancel-confirm reports keep saying time-out (CAFIS: C50): handed to a person at the limit.",
     ),
     Entry(
-        "command_in_error", Group.TROUBLE, "取消確認指令への異常報告 → 有人対応", "Error report about a command: a person",
+        "command_in_error", Group.TROUBLE, "取消確認指令への異常報告 → 有人対応", "Error report about a command",
         "指令電文そのものが誤りとされた。繰り返しても直らないため、直ちに人に渡す。",
         "The command telegram itself was in error. Repeating does not help: handed to a person at once.",
     ),
@@ -157,7 +157,7 @@ CATALOGUE: tuple[Entry, ...] = (
         "Another partner's telegram travels in an envelope of this line's own partner (MC line).",
     ),
     Entry(
-        "carried_silence", Group.CARRIED, "搬送した売上・報告なし → 取消確認", "Carried sale, no report: cancel-confirm",
+        "carried_silence", Group.CARRIED, "搬送した売上・報告なし → 取消確認", "Carried sale, no report",
         "搬送した要求に報告がなく、取消確認指令も搬送電文で送る。",
         "No report about a carried request: the cancel-confirm command is carried, too.",
     ),

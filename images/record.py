@@ -2,7 +2,7 @@
 
 A record is a JSON file. `denbun images` writes one of every run, and makes the same documents of it again, without a
 gateway. It holds bytes in clear, so the cards in it must be test cards; what is shown of them is decided when documents
-are made (`images.test_cards`).
+are made (`images.cards`).
 """
 
 from pathlib import Path
@@ -86,7 +86,9 @@ def read_record(file: Path) -> Record:
     try:
         record = msgspec.json.decode(file.read_bytes(), type=Record)
     except OSError as error:
-        raise RecordError(f"{file}: {error.strerror or error}: name a record that `denbun images` has written") from None
+        raise RecordError(
+            f"{file}: {error.strerror or error}: name a record that `denbun images` has written"
+        ) from None
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise RecordError(f"{file} is no record: {error}: have `denbun images` write it anew") from None
     if record.format != FORMAT:

@@ -81,10 +81,10 @@ class Player:
         """End the session."""
         self._client.close(5)
 
-    def play(self, course: Course) -> Played:
-        """Play one course and judge it."""
+    def play(self, course: Course, amount: int | None = None) -> Played:
+        """Play one course and judge it; with another amount each time where none is given."""
         self._played += 1
-        played = Played(course, 1_000 * self._played)
+        played = Played(course, 1_000 * self._played if amount is None else amount)
         self._control.clear()
         for each in course.rules:
             self._control.behave(**self._fitted(each), amount=played.amount)

@@ -22,9 +22,17 @@ from simulator.control import Control
 _COURSES = {course.name: course for course in COURSES}
 _STATION_ROLES = {*STATION_REQUESTS, *(REPORT_OF[role] for role in STATION_REQUESTS)}
 _WITH_STATION = {"line_dropped"}  # where the line's own telegrams are part of what happens
-_CARRIED = "carried_"
+CARRIED = "carried_"
 _CLOSING = "closing_by_gateway"  # ends the lines, so it comes last
+LINE_FLOWS = (
+    "opening",
+    "keepalive_from_centre",
+    "keepalive_from_gateway",
+    "closing_by_centre",
+    _CLOSING,
+)
 _LIMIT_S = 30.0
+AMOUNT = 1_000  # yen, in every flow: so each is what becomes of the same sale
 Row = dict[str, Any]
 
 
@@ -32,13 +40,15 @@ class RecordingError(Exception):
     """A flow did not go as it should, so nothing may be shown of it."""
 
 
-def record_partners(stage: Stage, names: Sequence[str], say: Say) -> list[PartnerRecord]:
-    """Play these flows with every partner that has a line, in the order of the catalogue; closing the lines ends it.
+def record_partners(
+    stage: Stage, partners: Sequence[str], names: Sequence[str], say: Say
+) -> list[PartnerRecord]:  # fmt: skip
+    """Play these flows with these partners, in the order of the catalogue; closing the lines ends it.
 
     Raises `RecordingError`, `ControlError`, `OSError`.
     """
     with ExitStack() as stack:
-        recorders = {each: stack.enter_context(_recorder(stage, each, each)) for each in stage.centres}
+        recorders = {each: stack.enter_context(_recorder(stage, each, each)) for each in partners}
         with ThreadPoolExecutor(len(recorders)) as pool:
 
             def play(partner: str) -> list[Flow]:
@@ -114,7 +124,7 @@ class _Recorder:
         self._stage = stage
         self._line = line
         self._player = player
-        self._lines = {each.station_id: each.name for each in stage.installation.line}
+        self._lines: dict[str, str] = {each.station_id: each.name for each in stage.installation.line}
         self._special: dict[str, Callable[[], list[Row]]] = {
             "opening": self._opening,
             "keepalive_from_centre": self._keepalive_from_centre,
@@ -127,8 +137,8 @@ class _Recorder:
         if name in self._special:
             return Flow(name=name, asks=(), telegrams=tuple(map(self._travelled, self._special[name]())))
         since = self.next()
-        course = replace(_COURSES[name.removeprefix(_CARRIED)], name=name)
-        played = self._player.play(course)
+        course = replace(_COURSES[name.removeprefix(CARRIED)], name=name)
+        played = self._player.play(course, AMOUNT)
         if not played.as_expected:
             raise RecordingError(f"{name} did not go as it should: {'; '.join(played.problems)}: see `denbun demo`")
         rows = self._line.story(since)
@@ -141,7 +151,7 @@ class _Recorder:
         return Travelled(
             way=row["way"],
             role=Role(row["role"]),
-            line=self._lines.get(row["station"], row["station"]),
+            line=self._lines[row["station"]],
             at_ms=row["at_ms"],
             data=row["data"],
         )

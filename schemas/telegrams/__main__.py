@@ -26,6 +26,11 @@ _PartnerArgument = Annotated[
     str, typer.Argument(help="提携先の名前、またはディレクトリ a packaged partner, or a directory")
 ]
 
+_CodeOption = Annotated[
+    bool,
+    typer.Option("--code", help="生成された関数も表示 also the functions made of the layout, that write and read it"),
+]
+
 
 def _load(partner: str | Path) -> PartnerSpec:
     try:
@@ -54,7 +59,7 @@ def check(path: _PathArgument = None) -> None:
 
 
 @app.command()
-def show(partner: _PartnerArgument, role: Role) -> None:
+def show(partner: _PartnerArgument, role: Role, code: _CodeOption = False) -> None:
     """表示 Print a telegram's fields: offset, length, type, name, sample, meaning; and the sample's bytes."""
     spec = _load(partner)
     telegram = spec.telegrams.get(role)
@@ -65,6 +70,8 @@ def show(partner: _PartnerArgument, role: Role) -> None:
     console = Console(width=max(Console().width, 120))  # a narrower table cannot be read, in a file or a pipe
     console.print(_table(spec, telegram, spec.dissect(data)))
     console.print(f"電文例 sample, {len(data)} bytes without framing:\n{data.hex(' ')}", highlight=False, markup=False)
+    if code:
+        console.print(telegram.write.__doc__, telegram.read.__doc__, sep="\n", highlight=False, markup=False)
 
 
 def _table(spec: PartnerSpec, telegram: Telegram, parts: list[Part]) -> Table:

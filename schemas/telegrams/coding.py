@@ -29,11 +29,15 @@ class FieldCodec(NamedTuple):
 
 
 class VariableCodec(NamedTuple):
-    """As `FieldCodec`, for a field with its length in front; `sizes` gives the whole size by those first bytes."""
+    """As `FieldCodec`, for a field with its length in front.
+
+    By those first bytes `sizes` gives the whole size, `counts` the digits or characters (bytes for ``binary``).
+    """
 
     write: Write
     read: Read
     sizes: dict[bytes, int]
+    counts: dict[bytes, int]
 
 
 # --- alphabets ------------------------------------------------------------------------------------------------------
@@ -52,7 +56,8 @@ def byte_of(character: str, encoding: Encoding) -> int:
 
 
 @lru_cache(maxsize=64)
-def _table(alphabet: str, encoding: Encoding) -> str:
+def alphabet_table(alphabet: str, encoding: Encoding) -> str:
+    """For each byte its character in an alphabet, as `codecs.charmap_decode` wants it."""
     table = [_UNDEFINED] * 256
     for character in alphabet:
         table[byte_of(character, encoding)] = character
@@ -69,7 +74,7 @@ def space_of(encoding: Encoding) -> bytes:
 
 def _characters(spec: FieldSpec, *, padded: bool) -> FieldCodec:
     """Text of characters: of exactly `length`, or of `min_length` to `length`, padded or framed by the caller."""
-    table = _table(TYPES[spec.type].alphabet, spec.encoding)
+    table = alphabet_table(TYPES[spec.type].alphabet, spec.encoding)
     encode, decode, encoding_map = codecs.charmap_encode, codecs.charmap_decode, codecs.charmap_build(table)
     length, space = spec.length, space_of(spec.encoding)
     least = spec.min_length if padded or spec.is_variable else length
@@ -145,7 +150,8 @@ def _hex(spec: FieldSpec) -> FieldCodec:
 
 
 @lru_cache(maxsize=512)
-def _is_date(digits: str) -> bool:
+def is_date(digits: str) -> bool:
+    """Whether these are YYYYMMDD of a day there is."""
     if re.fullmatch(r"[0-9]{8}", digits) is None:
         return False
     try:
@@ -155,7 +161,10 @@ def _is_date(digits: str) -> bool:
     return True
 
 
-_is_time = re.compile(r"(?:[01][0-9]|2[0-3])[0-5][0-9][0-5][0-9]").fullmatch
+@lru_cache(maxsize=512)
+def is_time(digits: str) -> bool:
+    """Whether these are HHMMSS of a day."""
+    return re.fullmatch(r"(?:[01][0-9]|2[0-3])[0-5][0-9][0-5][0-9]", digits) is not None
 
 
 def _date(spec: FieldSpec, digits: FieldCodec) -> FieldCodec:
@@ -165,7 +174,7 @@ def _date(spec: FieldSpec, digits: FieldCodec) -> FieldCodec:
     def write(value: Value | None) -> bytes:
         if not isinstance(value, str):
             raise Problem(_wrong_type(value, "text"))
-        if not _is_date(value):
+        if not is_date(value):
             raise Problem("is not a date YYYYMMDD")
         if not value.startswith(century):
             raise Problem("is not a date of this century, the only one this layout can carry")
@@ -173,7 +182,7 @@ def _date(spec: FieldSpec, digits: FieldCodec) -> FieldCodec:
 
     def read(raw: bytes) -> Value | None:
         value = f"{century}{read_digits(raw)}"
-        if not _is_date(value):
+        if not is_date(value):
             raise Problem("is not a date")
         return value
 
@@ -186,13 +195,13 @@ def _time(digits: FieldCodec) -> FieldCodec:
     def write(value: Value | None) -> bytes:
         if not isinstance(value, str):
             raise Problem(_wrong_type(value, "text"))
-        if _is_time(value) is None:
+        if not is_time(value):
             raise Problem("is not a time HHMMSS")
         return write_digits(value)
 
     def read(raw: bytes) -> Value | None:
         value = str(read_digits(raw))
-        if _is_time(value) is None:
+        if not is_time(value):
             raise Problem("is not a time")
         return value
 
@@ -374,7 +383,15 @@ def compile_element(spec: FieldSpec) -> FieldCodec | VariableCodec:
         return codec
     raw = codec.write(spec.const if spec.const is not None else spec.default)
     simple = _constant(raw) if spec.const is not None else _defaulted(raw, FieldCodec(codec.write, codec.read))
-    return VariableCodec(*simple, codec.sizes) if isinstance(codec, VariableCodec) else simple
+    return VariableCodec(*simple, codec.sizes, codec.counts) if isinstance(codec, VariableCodec) else simple
+
+
+def variable_codec(field: FieldSpec) -> VariableCodec:
+    """The codec of a field that varies in length."""
+    codec = compile_element(field)
+    if not isinstance(codec, VariableCodec):
+        raise AssertionError(f"a field that varies in length has no such codec: {field.name}")  # noqa: TRY004
+    return codec
 
 
 def _variable(spec: FieldSpec) -> VariableCodec:
@@ -401,7 +418,7 @@ def _variable(spec: FieldSpec) -> VariableCodec:
             raise Problem("does not have the length it announces", head)
         return value
 
-    return VariableCodec(write, read, sizes)
+    return VariableCodec(write, read, sizes, counted)
 
 
 def _length_in_front(spec: FieldSpec, count: int) -> bytes:

@@ -107,6 +107,7 @@ class FieldSpec(msgspec.Struct, frozen=True, kw_only=True):
     meaning: str
     sample: Value
     assumption: bool  # True: our own guess at a confidential layout; False: checked by the licensee
+    japanese_meaning: str | None = None  # for documents that are Japanese first
     length_kind: LengthKind = LengthKind.FIXED
     length_encoding: Encoding | None = None  # of the length in front of a variable field
     min_length: int = 1

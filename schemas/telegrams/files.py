@@ -62,12 +62,19 @@ FRAMING_KEYS: dict[str, Key] = {
 }
 MATCH_KEYS: dict[str, Key] = {family.value: Key((list,)) for family in Family}
 UNKNOWN_RESULT_KEYS: dict[str, Key] = _NAMED | {"outcome": _OUTCOME}
-RESULT_KEYS: dict[str, Key] = UNKNOWN_RESULT_KEYS | {"code": _TEXT}
+RESULT_KEYS: dict[str, Key] = UNKNOWN_RESULT_KEYS | {"code": _TEXT, "fault_cancel": Key((bool,), required=False)}
 UNKNOWN_ERROR_KEYS: dict[str, Key] = _NAMED | {"error_class": _CLASS}
 ERROR_KEYS: dict[str, Key] = UNKNOWN_ERROR_KEYS | {"code": _TEXT}
 LIST_KEYS: dict[str, Key] = {"fields": Key((list,))}
 TELEGRAM_KEYS: dict[str, Key] = (
-    _NAMED | LIST_KEYS | {"type_code": _TEXT, "meaning": _TEXT, "told_apart_by": Key((str,), required=False)}
+    _NAMED
+    | LIST_KEYS
+    | {
+        "type_code": _TEXT,
+        "meaning": _TEXT,
+        "japanese_meaning": Key((str,), required=False),
+        "told_apart_by": Key((str,), required=False),
+    }
 )
 FIXED_TELEGRAM_KEYS: dict[str, Key] = TELEGRAM_KEYS | {"length": _WHOLE}
 VALUE_KEYS: dict[str, Key] = {"value": Key((str, int)), "japanese": _TEXT, "english": _TEXT}
@@ -80,6 +87,7 @@ FIELD_KEYS: dict[str, Key] = _NAMED | {
     "required": _FLAG,
     "sensitivity": Key((str,), choices=tuple(Sensitivity)),
     "meaning": _TEXT,
+    "japanese_meaning": Key((str,), required=False),
     "sample": Key((str, int)),
     "length_kind": Key((str,), required=False, choices=tuple(LengthKind)),
     "length_encoding": Key((str,), required=False, choices=("ascii", "ebcdic", "bcd", "binary")),

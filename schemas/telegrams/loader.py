@@ -1,6 +1,6 @@
 """Loading a partner: its files into a `PartnerSpec`, or a `LayoutError` with every fault of every file at once."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 
@@ -14,6 +14,7 @@ from schemas.telegrams.building import (
     check_role,
 )
 from schemas.telegrams.checking import WITH_RESULT, PartnerChecks, Selecting
+from schemas.telegrams.coding import compile_positional
 from schemas.telegrams.errors import LayoutError
 from schemas.telegrams.fields import FieldSpec
 from schemas.telegrams.files import (
@@ -31,10 +32,12 @@ from schemas.telegrams.files import (
     read_folder,
 )
 from schemas.telegrams.plans import BitmapPlan, FixedPlan
+from schemas.telegrams.reading import quick_read
 from schemas.telegrams.roles import ENVELOPES, Role
 from schemas.telegrams.settings import read_settings
 from schemas.telegrams.spec import PartnerSpec, Telegram, keys_by_role
 from schemas.telegrams.vocabulary import NEEDED
+from schemas.telegrams.writing import quick_write
 
 
 def load_partner(partner: str | Path) -> PartnerSpec:
@@ -85,6 +88,7 @@ class _Loading:
             telegrams=MappingProxyType(telegrams),
             type_code_at=slice(start, start + header_field.size),
             selector=selector,
+            likely=_likely(telegrams.values()),
             keys=keys_by_role(settings.match_fields),
             sensitivities={field.name: field.sensitivity for field in every},
         )
@@ -159,6 +163,15 @@ class _Loading:
         return NEEDED[role] | ({result} if role in WITH_RESULT and isinstance(result, str) else set())
 
 
+def _likely(telegrams: Iterable[Telegram]) -> Mapping[bytes, tuple[Telegram, ...]]:
+    """The telegrams of each type code, by its bytes."""
+    found: dict[bytes, tuple[Telegram, ...]] = {}
+    for telegram in telegrams:
+        raw = compile_positional(telegram.field("type_code")).write(None)
+        found[raw] = (*found.get(raw, ()), telegram)
+    return MappingProxyType(found)
+
+
 def _telegram_of(
     role: Role, table: Table, front: Sequence[FieldSpec], rest: Sequence[FieldSpec], *, bitmap: bool
 ) -> Telegram:
@@ -171,6 +184,7 @@ def _telegram_of(
         english=table["english"],
         type_code=table["type_code"],
         meaning=table["meaning"],
+        japanese_meaning=table.get("japanese_meaning"),
         fields=fields,
         names=frozenset(field.name for field in fields if field.const is None),
         required=frozenset(
@@ -179,4 +193,6 @@ def _telegram_of(
         size=sum(field.size for field in fields) + bitmap_size,
         told_apart_by=table.get("told_apart_by"),
         plan=plan,
+        write=quick_write(front, rest, bitmap=bitmap),
+        read=quick_read(front, rest, bitmap=bitmap, told_apart_by=table.get("told_apart_by")),
     )

@@ -305,6 +305,29 @@ def bit_of(field: FieldSpec) -> int:
     return field.bit
 
 
+class FieldReader:
+    """One field by itself, for those who want to know how far bytes fit a layout. `placed`: at a fixed place."""
+
+    def __init__(self, field: FieldSpec, *, placed: bool) -> None:
+        in_place = placed and not field.is_variable
+        self._step = _step(field, compile_positional(field) if in_place else compile_element(field))
+
+    def take(self, data: bytes, at: int) -> bytes:
+        """Its bytes, from byte `at` on, its length in front included. Raises `FieldFault`."""
+        try:
+            return _take(self._step, data, at)
+        except Problem as trouble:
+            raise FieldFault(self._step.name, at + trouble.at, str(trouble)) from None
+
+    def read(self, raw: bytes, at: int) -> Value | None:
+        """The value of these bytes, which stand at byte `at`; None of a blank. Raises `FieldFault`."""
+        try:
+            return self._step.read(raw)
+        except (Problem, UnicodeError) as trouble:
+            field = self._step.field
+            raise FieldFault(field.name, at + _offset_in(trouble), _text_of(trouble, field)) from None
+
+
 def _take(step: _Step, data: bytes, at: int) -> bytes:
     """The bytes of a field, its length in front included. Raises `Problem`."""
     size = step.size

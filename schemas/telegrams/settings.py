@@ -126,7 +126,8 @@ def _framing(faults: Faults, table: Table) -> Framing | None:
 
 
 def _result(table: Table) -> ResultCode:
-    return ResultCode(table["code"], Outcome(table["outcome"]), table["japanese"], table["english"])
+    fault_cancel = table.get("fault_cancel", False)
+    return ResultCode(table["code"], Outcome(table["outcome"]), table["japanese"], table["english"], fault_cancel)
 
 
 def _error(table: Table) -> ErrorCode:

@@ -13,6 +13,7 @@ from schemas.records import Outcome
 from schemas.telegrams.errors import DecodeError, EncodeError
 from schemas.telegrams.fields import FieldSpec, ListedValue
 from schemas.telegrams.framing import Framing
+from schemas.telegrams.generating import QuickRead, QuickWrite
 from schemas.telegrams.masking import masked_by, masked_plainly
 from schemas.telegrams.plans import FieldFault, Part, Plan, Values
 from schemas.telegrams.roles import FAMILY_OF, REPORT_OF, Family, Role
@@ -35,6 +36,7 @@ class ResultCode(NamedTuple):
     outcome: Outcome
     japanese: str
     english: str
+    fault_cancel: bool = False  # stands in answers to fault cancels 8950, 8960 alone
 
 
 class ErrorCode(NamedTuple):
@@ -68,8 +70,11 @@ class Telegram(msgspec.Struct, frozen=True, kw_only=True):
     names: frozenset[str]  # what `encode` takes
     required: frozenset[str]  # what `encode` needs
     size: int  # bytes, the greatest possible
+    japanese_meaning: str | None  # for documents that are Japanese first
     told_apart_by: str | None  # the constant that tells it from others of the same type code
-    plan: Plan
+    plan: Plan  # the law: strict, and says what is wrong
+    write: QuickWrite  # as the plan, for what is as it should be; None of anything else
+    read: QuickRead
 
     def __repr__(self) -> str:
         return f"Telegram({self.role.value}, {self.type_code})"
@@ -115,6 +120,7 @@ class PartnerSpec(msgspec.Struct, frozen=True, kw_only=True):
     match_fields: Mapping[Family, tuple[str, ...]]
     type_code_at: slice
     selector: Mapping[bytes, Telegram | Candidates]
+    likely: Mapping[bytes, tuple[Telegram, ...]]  # by the bytes of their type code
     keys: Mapping[Role, Callable[[Values], MatchKey]]
     sensitivities: Mapping[str, Sensitivity]
 
@@ -134,6 +140,9 @@ class PartnerSpec(msgspec.Struct, frozen=True, kw_only=True):
         `EncodeError`, also for a name the telegram does not have.
         """
         telegram = self.telegrams[role]
+        data = telegram.write(values)
+        if data is not None:
+            return data
         if not values.keys() <= telegram.names:
             unknown = min(values.keys() - telegram.names)
             shown = unknown if unknown in VOCABULARY else "(a name unknown here)"
@@ -145,6 +154,10 @@ class PartnerSpec(msgspec.Struct, frozen=True, kw_only=True):
 
     def decode(self, data: bytes) -> Message:
         """What the bytes of one telegram (without framing) say. Raises `DecodeError` and nothing else."""
+        for likely in self.likely.get(data[self.type_code_at], ()):
+            values = likely.read(data)
+            if values is not None:
+                return Message(likely.role, values)
         telegram = self.identify(data)
         try:
             return Message(telegram.role, telegram.plan.decode(data))
@@ -205,12 +218,18 @@ class PartnerSpec(msgspec.Struct, frozen=True, kw_only=True):
         found = self.result_codes.get(code)
         return found if found is not None else self.unknown_result._replace(code=code)
 
-    def result_code_for(self, outcome: Outcome) -> str:
-        """The first listed result code with that outcome. Raises `KeyError` when there is none."""
-        for result in self.result_codes.values():
-            if result.outcome is outcome:
+    def result_code_for(self, outcome: Outcome, *, fault_cancel: bool = False) -> str:
+        """The first listed result code with that outcome; `fault_cancel`: one for 8950 and 8960, where there is one.
+
+        Raises `KeyError` when there is none.
+        """
+        found = [result for result in self.result_codes.values() if result.outcome is outcome]
+        for result in found:
+            if result.fault_cancel is fault_cancel:
                 return result.code
-        raise KeyError(outcome)
+        if not found:
+            raise KeyError(outcome)
+        return found[0].code
 
     def error(self, code: str) -> ErrorCode:
         """What an error code means; for one the layouts do not list, what they say of unknown ones."""

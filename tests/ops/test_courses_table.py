@@ -13,7 +13,8 @@ from ops.player import Player
 from schemas.records import Kind, Status
 from schemas.refusals import Refusal
 from schemas.telegrams import FAULT_COMMANDS, REPORT_OF, PartnerSpec, Role, load_partner
-from simulator.rules import Deed, rule_from
+from simulator.deeds import Deed
+from simulator.rule_files import rule_from
 
 BY_NAME = {course.name: course for course in COURSES}
 PARTNERS = ["cafis", "cardnet"]

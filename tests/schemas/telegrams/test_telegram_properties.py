@@ -21,6 +21,58 @@ from schemas.telegrams import (
 
 every_telegram = pytest.mark.parametrize(("partner", "role"), PARTNER_AND_ROLE, ids=IDS)
 every_partner = pytest.mark.parametrize("partner", PARTNERS.values(), ids=PARTNERS)
+# What looks like a digit, a letter or a blank and is none, or is one elsewhere.
+ODD_TEXTS = [
+    "",
+    " ",
+    "0",
+    "00",
+    "²",
+    "²²²²²²",
+    "１",
+    "٣" * 6,
+    "+1",
+    "1_0",
+    "-1",
+    "\\",
+    "¥",
+    "é",
+    "\0",
+    "0" * 13,
+    " " * 8,
+]
+ODD_BYTES = [text.encode("utf-8") for text in ODD_TEXTS] + [
+    b"\xb2",
+    b"\x0f",
+    b"\xf0\x40",
+    b"+0",
+    b"\x5c",
+    b"\xa5",
+    b"\xa0",
+]
+
+
+class Oddity(str):
+    """A text that shows itself as another."""
+
+    __slots__ = ()
+
+    def __format__(self, _: str) -> str:
+        return "odd"
+
+    def __str__(self) -> str:
+        return "odd"
+
+
+ODDITIES: list[object] = [None, True, 1.0, b"123456", b"1", Oddity("1"), Oddity("123456"), Oddity("20250401")]
+ODD_VALUES: st.SearchStrategy[Value] = (
+    st.sampled_from(ODD_TEXTS)  # type: ignore[assignment]
+    | st.text(max_size=40)
+    | st.text("0123456789", max_size=40)
+    | st.integers()
+    | st.integers(0, 9)
+    | st.sampled_from(ODDITIES)
+)
 CARDS = ["4111111111111111", "378282246310005", "6011000990139424", "3530111333300000", "4222222222222", "9" * 19]
 
 
@@ -94,6 +146,95 @@ def test_any_values_raise_encode_error_and_nothing_else(partner: PartnerSpec, da
         assert (refused.field, refused.role) == (name, role)
     else:
         assert message.values == {key: value for key, value in values.items() if value is not None}
+
+
+# --- the quick functions and the strict codec ------------------------------------------------------------------------
+
+
+@every_telegram
+@settings(max_examples=25, deadline=None)
+@given(data=st.data())
+def test_every_telegram_that_is_as_it_should_be_goes_the_quick_way(
+    partner: PartnerSpec, role: Role, data: st.DataObject
+) -> None:
+    telegram, values = partner.telegrams[role], data.draw(values_for(partner, role))
+    encoded = telegram.plan.encode(values)
+    assert telegram.write(values) == encoded
+    assert telegram.read(encoded) == values
+
+
+@every_telegram
+@settings(max_examples=50, deadline=None)
+@given(data=st.data())
+def test_the_quick_way_takes_no_bytes_that_the_strict_codec_refuses(
+    partner: PartnerSpec, role: Role, data: st.DataObject
+) -> None:
+    telegram = partner.telegrams[role]
+    sound = telegram.plan.encode(data.draw(values_for(partner, role)))
+    at = data.draw(st.integers(0, len(sound)))
+    cut = data.draw(st.integers(0, 3))
+    damaged = sound[:at] + data.draw(st.binary(max_size=3) | st.sampled_from(ODD_BYTES)) + sound[at + cut :]
+    values = telegram.read(damaged)
+    if values is not None:
+        assert telegram.plan.decode(damaged) == values
+
+
+@every_telegram
+@settings(max_examples=50, deadline=None)
+@given(data=st.data())
+def test_the_quick_way_takes_no_values_that_the_strict_codec_refuses(
+    partner: PartnerSpec, role: Role, data: st.DataObject
+) -> None:
+    telegram, values = partner.telegrams[role], data.draw(values_for(partner, role))
+    name = data.draw(st.sampled_from(sorted(telegram.names)))
+    values[name] = data.draw(ODD_VALUES)
+    if data.draw(st.booleans()):
+        values.pop(data.draw(st.sampled_from(sorted(values))))
+    encoded = telegram.write(values)
+    if encoded is not None:
+        assert telegram.plan.encode(values) == encoded
+
+
+@every_telegram
+def test_no_oddity_in_any_field_goes_the_quick_way_but_as_the_strict_codec_writes_it(
+    partner: PartnerSpec, role: Role
+) -> None:
+    telegram, sample = partner.telegrams[role], partner.telegrams[role].sample()
+    taken = 0
+    for name in telegram.names:
+        for odd in (*ODD_TEXTS, *ODDITIES, 0, 1, -1, 10**12):
+            values: dict[str, Value] = {**sample, name: odd}  # type: ignore[dict-item]
+            encoded = telegram.write(values)
+            if encoded is not None:
+                assert telegram.plan.encode(values) == encoded
+                taken += 1
+    assert taken, "0 at least is a number"
+
+
+@every_partner
+@pytest.mark.parametrize("role", [Role.SALE_REQUEST, Role.CANCEL_REPORT, Role.FAULT_CONFIRM_REPORT])
+def test_no_byte_in_any_place_goes_the_quick_way_but_as_the_strict_codec_reads_it(
+    partner: PartnerSpec, role: Role
+) -> None:
+    telegram = partner.telegrams[role]
+    sound = telegram.plan.encode(telegram.sample())
+    for at in range(len(sound)):
+        for byte in range(256):
+            damaged = sound[:at] + bytes([byte]) + sound[at + 1 :]
+            values = telegram.read(damaged)
+            if values is not None:
+                assert telegram.plan.decode(damaged) == values
+        assert telegram.read(sound[:at]) is None
+    assert telegram.read(sound + b"\0") is None
+
+
+@every_telegram
+def test_the_quick_way_takes_no_value_that_the_telegram_has_no_field_for(partner: PartnerSpec, role: Role) -> None:
+    telegram = partner.telegrams[role]
+    values = telegram.sample(optional=False)
+    assert telegram.write(values) is not None
+    assert telegram.write(values | {"unheard_of": "1"}) is None
+    assert telegram.write({**values, "unheard_of": None}) is None  # type: ignore[dict-item]
 
 
 # --- card data ------------------------------------------------------------------------------------------------------

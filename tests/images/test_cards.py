@@ -2,7 +2,8 @@
 
 import pytest
 
-from images.test_cards import TEST_NUMBERS, may_be_shown
+from images.annotated import annotate
+from images.cards import TEST_NUMBERS, may_be_shown
 from schemas.telegrams import Message, Role, load_partner
 
 CAFIS = load_partner("cafis")
@@ -33,3 +34,14 @@ def test_every_test_number_is_written_right() -> None:
 )
 def test_a_telegram_is_shown_where_all_of_its_numbers_are_published(values: dict[str, str], shown: bool) -> None:
     assert may_be_shown(Message(Role.SALE_REQUEST, dict(values))) is shown
+
+
+@pytest.mark.parametrize(
+    ("role", "reveal", "shown"),
+    [(Role.SALE_REQUEST, True, True), (Role.SALE_REQUEST, False, False), (Role.SALE_REPORT, False, True)],
+)
+def test_an_envelope_is_shown_where_nothing_inside_is_hidden(role: Role, reveal: bool, shown: bool) -> None:
+    inside = annotate(CAFIS, CAFIS.encode(role, CAFIS.telegrams[role].sample()), reveal=reveal)
+    envelope = Message(Role.ENVELOPE_REQUEST, {"carried_telegram": "00"})
+    assert may_be_shown(envelope, inside) is shown
+    assert not may_be_shown(envelope)

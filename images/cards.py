@@ -3,6 +3,7 @@
 A list decides, not a flag of convenience: a number that is not here stays masked, whoever asks.
 """
 
+from images.annotated import AnnotatedTelegram
 from schemas.telegrams import Message
 
 TEST_NUMBERS = frozenset(
@@ -23,15 +24,16 @@ TEST_NUMBERS = frozenset(
 """Numbers that card brands and payment services publish for tests; no card with one of them exists."""
 
 
-def may_be_shown(message: Message) -> bool:
+def may_be_shown(message: Message, inside: AnnotatedTelegram | None = None) -> bool:
     """Whether a telegram may be shown in clear: every card number in it is a published test number.
 
-    Sensitive fields without a card number beside them, and telegrams carried inside others, are not.
+    Sensitive fields without a card number beside them are not. An envelope is where nothing of what is `inside`, as it
+    is shown itself, is hidden.
     """
     values = message.values
     numbers = [str(values["pan"])] if "pan" in values else []
     if "track2" in values:
         numbers.append(str(values["track2"]).partition("=")[0])
-    if "carried_telegram" in values or not numbers:
-        return False
-    return all(number in TEST_NUMBERS for number in numbers)
+    if "carried_telegram" in values:
+        return inside is not None and not numbers and not inside.hidden
+    return bool(numbers) and all(number in TEST_NUMBERS for number in numbers)

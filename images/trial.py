@@ -1,0 +1,231 @@
+"""How far bytes are a telegram of a layout: for those that do not decode, field by field, and which layout is nearest.
+
+A trial never stops at a field that is wrong as long as it knows where the next one begins. What of it people may see is
+told in `images.showing`.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
+
+import msgspec
+
+from schemas.telegrams import FieldSpec, PartnerSpec, Telegram, Value
+from schemas.telegrams.plans import BitmapPlan, FieldFault, FieldReader, bit_of, bitmap_of, bits_of
+
+_SHIFTS = [each for distance in range(1, 9) for each in (-distance, distance)]
+_TYPE_CODE_WEIGHT = 0.1  # beside the part of the bytes that fits
+_NEAR = 0.5
+
+
+class Tried(msgspec.Struct, frozen=True):
+    """One field's bytes, and what is wrong with them, at which byte of the telegram. `cut`: the bytes end inside it."""
+
+    field: FieldSpec | None  # None: the bitmap
+    offset: int
+    raw: bytes
+    value: Value | None = None
+    trouble: str | None = None
+    trouble_at: int = 0
+    cut: bool = False
+
+
+class Shift(msgspec.Struct, frozen=True):
+    """From `offset` on every field fits, were there `missing` bytes more (less, where negative) before it."""
+
+    offset: int
+    missing: int
+    fitting: tuple[Tried, ...]  # those fields, where they stand
+
+
+class Trial(msgspec.Struct, frozen=True, kw_only=True):
+    """Bytes held against one layout. `rest` begins where no field could be placed any more."""
+
+    partner: PartnerSpec
+    telegram: Telegram
+    tried: tuple[Tried, ...]
+    rest: int
+    size: int
+    unmet: tuple[FieldSpec, ...]  # of a fixed layout: fields that the bytes do not reach
+    shift: Shift | None = None
+
+    @property
+    def troubles(self) -> list[Tried]:
+        """The fields that are wrong, in order."""
+        return [each for each in self.tried if each.trouble is not None]
+
+    @property
+    def fitting(self) -> int:
+        """How many fields fit."""
+        return len(self.tried) - len(self.troubles)
+
+    @property
+    def whole(self) -> bool:
+        """Whether the bytes end where the layout ends."""
+        return self.rest == self.size and not self.unmet
+
+    @property
+    def only_trouble(self) -> Tried | None:
+        """The field that is all there is wrong: the bytes would be a valid telegram but for it."""
+        troubles = self.troubles
+        return troubles[0] if len(troubles) == 1 and self.whole and troubles[0].field is not None else None
+
+    @property
+    def typed(self) -> bool:
+        """Whether the type code is this telegram's."""
+        return any(
+            each.field is not None and each.field.name == "type_code" and not each.trouble for each in self.tried
+        )
+
+    @property
+    def score(self) -> tuple[float, int]:
+        """Greater is nearer: the part of the bytes that fits, the type code above others; then how many fields fit."""
+        cut = sum(len(each.raw) for each in self.tried if each.cut and self.shift is None)
+        fitting = sum(len(each.raw) for each in self.tried if each.trouble is None and not self._moved(each))
+        if self.shift is not None:
+            fitting += self.size - max(self.shift.offset, self.troubles[0].offset)
+        explained = fitting / max(1, self.size - cut)
+        return explained + (_TYPE_CODE_WEIGHT if self.typed else 0), self.fitting
+
+    def _moved(self, tried: Tried) -> bool:
+        return self.shift is not None and tried.offset >= self.troubles[0].offset
+
+
+def try_layout(partner: PartnerSpec, telegram: Telegram, data: bytes) -> Trial:
+    """Hold bytes against one layout."""
+    if isinstance(telegram.plan, BitmapPlan):
+        tried, rest = _bitmap(telegram, data)
+        unmet: tuple[FieldSpec, ...] = ()
+    else:
+        tried, rest, unmet = _fixed(telegram.fields, data)
+    trial = Trial(
+        partner=partner, telegram=telegram, tried=tuple(tried), rest=rest, size=len(data), unmet=unmet
+    )  # fmt: skip
+    if not trial.typed or trial.only_trouble is not None:
+        return trial
+    return msgspec.structs.replace(trial, shift=_shift(trial, data))
+
+
+def nearest(partners: Iterable[PartnerSpec], data: bytes) -> list[Trial]:
+    """The layouts, of all telegrams of these partners, that most of the bytes fit: more than one where they look alike.
+
+    None where it is less than half of the bytes and not even the type code fits.
+    """
+    trials = [try_layout(partner, telegram, data) for partner in partners for telegram in partner.telegrams.values()]
+    scores = [trial.score for trial in trials]
+    best = max(scores, default=(0.0, 0))
+    return [
+        trial
+        for trial, score in zip(trials, scores, strict=True)
+        if score == best and (best[0] >= _NEAR or trial.typed)
+    ]
+
+
+# --- field by field -------------------------------------------------------------------------------------------------
+
+
+@lru_cache(maxsize=4096)
+def _reader(field: FieldSpec, placed: bool) -> FieldReader:
+    return FieldReader(field, placed=placed)
+
+
+def _try(field: FieldSpec, data: bytes, at: int, *, placed: bool) -> Tried | None:
+    """The field from byte `at` on; None where its end is not known, so that no other can follow."""
+    reader = _reader(field, placed)
+    try:
+        raw = reader.take(data, at)
+    except FieldFault:
+        return None
+    try:
+        return Tried(field, at, raw, reader.read(raw, at))
+    except FieldFault as fault:
+        return Tried(field, at, raw, None, fault.problem, fault.offset or at)
+
+
+def _lost(field: FieldSpec, data: bytes, at: int, *, placed: bool) -> Tried:
+    """A field whose end is not known: what is left of it and of all behind it."""
+    try:
+        _reader(field, placed).take(data, at)
+    except FieldFault as fault:
+        raw = data[at : at + field.size]
+        cut = at + len(raw) == len(data) and fault.problem.startswith("ends after")
+        return Tried(field, at, raw, None, fault.problem, fault.offset or at, cut)
+    raise AssertionError("only a field that cannot be taken is lost")
+
+
+def _fixed(fields: Sequence[FieldSpec], data: bytes) -> tuple[list[Tried], int, tuple[FieldSpec, ...]]:
+    tried: list[Tried] = []
+    at = 0
+    for index, field in enumerate(fields):
+        found = _try(field, data, at, placed=True)
+        if found is None:
+            if at < len(data):
+                tried.append(_lost(field, data, at, placed=True))
+            return tried, min(len(data), at + field.size), tuple(fields[index:])
+        tried.append(found)
+        at += len(found.raw)
+    return tried, at, ()
+
+
+def _bitmap(telegram: Telegram, data: bytes) -> tuple[list[Tried], int]:
+    header = [field for field in telegram.fields if field.bit is None]
+    by_bit = {bit_of(field): field for field in telegram.fields if field.bit is not None}
+    tried, at, unmet = _fixed(header, data)
+    if unmet:
+        return tried, at
+    try:
+        bitmap, at_fields = bitmap_of(data, at)
+    except FieldFault as fault:
+        return [*tried, Tried(None, at, data[at:], None, fault.problem, at)], len(data)
+    bits = bits_of(bitmap)
+    tried.append(_tried_bitmap(by_bit, bits, bitmap, at))
+    at = at_fields
+    for bit in bits:
+        field = by_bit.get(bit)
+        if field is None:  # of unknown length: nobody knows where the next one begins
+            return tried, at
+        found = _try(field, data, at, placed=False)
+        if found is None:
+            lost = _lost(field, data, at, placed=False)
+            return [*tried, lost], at + len(lost.raw)
+        tried.append(found)
+        at += len(found.raw)
+    return tried, at
+
+
+def _tried_bitmap(by_bit: Mapping[int, FieldSpec], bits: Sequence[int], bitmap: bytes, at: int) -> Tried:
+    unknown = [bit for bit in bits if bit not in by_bit]
+    missing = [field for bit, field in sorted(by_bit.items()) if bit not in bits and field.required]
+    troubles = [f"bit {bit} is set, but this telegram has no such field" for bit in unknown]
+    troubles += [f"bit {field.bit} is not set, but the field {field.name} is required" for field in missing]
+    shown = " ".join(map(str, bits))
+    return Tried(None, at, bitmap, shown, "; ".join(troubles) or None, at)
+
+
+def _shift(trial: Trial, data: bytes) -> Shift | None:
+    """Whether the bytes fit from some field on, once some are put in or taken away before it."""
+    fields = trial.telegram.fields
+    troubles = trial.troubles
+    if isinstance(trial.telegram.plan, BitmapPlan) or not troubles:
+        return None
+    first = next(index for index, field in enumerate(fields) if field is troubles[0].field)
+    for missing in _SHIFTS:
+        at = troubles[0].offset - missing
+        for start in (first, first + 1):  # the fault lies before the first field that is wrong, or in it
+            begin = at + (fields[first].size if start > first else 0)
+            left = fields[start:]
+            fitting = _all_fit(left, data, begin) if len(left) > 1 and begin >= 0 else None
+            if fitting is not None:
+                return Shift(begin, missing, tuple(fitting))
+    return None
+
+
+def _all_fit(fields: Sequence[FieldSpec], data: bytes, at: int) -> list[Tried] | None:
+    """These fields from byte `at` on, if they all fit, to the last byte, and one of them is more than blank."""
+    fitting: list[Tried] = []
+    for field in fields:
+        found = _try(field, data, at, placed=True)
+        if found is None or found.trouble is not None:
+            return None
+        fitting.append(found)
+        at += len(found.raw)
+    return fitting if at == len(data) and any(each.value is not None for each in fitting) else None
