@@ -121,7 +121,7 @@ def _read(name: str, data: bytes) -> tuple[_Chapter, list[RawCase]]:
         raise CatalogueError(f"{name}: not TOML: {error}: correct the syntax") from error
     if raw.keys() - {"chapter", "case"} or not isinstance(raw.get("case"), list):
         raise CatalogueError(
-            f"{name}: only [chapter] and [[case]] sections belong here, and both are needed: see acceptance/catalogue.py"
+            f"{name}: only [chapter] and [[case]] sections belong here, both are needed: see acceptance/catalogue.py"
         )
     chapter = _converted(raw.get("chapter", {}), _Chapter, f"{name}: chapter")
     cases = []

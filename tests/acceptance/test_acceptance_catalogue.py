@@ -12,7 +12,7 @@ from acceptance.catalogue import CatalogueError, load_catalogue
 from acceptance.deeds import DEEDS
 from acceptance.telling import told_step
 from acceptance.words import OUT, STATION, WORDS, code_for
-from images.test_cards import TEST_NUMBERS
+from images.cards import TEST_NUMBERS
 from ops.drills import drill_named
 from schemas.telegrams import FAULT_COMMANDS, REPORT_OF, Role
 from simulator.rules import Deed, rule_from
