@@ -6,7 +6,9 @@ from typing import Any
 from images.annotated import hex_of
 from images.conversation import Entry, Silent, Talk
 from images.finding import Finding, Found
+from images.hiding import Level
 from images.matching import NearMiss
+from images.showing import stretch
 from images.streams import Direction
 from images.telling import Told, tell
 from images.trial import Trial
@@ -102,7 +104,8 @@ def _entry(entry: Entry, *, reveal: bool, details: bool) -> dict[str, Any]:
     facts: dict[str, Any] = {"from": str(entry.source), "direction": entry.heading.value, "stream_offset": entry.offset}
     if entry.found is None:
         assert entry.skipped is not None
-        return facts | {"skipped_bytes": entry.skipped.size, "because": entry.skipped.why}
+        seen = stretch(entry.skipped.data, 0, len(entry.skipped.data), Level.SHAPE)
+        return facts | {"skipped_bytes": entry.skipped.size, "because": entry.skipped.why, "hex": hex_of(seen.cells)}
     telegram = facts_of(entry.found, reveal=reveal)
     if not details:
         telegram.pop("fields")
