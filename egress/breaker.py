@@ -1,4 +1,4 @@
-"""The circuit breaker of a line 縮退運転: keeps requests away from a partner that does not answer over it. Pure.
+"""The circuit breaker 縮退運転 of a line, or of a partner: keeps requests away from who does not answer. Pure.
 
     CLOSED ──silences or errors in a row──▶ OPEN ──rested, and keep-alives answered──▶ TRIAL ──answered──▶ CLOSED
                                              ▲                                          │
@@ -11,7 +11,7 @@ to them applies the policy of the cancel service.
 from dataclasses import dataclass
 from enum import StrEnum
 
-from schemas.installation import Breaker as Settings
+from schemas.installation import Thresholds
 
 
 class State(StrEnum):
@@ -24,9 +24,9 @@ class State(StrEnum):
 
 @dataclass(slots=True)
 class Breaker:
-    """Of one line. Every call says what happened; where it gives something, whether the state has changed by it."""
+    """Of a line or a partner. Every call says what happened; what it gives, whether the state has changed by it."""
 
-    settings: Settings
+    settings: Thresholds
     state: State = State.CLOSED
     silences: int = 0
     errors: int = 0

@@ -1,11 +1,11 @@
 """What egress takes from the installation."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from egress.tls import context_of
 from pipeline.config import ConfigError
-from schemas.installation import Carried, Egress, Installation, Line
+from schemas.installation import Carried, Egress, Installation, Line, PartnerBreaker
 from schemas.telegrams import FAMILY_OF, EncodeError, Family, LayoutError, PartnerSpec, Role, load_partner
 
 
@@ -16,6 +16,7 @@ class Settings:
     lines: tuple[Line, ...]
     partners: Mapping[str, PartnerSpec]  # by partner
     times: Egress
+    breakers: Mapping[str, PartnerBreaker] = field(default_factory=dict)  # by partner
 
     @classmethod
     def from_installation(cls, installation: Installation, only: frozenset[str] = frozenset()) -> "Settings":
@@ -34,7 +35,7 @@ class Settings:
             _check(line, partners[line.partner])
             for carried in line.carries:
                 _check_carried(line, carried, partners[line.partner], partners[carried.partner])
-        return cls(lines, partners, installation.egress)
+        return cls(lines, partners, installation.egress, {each.name: each.breaker for each in installation.partner})
 
 
 def _check(line: Line, partner: PartnerSpec) -> None:

@@ -11,7 +11,7 @@ the line is still ours. A transaction's request, and each attempt of its cancel,
 """
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from egress.acts import Act, Store, Tell, Transmit
@@ -39,6 +39,7 @@ from egress.offsets import Offsets
 from egress.parties import Parties, Unreadable
 from egress.preparing import Preparing
 from egress.routes import Routes
+from egress.sparing import Sparing
 from egress.station import ANSWERS, ASKED, Load, Station
 from egress.telegrams import OpenCard, cancel_reported, reported
 from pipeline.timers import Timers
@@ -70,6 +71,7 @@ class LineCore:
     node: str
     open_card: OpenCard
     partners: Mapping[str, PartnerSpec] = field(default_factory=dict)  # those whose telegrams it carries, at least
+    sparing: Sparing = field(default_factory=lambda: Sparing({}))  # shared by all lines of the process
     station: Station = field(init=False)
     routes: Routes = field(init=False)
     _preparing: Preparing = field(init=False)
@@ -92,7 +94,9 @@ class LineCore:
     def __post_init__(self) -> None:
         self._parties = Parties(self.line, self.partner, self.partners)
         telegrams = self._parties.own.telegrams
-        self.station = Station(self.line, self.partner, telegrams, self.times, self.node, lambda: self.load)
+        self.station = Station(
+            self.line, self.partner, telegrams, self.times, self.node, lambda: self.load, lambda: self.spared
+        )
         self.routes = Routes(*self.line.routes)
         self._offsets = Offsets(0)
         self._preparing = Preparing(self._parties, self.routes, self._known, self.open_card)
@@ -112,6 +116,12 @@ class LineCore:
     def load(self) -> Load:
         """What the line is busy with."""
         return Load(self._in_flight, len(self._cancels), self.routes.held)
+
+    @property
+    def spared(self) -> Sequence[str]:
+        """Partners of the line to whom no requests go now."""
+        spared = self.sparing.spared
+        return [partner for partner in self.line.partners if partner in spared] if spared else ()
 
     @property
     def waiting(self) -> int:
@@ -223,11 +233,7 @@ class LineCore:
 
     def _pump(self, now_ms: int) -> list[Act]:
         """Let what waits go, as far as line and routes allow."""
-        if (why := self.station.refusal) is not None:
-            while self._requests:
-                job = self._requests.popleft()
-                if job.stage is Stage.WAITING:
-                    self._withhold(job, why, now_ms)
+        self._refuse(now_ms)
         if self.station.carries and self._writable and not self._draining:
             blocked: list[Job] = []
             while self._cancels:
@@ -248,6 +254,22 @@ class LineCore:
                 if job.stage is Stage.WAITING:
                     self._put(job, now_ms)
         return self._flush()
+
+    def _refuse(self, now_ms: int) -> None:
+        """What need not even wait: nothing goes over this line, or to this partner, for long."""
+        station, spared = self.station.refusal, self.sparing.spared
+        if station is None and not spared:
+            return
+        requests, self._requests = self._requests, deque()
+        for job in requests:
+            why = station or (Refusal.PARTNER_SUSPENDED if self._partner_of(job) in spared else None)
+            if why is None:
+                self._requests.append(job)
+            elif job.stage is Stage.WAITING:
+                self._withhold(job, why, now_ms)
+
+    def _partner_of(self, job: Job) -> str:
+        return job.partner or self.line.partner
 
     def _put(self, job: Job, now_ms: int) -> None:
         """Make a telegram of it, and have that stored."""
@@ -358,6 +380,8 @@ class LineCore:
             if acts is None:
                 return self.stray("answers nothing that was asked", now_ms, spec, message)
             self._acts += acts
+            if message.role is Role.KEEPALIVE_ANSWER:
+                self.sparing.probed(self.line.partners, now_ms)
             return self._pump(now_ms)
         job = self._parties.answered(party, message)
         if job is None:
@@ -379,7 +403,10 @@ class LineCore:
         if not late:  # a late one has left its route already, which may carry another telegram by now
             self.routes.give_back(job.numbers.route_number)
         line, command = self.line.name, job.command
-        self._acts += self.station.reported(now_ms, in_error=message.role is Role.ERROR_REPORT)
+        in_error, partner = message.role is Role.ERROR_REPORT, self._partner_of(job)
+        self.sparing.reported(partner, now_ms, in_error=in_error)
+        if partner == self.line.partner:
+            self._acts += self.station.reported(now_ms, in_error=in_error)
         if command is None:
             report = reported(spec, job.transaction_id, line, job.numbers, message, late, now_ms)
             self._tell("reports", job.key, report, offset)
@@ -443,7 +470,10 @@ class LineCore:
         self._in_flight -= 1
         self._in_doubt(job, doubt, now_ms)
         if doubt is Doubt.SILENCE and job.command is None:
-            self._acts += self.station.silent(now_ms)
+            partner = self._partner_of(job)
+            self.sparing.silent(partner, now_ms)
+            if partner == self.line.partner:
+                self._acts += self.station.silent(now_ms)
 
     def _in_doubt(self, job: Job, doubt: Doubt, now_ms: int, *, holds: bool = True) -> None:
         """Nobody knows what became of what was on the line: its route is held, its cancel begins or goes on."""

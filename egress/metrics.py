@@ -24,6 +24,10 @@ class Metrics:
         self.waiting = Gauge("denbun_egress_waiting", "Orders awaiting line or route", ["line"], registry=registry)
         self.free_routes = Gauge("denbun_egress_free_routes", "Routes that may be used", ["line"], registry=registry)
         self.held_routes = Gauge("denbun_egress_held_routes", "Routes held for cancels", ["line"], registry=registry)
+        self.spared = Gauge(
+            "denbun_egress_partner_spared", "1: no requests go to this partner from here 縮退", ["partner"],
+            registry=registry,
+        )  # fmt: skip
         self.rivals = Counter(
             "denbun_egress_rivals", "Records a former owner wrote to sent", ["line"], registry=registry
         )

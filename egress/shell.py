@@ -8,6 +8,8 @@ from typing import Any
 
 from egress.config import Settings
 from egress.metrics import Metrics
+from egress.sessions import Sessions
+from egress.sparing import Sparing
 from egress.takeover import Places, take_over
 from egress.telegrams import CardData, CardDataUnreadable, OpenCard
 from egress.tenure import Surroundings, Tenure
@@ -99,9 +101,12 @@ class LineOwner:
 
     # --- on the loop
 
-    def _helpless(self) -> None:
-        """The line cannot be opened here."""
-        if self._moving is None:
+    def _helpless(self, *, full: bool = False) -> None:
+        """The line cannot be opened here. `full`: for it would be one too many, which another node may know at once.
+
+        Once: where that one has as many as it may have too, they take turns no faster than otherwise.
+        """
+        if self._moving is None and not (full and self._handed_over):
             self._moving = asyncio.create_task(self._hand_over())
             self._around.look_after(self._moving)
 
@@ -228,6 +233,7 @@ class EgressServer:
         self._node = node
         self._rank = rank
         self._now_ms = now_ms
+        self._sessions = Sessions(settings.times.sessions_max)
         self._owners: dict[str, LineOwner] = {}
         self._orders: dict[str, LineOrdered] = {}
         self.failed: asyncio.Future[None]
@@ -248,6 +254,8 @@ class EgressServer:
             metrics=self._metrics,
             now_ms=self._now_ms,
             fail=self._fail,
+            sparing=Sparing(self._settings.breakers),
+            sessions=self._sessions,
         )
         await self._follow_orders()
         for line in self._settings.lines:

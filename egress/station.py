@@ -69,8 +69,9 @@ class Station:
     """One line's station. `stage` says where it stands; what it wants done is returned."""
 
     def __init__(
-        self, line: Line, partner: PartnerSpec, telegrams: Telegrams, times: Egress, node: str, load: Callable[[], Load]
-    ) -> None:
+        self, line: Line, partner: PartnerSpec, telegrams: Telegrams, times: Egress, node: str,
+        load: Callable[[], Load], spared: Callable[[], Sequence[str]] = tuple,
+    ) -> None:  # fmt: skip
         self.stage = LineStage.CLOSED
         self.breaker = Breaker(times.breaker)
         self._line = line
@@ -80,6 +81,8 @@ class Station:
         self._times = times
         self._node = node
         self._load = load
+        self._spared = spared  # partners of the line to whom no requests go now
+        self._told_spared: Sequence[str] = ()
         self._trace_number = partner.trace_range[0] - 1
         self._awaited: _Awaited | None = None
         self._reason: str | None = None
@@ -270,7 +273,7 @@ class Station:
     def due(self, now_ms: int) -> Sequence[Act]:
         """What the passing of time brings."""
         over = self._ending and self.stage is LineStage.CLOSED  # the next owner tells
-        again = not over and now_ms - self._told_ms >= _TELL_AGAIN_MS
+        again = not over and (now_ms - self._told_ms >= _TELL_AGAIN_MS or self._spared() != self._told_spared)
         acts: list[Act] = [self._told(now_ms)] if again else []
         if self._wish.until_ms is not None and now_ms >= self._wish.until_ms:
             acts += self._wished(now_ms)
@@ -294,7 +297,7 @@ class Station:
         if self.stage is LineStage.CLOSING:  # by the partner, who has the answer, and should hang up
             late = now_ms - self._since_ms >= self._times.closing_timeout_ms
             return self._befalls(Event.UNANSWERED, now_ms, "closed by the partner") if late else []
-        suspended = self.stage is LineStage.SUSPENDED
+        suspended = self.stage is LineStage.SUSPENDED or bool(self._spared())
         idle_ms = now_ms - max(self._heard_ms, self._answered_ms or 0 if suspended else 0)
         if self.carries and idle_ms >= (self._times.breaker.probe_ms if suspended else self._times.probe_idle_ms):
             return [self._ask(Role.KEEPALIVE_REQUEST, self._times.probe_timeout_ms, now_ms)]
@@ -348,7 +351,7 @@ class Station:
     def _told(self, now_ms: int) -> Tell:
         """Tell where the line stands; now and then once more."""
         self._told_ms = now_ms
-        load = self._load()
+        load, self._told_spared = self._load(), self._spared()
         state = LineState(
             line=self._line.name,
             partner=self._line.partner,
@@ -366,5 +369,6 @@ class Station:
             cancels_waiting=load.cancels_waiting,
             routes_held=load.routes_held,
             told_ms=now_ms,
+            spared=",".join(self._told_spared) or None,
         )
         return Tell("lines", self._line.name.encode(), state)

@@ -14,6 +14,8 @@ from egress.connection import Connector
 from egress.core import LineCore
 from egress.jobs import Takeover
 from egress.metrics import Counts, Metrics
+from egress.sessions import Sessions
+from egress.sparing import Sparing
 from egress.takeover import Places
 from egress.telegrams import OpenCard
 from pipeline import crash
@@ -48,6 +50,8 @@ class Surroundings:
     metrics: Metrics
     now_ms: Callable[[], int]
     fail: Callable[[BaseException], None]
+    sparing: Sparing
+    sessions: Sessions
 
     def look_after(self, task: asyncio.Task[None]) -> None:
         """Fail with what the task does, when it does."""
@@ -68,15 +72,16 @@ class Tenure:
 
     def __init__(
         self, around: Surroundings, line: Line, partners: Mapping[str, PartnerSpec], places: Places, taken: int,
-        helpless: Callable[[], None],
+        helpless: Callable[..., None],
     ) -> None:  # fmt: skip
         partner = partners[line.partner]
         self._around = around
         self._line = line
         self._places = places
-        self._helpless = helpless  # called when the line cannot be opened here
+        self._helpless = helpless  # called when the line cannot be opened here; `full`: for want of a place
+        self._placeless = False  # it is to be sought, and has no place among the sessions of this process yet
         self._counts = Counts(around.metrics, line.name)
-        self._core = LineCore(line, partner, around.times, around.node, around.open_card, partners)
+        self._core = LineCore(line, partner, around.times, around.node, around.open_card, partners, around.sparing)
         self._framing = partner.framing
         self._connector = self._new_connector()
         self._seeking: asyncio.Task[None] | None = None
@@ -106,10 +111,18 @@ class Tenure:
         return Connector(self._line, self._framing, self._around.times, self, self._counts)
 
     def _seek(self) -> None:
+        sessions = self._around.sessions
+        self._placeless = not sessions.take(self._line.name)
+        if self._placeless:
+            most = f"this process has {sessions.most} sessions, the most it may have: egress.sessions_max"
+            self._perform(self._core.sought(most, self._now()))
+            self._helpless(full=True)
+            return
         self._seeking = asyncio.create_task(self._sought(self._seeking))
         self._around.look_after(self._seeking)
 
     def _rest(self) -> None:
+        self._placeless = False
         self._seeking = asyncio.create_task(self._rested(self._seeking))
         self._around.look_after(self._seeking)
 
@@ -123,6 +136,7 @@ class Tenure:
         if before is not None:
             await before
         await self._connector.stop()
+        self._around.sessions.give_back(self._line.name)
 
     async def finish(self) -> None:
         """Give the line up in order: let reports come in, close the station, have everything stored."""
@@ -140,6 +154,7 @@ class Tenure:
         """Own the line no more, without a word to anybody."""
         self._end()
         await self._connector.stop()
+        self._around.sessions.give_back(self._line.name)
 
     def hurry(self) -> None:
         """Await no report any more; the closing and the log are awaited all the same."""
@@ -163,6 +178,8 @@ class Tenure:
 
     def _tick(self) -> None:
         self._perform(self._core.due(self._now()))
+        if self._placeless and self._around.sessions.take(self._line.name):
+            self._seek()
         if self._core.station.is_helpless(self._now()):
             self._helpless()
         metrics, core, name = self._around.metrics, self._core, self._line.name
@@ -172,6 +189,8 @@ class Tenure:
         metrics.waiting.labels(name).set(core.waiting)
         metrics.free_routes.labels(name).set(core.routes.free)
         metrics.held_routes.labels(name).set(core.routes.held)
+        for partner in self._line.partners:
+            metrics.spared.labels(partner).set(partner in self._around.sparing.spared)
         self._tick_handle = asyncio.get_running_loop().call_later(_TICK_S, self._tick)
 
     # --- the log

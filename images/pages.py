@@ -17,7 +17,7 @@ from images.tables import colour_of, lines_of, value_text
 
 def pages_of(document: Document) -> dict[str, str]:
     """All pages of a partner, by their place below its folder."""
-    environment = _environment(document)
+    environment = environment_of(document)
     flows = {flow.entry.name: flow for flow in document.flows}
     common: dict[str, Any] = {
         "doc": document,
@@ -59,7 +59,7 @@ def cover_page(documents: Sequence[Document]) -> str:
         }
         for each in documents
     ]  # fmt: skip
-    return _plain().get_template("partners.html.jinja").render(docs=docs, made=made_text(documents[0]))
+    return environment_of().get_template("partners.html.jinja").render(docs=docs, made=made_text(documents[0]))
 
 
 def write_pages(pages: Mapping[str, str], folder: Path) -> None:
@@ -85,24 +85,15 @@ def made_text(document: Document) -> str:
     return f"denbun {record.version}{commit}　実行 {record.made_at}　`denbun images`"
 
 
-def _plain() -> Environment:
+def environment_of(document: Document | None = None) -> Environment:
+    """What fills templates; with a document, those that show its images."""
     environment = Environment(
         loader=PackageLoader("images"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     environment.globals.update(palette=PALETTE, ruler=RULER)
-    return environment
-
-
-def _environment(document: Document) -> Environment:
-    environment = _plain()
-    environment.filters.update(
-        dumped=dump,
-        colour=colour_of,
-        begins=_begins,
-        owner=_owner,
-        value=value_text,
-        detail=lambda image: detail_of(document, image),
-    )
+    environment.filters.update(dumped=dump, colour=colour_of, begins=_begins, owner=_owner, value=value_text)
+    if document is not None:
+        environment.filters["detail"] = lambda image: detail_of(document, image)
     return environment
 
 

@@ -2,9 +2,11 @@
 
 import unicodedata
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 
 from openpyxl.styles import Alignment, Border, Font, PatternFill, Side
 from openpyxl.utils import get_column_letter
+from openpyxl.worksheet.hyperlink import Hyperlink
 from openpyxl.worksheet.properties import PageSetupProperties
 from openpyxl.worksheet.worksheet import Worksheet
 
@@ -20,6 +22,16 @@ _HEAD_FILL = PatternFill("solid", fgColor="EAF0F6")
 NOTE_FILL = PatternFill("solid", fgColor="FFF6E8")
 _COLOURS = [PatternFill("solid", fgColor=colour) for colour in PALETTE]
 _FORBIDDEN = dict.fromkeys(map(ord, "[]:*?/\\'"), "・")
+
+
+@lru_cache
+def _font(name: str, size: int, ink: str, *, bold: bool, line: bool) -> Font:
+    return Font(name=name, size=size, bold=bold, color=ink, underline="single" if line else None)
+
+
+@lru_cache
+def _alignment(align: str | None, *, wrap: bool) -> Alignment:
+    return Alignment(vertical="top", wrap_text=wrap, horizontal=align, indent=int(align == "right"))
 
 
 def fill_of(colour: int) -> PatternFill:
@@ -42,12 +54,11 @@ def put(
     cell.value = value  # type: ignore[assignment]  # what openpyxl takes is a union it does not name
     if isinstance(value, str):
         cell.data_type = "s"  # text, whatever it begins with: no value of a telegram is a formula
-    name = MONO if mono else GOTHIC
     if link is not None:
-        cell.hyperlink = f"#'{link[0]}'!{link[1]}"
+        cell.hyperlink = Hyperlink(ref=cell.coordinate, location=f"'{link[0]}'!{link[1]}")
         ink = "0B4F8A"
-    cell.font = Font(name=name, size=size, bold=bold, color=ink, underline="single" if link is not None else None)
-    cell.alignment = Alignment(vertical="top", wrap_text=wrap, horizontal=align, indent=int(align == "right"))
+    cell.font = _font(MONO if mono else GOTHIC, size, ink, bold=bold, line=link is not None)
+    cell.alignment = _alignment(align, wrap=wrap)
     if box:
         cell.border = _BOX
     if colour:

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from ops.images_app import images
+from ops.simulator_app import app as simulator
 from pipeline.config import ConfigError, load
 from pipeline.log import LogError
 from schemas.installation import Installation
@@ -32,6 +34,8 @@ deploy = typer.Typer(no_args_is_help=True, help="Versions of the gateway on the 
 app.add_typer(deploy, name="deploy")
 keys = typer.Typer(no_args_is_help=True, help="The key ring that card data is sealed with.")
 app.add_typer(keys, name="keys")
+app.add_typer(simulator, name="simulator")
+app.command()(images)
 
 
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []})
@@ -110,22 +114,6 @@ def simulate(
         raise typer.BadParameter(str(error)) from error
     limits = Limits(faults, frozenset(without_fault or ()), kinds, frozenset(without_payment or ()))
     raise typer.Exit(work(runs=runs, seed=seed, jobs=jobs, limits=limits, trace=trace, keep_going=keep_going))
-
-
-@app.command()
-def images(
-    out: Annotated[Path, typer.Option(help="the folder to write to: a new one, or one of an earlier run")],
-    partner: Annotated[list[str] | None, typer.Option(help="only this partner; may be given several times")] = None,
-    flow: Annotated[list[str] | None, typer.Option(help="only this flow; may be given several times")] = None,
-    record: Annotated[Path | None, typer.Option(help="of a record of an earlier run, instead of a new run")] = None,
-    bootstrap_servers: Annotated[str | None, typer.Option(help="a Kafka broker that is there")] = None,
-) -> None:
-    """電文イメージ: write the acceptance documents, workbook and pages, of telegrams that really travelled."""
-    from ops.commands.images import images as work  # noqa: PLC0415  only here are the documents' libraries needed
-
-    raise typer.Exit(
-        work(out=out, partners=partner or (), flows=flow or (), record=record, servers=bootstrap_servers)
-    )  # fmt: skip
 
 
 @app.command()
@@ -329,6 +317,44 @@ def release(
         return sure or typer.confirm(question)
 
     raise typer.Exit(release_route(config, line, route, Given(operator, reason), ask=ask))
+
+
+@app.command()
+def acceptance(
+    partner: Annotated[str, typer.Option(help="whose cases: cafis, cardnet, or a folder of layouts")],
+    env: Annotated[str, typer.Option(help="the step of the roadmap: dev, brand or production")] = "dev",
+    case: Annotated[list[str] | None, typer.Option(help="only this case, as CAF-D-301; may be given again")] = None,
+    config: Annotated[Path | None, typer.Option(help="an installation that is up; else dev starts a stage")] = None,
+    control: Annotated[str | None, typer.Option(help="HOST:PORT of that installation's simulated centre")] = None,
+    out: Annotated[Path | None, typer.Option(help="where the evidence is to lie: a new folder")] = None,
+    resume: Annotated[Path | None, typer.Option(help="go on with the run whose evidence lies here")] = None,
+    by: Annotated[str | None, typer.Option(help="who tests; by default who is logged in")] = None,
+    customer: Annotated[str | None, typer.Option(help="whose requests; by default one of this partner's")] = None,
+    token: Annotated[str | None, typer.Option(envvar="DENBUN_TOKEN", help="the customer's token")] = None,
+    terminal: Annotated[list[str] | None, typer.Option(help="端末識別番号; may be given again")] = None,
+    cards: Annotated[Path | None, typer.Option(help="a file of the test cards that the partner gave")] = None,
+    authority: Annotated[Path | None, typer.Option(help="PEM: who issued the gateway's certificate")] = None,
+    catalogue: Annotated[Path | None, typer.Option(help="a folder of cases in place of the packaged ones")] = None,
+    unattended: Annotated[bool, typer.Option("--unattended", help="leave out what needs a person")] = False,
+    listed: Annotated[bool, typer.Option("--list", help="tell the cases, and do nothing else")] = False,
+) -> None:
+    """受入試験: play the acceptance cases of a step of the roadmap, and write the evidence (XLSX, HTML, JSON)."""
+    from acceptance.cases import Environment  # noqa: PLC0415  a service must not load it
+    from ops.commands.acceptance import Wanted, list_cases  # noqa: PLC0415
+    from ops.commands.acceptance import acceptance as work  # noqa: PLC0415
+
+    if env not in {*Environment}:
+        raise typer.BadParameter(f"--env {env}: one of {', '.join(Environment)}")
+    if listed:
+        raise typer.Exit(list_cases(partner, Environment(env), catalogue))
+    if (out is None) == (resume is None):
+        raise typer.BadParameter("give --out for a new run, or --resume to go on with one")
+    wanted = Wanted(
+        partner=partner, environment=Environment(env), cases=case or (), config=config, control=control,
+        out=out or resume or Path(), resume=resume is not None, by=by, customer=customer, token=token,
+        terminals=terminal or (), cards=cards, authority=authority, catalogue=catalogue, unattended=unattended,
+    )  # fmt: skip
+    raise typer.Exit(work(wanted))
 
 
 @deploy.command("roll")

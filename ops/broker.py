@@ -43,6 +43,15 @@ _HEAP_MB, _HEAP_OF_SEVERAL_MB = 512, 400
 
 Say = Callable[[str], None]
 
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """Another door of a broker. Who came through the forwarder before it is told to come that way again."""
+
+    awaits: int  # the forwarder's port
+    leads_to: int  # the broker's
+
+
 _QUIET = logging.getLogger("ops.broker.probe")  # that a starting broker does not answer yet is no news
 _QUIET.addHandler(logging.NullHandler())
 _QUIET.propagate = False
@@ -74,14 +83,17 @@ class Broker:
     """One broker with its data in `folder`; an empty folder is formatted first. `start`, use `servers`, `stop`.
 
     Started again it has the ports it had. Without a `seat` it is a cluster of its own. `quick` is for minutes: a
-    broker that is measured or runs for hours is better off without.
+    broker that is measured or runs for hours is better off without. `ways`: how many more doors it has.
     """
 
-    def __init__(self, folder: Path, port: int | None = None, seat: Seat | None = None, *, quick: bool = True) -> None:
+    def __init__(
+        self, folder: Path, port: int | None = None, seat: Seat | None = None, *, quick: bool = True, ways: int = 0
+    ) -> None:
         self._folder = folder
         self._port = port
         self._seat = seat
         self._quick = quick
+        self.ways = [Way(free_port(), free_port()) for _ in range(ways)]
         self._process: Process | None = None
         self.servers = ""
 
@@ -162,8 +174,18 @@ class Broker:
             "process.roles": "broker,controller",
             "node.id": str(seat.number),
             "controller.quorum.voters": ",".join(voters),
-            "listeners": f"PLAINTEXT://{HOST}:{port},CONTROLLER://{HOST}:{controller}",
-            "advertised.listeners": f"PLAINTEXT://{HOST}:{port}",
+            "listeners": ",".join(
+                [f"PLAINTEXT://{HOST}:{port}", f"CONTROLLER://{HOST}:{controller}"]
+                + [f"WAY{number}://{HOST}:{way.leads_to}" for number, way in enumerate(self.ways)]
+            ),
+            "advertised.listeners": ",".join(
+                [f"PLAINTEXT://{HOST}:{port}"]
+                + [f"WAY{number}://{HOST}:{way.awaits}" for number, way in enumerate(self.ways)]
+            ),
+            "listener.security.protocol.map": ",".join(
+                f"{name}:PLAINTEXT"
+                for name in ("PLAINTEXT", "CONTROLLER", *(f"WAY{number}" for number in range(len(self.ways))))
+            ),
             "controller.listener.names": "CONTROLLER",
             "log.dirs": str(self._folder / "data"),
             "auto.create.topics.enable": "false",

@@ -42,6 +42,7 @@ class Deed(StrEnum):
     KILL = "kill -9"
     STOP = "stop in order"
     FREEZE = "freeze"
+    CUT_OFF = "cut off from Kafka"  # a node: its lines, and its clients, it still reaches
     SLOW = "slow"  # a centre: every answer takes `amount` milliseconds
     CLOSE = "closed by order"  # a line; undone, its hours say again what it should be
     DRAIN = "drained by order"
@@ -184,13 +185,16 @@ class Chaos:
             self._revive(process)
         self._tend_at = 0.0
         until = time.monotonic() + _READY_S
-        while not all(_ready(process) for process in stage.services.values()):
-            self._tend()
+        while not (all(_ready(each) for each in stage.services.values()) and self._all_open()):
+            self._tend()  # what lost the broker for too long may end now
             if time.monotonic() > until:
                 for process in stage.services.values():
                     process.wait_ready(1)
+                stage.wait_open(len(stage.installation.line), 1)
             time.sleep(0.1)
-        stage.wait_open(len(stage.installation.line), _READY_S)
+
+    def _all_open(self) -> bool:
+        return self._stage.open_lines() >= len(self._stage.installation.line)
 
     def thaw(self) -> None:
         """Let whatever is frozen go on, so that it can be ended: the drill has broken off."""
@@ -222,8 +226,8 @@ class Chaos:
                 for name in self._names(fault.target):
                     self._meant[name] = self._meant.get(name, 0) + 1
                 self._take_down(fault)
-            case Deed.FREEZE:
-                for name in self._names(fault.target):
+            case Deed.FREEZE | Deed.CUT_OFF:
+                for name in self._names(fault.target, fault.do):
                     self._frozen[name] = self._frozen.get(name, 0) + 1
                     self._process(name).send(signal.SIGSTOP)
             case Deed.CLOSE | Deed.DRAIN:
@@ -277,7 +281,7 @@ class Chaos:
                 for name in self._left_alone(self._meant, fault):
                     if not self._process(name).running:
                         self._start(name)
-            case Deed.FREEZE:
+            case Deed.FREEZE | Deed.CUT_OFF:
                 for name in self._left_alone(self._frozen, fault):
                     self._process(name).send(signal.SIGCONT)
             case Deed.SLOW | Deed.SILENT | Deed.STALLED:
@@ -292,14 +296,16 @@ class Chaos:
 
     def _left_alone(self, counts: dict[str, int], fault: Fault) -> Sequence[str]:
         """Those whom no other fault of this kind holds any more."""
-        names = self._names(fault.target)
+        names = self._names(fault.target, fault.do)
         for name in names:
             counts[name] -= 1
         return [name for name in names if not counts[name]]
 
     # --- whom it meets
 
-    def _names(self, target: str) -> Sequence[str]:
+    def _names(self, target: str, do: Deed | LineFault | None = None) -> Sequence[str]:
+        if do is Deed.CUT_OFF:
+            return [target.replace("node-", "way-")]
         if target.startswith("node-"):
             return [f"{service}-{target.removeprefix('node-')}" for service in SERVICES]
         return [target]
@@ -307,6 +313,8 @@ class Chaos:
     def _process(self, name: str) -> Process:
         if name.startswith("broker-"):
             return self._stage.brokers[int(name.removeprefix("broker-"))].process
+        if name.startswith("way-"):
+            return self._stage.ways[int(name.removeprefix("way-"))]
         return self._stage.services[name]
 
     def _start(self, name: str) -> None:

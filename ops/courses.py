@@ -13,29 +13,9 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
+from acceptance.words import SHORT
 from schemas.records import Kind
 from schemas.telegrams import Role
-
-REQUESTS = {
-    Kind.AUTHORISATION: (Role.AUTHORISATION_REQUEST, Role.AUTHORISATION_REPORT),
-    Kind.SALE: (Role.SALE_REQUEST, Role.SALE_REPORT),
-    Kind.CANCEL: (Role.CANCEL_REQUEST, Role.CANCEL_REPORT),
-    Kind.REFUND: (Role.REFUND_REQUEST, Role.REFUND_REPORT),
-}
-"""The telegrams of what a client may ask for, and of its answer."""
-
-SHORT: Mapping[str, Role] = {
-    "8910": Role.FAULT_CANCEL,
-    "8920": Role.FAULT_CANCEL_AGAIN,
-    "8930": Role.FAULT_CONFIRM,
-    "8940": Role.FAULT_CONFIRM_AGAIN,
-    "8950": Role.FAULT_CANCEL_REPORT,
-    "8960": Role.FAULT_CONFIRM_REPORT,
-    "異常報告": Role.ERROR_REPORT,
-    **{f"{kind}": request for kind, (request, _) in REQUESTS.items()},
-    **{f"{kind}_report": report for kind, (_, report) in REQUESTS.items()},
-}
-"""The names of the table, by CAFIS's type codes where it has one."""
 
 CONFIRMS = ["fault_confirm", "fault_confirm_again"]
 CANCELS = ["fault_cancel", "fault_cancel_again"]

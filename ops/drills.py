@@ -66,6 +66,7 @@ class Drill:
     tells: str
     schedule: Callable[[Chance], Sequence[Fault]]
     brokers: int = 1
+    ways: bool = False  # each node reaches the broker by a way of its own, of which it can be cut off
     at_once: int = 24
     rate: float = 25.0
     lines: Sequence[LinePlan] = LINES
@@ -202,6 +203,17 @@ def _frozen_owner(chance: Chance) -> list[Fault]:
     ]
 
 
+def _cut_off(chance: Chance) -> list[Fault]:
+    """Each node in turn loses Kafka and nothing else, shorter and longer than its session."""
+    order = chance.sample(range(NODES), NODES)
+    return [
+        Fault(round(0.1 + 0.45 * number + chance.uniform(0, 0.05) + 0.2 * longer, 3), Deed.CUT_OFF, f"node-{node}",
+              _seconds(chance, _LONG_S if longer else _SHORT_S))
+        for number, node in enumerate(order)
+        for longer in (False, True)
+    ]  # fmt: skip
+
+
 def _all_line_troubles(chance: Chance) -> list[Fault]:
     return [_line_trouble(chance, fault) for fault in (*LineFault, *LineFault)]
 
@@ -312,6 +324,10 @@ DRILLS: Sequence[Drill] = (
     ),
     Drill(
         "frozen-owner", "所有プロセスの凍結", "owners hang, shorter and longer than their session", _frozen_owner
+    ),
+    Drill(
+        "cut-off", "Kafka との通信断", "a node loses Kafka, and still has its lines and clients", _cut_off, ways=True,
+        wants={Happening.TAKEN_FROM_CUT_OFF: 2},
     ),
     Drill("line-trouble", "回線障害", "every fault of a line, twice", _all_line_troubles),
     Drill(

@@ -35,6 +35,7 @@ class Happening(StrEnum):
     DIED_DRAINING = "an owner died while it drained the line"
     DIED_CLOSING = "an owner died while it closed the line"
     KEPT_CLOSED = "an owner died while the calendar had the line closed, and the next one kept it closed"
+    TAKEN_FROM_CUT_OFF = "a line was taken from an owner that was cut off from Kafka"
     SECOND_REFUSED = "a second call was refused"
     SECOND_TAKEN = "a second call took the first one's place"
     DEAD_AND_REFUSED = "a second call was refused, and the first connection was half-open"
@@ -143,6 +144,8 @@ def _inheritances(
 ) -> Iterator[Happened]:
     tenures = _tenures(evidence, line, states)
     for dead, heir in pairwise(tenures):
+        if dead.node != heir.node and _was_cut_off(dead, heir, done):
+            yield Happened(Happening.TAKEN_FROM_CUT_OFF, line)
         if dead.node == heir.node or not _was_killed(dead, heir, done):
             continue
         last = dead.states[-1] if dead.states else None
@@ -164,6 +167,16 @@ def _was_killed(dead: _Tenure, heir: _Tenure, done: Sequence[Done]) -> bool:
         each.fault.do is Deed.KILL and each.target in names and dead.taken_ms <= each.at_ms <= heir.taken_ms
         for each in done
     )
+
+
+def _was_cut_off(former: _Tenure, heir: _Tenure, done: Sequence[Done]) -> bool:
+    """Whether it was without Kafka when the next one took the line."""
+    node = f"node-{former.node.removeprefix('node')}"
+    return any(
+        each.fault.do is Deed.CUT_OFF and each.target == node
+        and each.at_ms <= heir.taken_ms <= each.at_ms + each.fault.lasts_s * 1_000
+        for each in done
+    )  # fmt: skip
 
 
 def _inherited(messages: Iterable[Message], line: str, epoch: int) -> Iterator[str]:

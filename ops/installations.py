@@ -113,12 +113,14 @@ def node_named(number: int) -> str:
 def write(
     folder: Path, servers: str, *, prefix: str = "", nodes: int = 1, lines: Sequence[LinePlan] = LINES,
     waits: Mapping[str, Any] | None = None, settle: bool = False, replication: int = 1, detoured: bool = False,
+    servers_of: Sequence[str] = (),
 ) -> Plan:  # fmt: skip
     """Write ``denbun.toml`` for this machine into `folder`. `settle`: the development ports, where they are free.
 
-    Each node has a loopback address of its own, and a file that differs from the others' in nothing else. The lines of
-    a partner are spread over the nodes. `detoured`: between each line and its centre stands the proxy of
-    `Plan.detours`. Raises `OSError` where the machine has too few addresses or ports.
+    Each node has a loopback address of its own, and a file that differs from the others' in nothing else, unless
+    `servers_of` says where each node finds the broker. The lines of a partner are spread over the nodes. `detoured`:
+    between each line and its centre stands the proxy of `Plan.detours`. Raises `OSError` where the machine has too few
+    addresses or ports.
     """
     raw = tomllib.loads(DEVELOPMENT.read_text("utf-8"))
     hosts = hosts_of(nodes)
@@ -150,10 +152,7 @@ def write(
         }
         for line, detour in zip(raw["line"], detours, strict=True):
             line["port"] = detour.awaits if detour.gateway_calls else line["port"]
-    files = [
-        _write_of_node(folder / ("denbun.toml" if host == HOST else f"denbun-{node_named(node)}.toml"), raw, host)
-        for node, host in enumerate(hosts)
-    ]
+    files = _write_files(folder, raw, hosts, servers_of or [servers] * nodes)
     return Plan(
         file=files[0],
         servers=servers,
@@ -179,10 +178,25 @@ def _detour(line: Mapping[str, Any], hosts: Sequence[str]) -> Detour:
     return Detour(line["name"], line["partner"], free_port(), calls, gateway_calls=dials)
 
 
-def _write_of_node(file: Path, raw: Mapping[str, Any], host: str) -> Path:
+def _write_files(
+    folder: Path, raw: Mapping[str, Any], hosts: Sequence[str], servers_of: Sequence[str]
+) -> list[Path]:  # fmt: skip
+    """The file of each node."""
+    return [
+        _write_of_node(
+            folder / ("denbun.toml" if host == HOST else f"denbun-{node_named(node)}.toml"), raw, host, servers
+        )
+        for node, (host, servers) in enumerate(zip(hosts, servers_of, strict=True))
+    ]
+
+
+def _write_of_node(file: Path, raw: Mapping[str, Any], host: str, servers: str) -> Path:
     """The file of a node: whatever awaits somebody does so at the node's own address."""
     lines = [{**line, "host": host if line["mode"] == "listen" else line["host"]} for line in raw["line"]]
-    own = {"metrics_host": host, **raw, "ingress": {**raw["ingress"], "host": host}, "line": lines}
+    own = {
+        "metrics_host": host, **raw, "kafka": {**raw["kafka"], "bootstrap_servers": servers},
+        "ingress": {**raw["ingress"], "host": host}, "line": lines,
+    }  # fmt: skip
     file.write_text(tomli_w.dumps(own), "utf-8")
     return file
 

@@ -49,7 +49,11 @@ def _trouble(line: Line, state: LineState | None, now_ms: int) -> tuple[str, str
         silent = age(now_ms - (state.told_ms or state.since_ms))
         return f"{silent} 報告なし", f"no word from its owner for {silent}"
     if state.wish is None or state.stage is state.wish.stage:
-        return None
+        return (
+            None
+            if state.spared is None
+            else (f"縮退中 {state.spared}", f"{state.spared} does not answer, and is spared")
+        )
     since = age(now_ms - max(state.since_ms, state.wished_since_ms or 0))
     if state.wish is LineWish.CLOSED:
         return f"{since} 前から閉局待ち", f"should be closed, is {state.stage} for {since}"
@@ -70,7 +74,7 @@ def facts(row: Row, now_ms: int) -> dict[str, object]:
             "wish": state.wish, "wished_by": state.wished_by, "wished_since_ms": state.wished_since_ms,
             "session_age_ms": None if state.connected_ms is None else now_ms - state.connected_ms,
             "asked_ms": state.asked_ms, "answered_ms": state.answered_ms, "in_flight": state.in_flight,
-            "cancels_waiting": state.cancels_waiting, "told_ms": state.told_ms,
+            "cancels_waiting": state.cancels_waiting, "spared": state.spared, "told_ms": state.told_ms,
         }  # fmt: skip
     names = ("route", "transaction", "reason", "since_ms")
     held = [(each.route_number, each.transaction_id, each.reason, each.since_ms) for each in row.holds]

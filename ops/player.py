@@ -2,17 +2,19 @@
 
 import itertools
 import socket
+import ssl
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
+from acceptance.words import code_for
 from client import Card, ClientError, OutcomeUnknown, RequestRefused, Result, SyncClient
 from ops.courses import ANSWER_AFTER_MS, Ask, Course, Manner
 from schemas.client_frames import VERSION, ClientFrame, Hello, Request, frame
 from schemas.records import Kind
-from schemas.telegrams import REPORT_OF, STATION_REQUESTS, ErrorClass, PartnerSpec, Role
+from schemas.telegrams import REPORT_OF, STATION_REQUESTS, PartnerSpec, Role
 from simulator.control import Control
 
 CARD = Card(number="4111111111111111", expiry="2812")
@@ -21,12 +23,6 @@ SECURITY_CODE = "737"
 _STATION_ROLES = {*STATION_REQUESTS, *(REPORT_OF[role] for role in STATION_REQUESTS)}
 _UNDER_WAY = ("being_cancelled", "in_process")
 _LIMIT_S = 20.0
-_CODES = {
-    "C13": (ErrorClass.DESTINATION_TROUBLE, 0),
-    "C14": (ErrorClass.DESTINATION_TROUBLE, 1),
-    "C50": (ErrorClass.DESTINATION_TROUBLE, 2),
-    "C01": (ErrorClass.TELEGRAM_ERROR, 0),
-}  # CAFIS's codes, and their places in the list of any partner
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +99,7 @@ class Player:
         for number, told in enumerate(played.told):
             ask = course.asks[number]
             original = self._reference(played, ask.follows) if ask.follows else None
-            at_last = self._at_last(told.reference, original)
+            at_last = end_of(self._client, told.reference, original)
             played.told[number] = Told(told.reference, told.at_once, at_last)
             self.wrote.append(Wrote(told.reference, original, ask.kind, played.amount, at_last))
         for stranger in strangers:
@@ -145,27 +141,12 @@ class Player:
         played.told.append(Told(reference, told, ""))
         self.wrote.append(Wrote(reference, request["original_reference"], ask.kind, request["amount"], told))
 
-    def _at_last(self, reference: str, original: str | None) -> str:
-        until = time.monotonic() + _LIMIT_S
-        while True:
-            with suppress(OutcomeUnknown):
-                found = worded(self._client.inquire(reference, original_reference=original, wait_ms=5_000))
-                if found not in _UNDER_WAY:
-                    return found
-            if time.monotonic() > until:
-                return "no end"
-            time.sleep(0.05)
-
     # --- the centre
 
     def _fitted(self, rule: Any) -> dict[str, Any]:
         """The rule with this partner's own code for one of CAFIS's."""
-        fitted = dict(rule)
-        if "code" in fitted:
-            error_class, place = _CODES[fitted["code"]]
-            codes = [code for code, each in self._partner.error_codes.items() if each.error_class is error_class]
-            fitted["code"] = codes[place]
-        return fitted
+        code = {"code": code_for(self._partner, rule["code"])} if "code" in rule else {}
+        return {**rule, **code}
 
     def _seen(self, since: int) -> list[tuple[str, Role]]:
         rows = self._control.story(since)
@@ -214,9 +195,11 @@ class Player:
 class Stranger:
     """A client that keeps to the protocol's frames, but not to its manners."""
 
-    def __init__(self, door: tuple[str, int], customer: str, token: str) -> None:
+    def __init__(self, door: tuple[str, int], customer: str, token: str, tls: ssl.SSLContext | None = None) -> None:
         self._socket = socket.create_connection(door, 5)
         try:
+            if tls is not None:
+                self._socket = tls.wrap_socket(self._socket, server_hostname=door[0])
             self._send(Hello(version=VERSION, customer=customer, token=token, client="stranger/1"))
             self._socket.recv(4_096)
         except OSError:
@@ -248,6 +231,19 @@ def told_by(client: SyncClient, request: dict[str, Any]) -> str:
         return f"rejected: {error.code}"
     except ClientError as error:
         return f"error: {type(error).__name__}"
+
+
+def end_of(client: SyncClient, reference: str, original: str | None, limit_s: float = _LIMIT_S) -> str:
+    """What an inquiry tells once nothing is under way any more; ``no end`` when that takes longer."""
+    until = time.monotonic() + limit_s
+    while True:
+        with suppress(OutcomeUnknown):
+            found = worded(client.inquire(reference, original_reference=original, wait_ms=5_000))
+            if found not in _UNDER_WAY:
+                return found
+        if time.monotonic() > until:
+            return "no end"
+        time.sleep(0.05)
 
 
 def shown(telegrams: Sequence[tuple[str, Role]], partner: PartnerSpec) -> list[str]:

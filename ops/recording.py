@@ -9,10 +9,11 @@ from typing import Any
 
 import msgspec
 
+from acceptance.words import REQUESTS
 from images.catalogue import CATALOGUE, Group
 from images.editions import digest_of
 from images.record import Asked, Flow, PartnerRecord, Travelled
-from ops.courses import COURSES, REQUESTS
+from ops.courses import COURSES
 from ops.player import Played, Player
 from ops.stage import Say, Stage
 from schemas.telegrams import REPORT_OF, STATION_REQUESTS, Role, load_partner
@@ -23,6 +24,13 @@ _STATION_ROLES = {*STATION_REQUESTS, *(REPORT_OF[role] for role in STATION_REQUE
 _WITH_STATION = {"line_dropped"}  # where the line's own telegrams are part of what happens
 CARRIED = "carried_"
 _CLOSING = "closing_by_gateway"  # ends the lines, so it comes last
+LINE_FLOWS = (
+    "opening",
+    "keepalive_from_centre",
+    "keepalive_from_gateway",
+    "closing_by_centre",
+    _CLOSING,
+)
 _LIMIT_S = 30.0
 AMOUNT = 1_000  # yen, in every flow: so each is what becomes of the same sale
 Row = dict[str, Any]
@@ -32,13 +40,15 @@ class RecordingError(Exception):
     """A flow did not go as it should, so nothing may be shown of it."""
 
 
-def record_partners(stage: Stage, names: Sequence[str], say: Say) -> list[PartnerRecord]:
-    """Play these flows with every partner that has a line, in the order of the catalogue; closing the lines ends it.
+def record_partners(
+    stage: Stage, partners: Sequence[str], names: Sequence[str], say: Say
+) -> list[PartnerRecord]:  # fmt: skip
+    """Play these flows with these partners, in the order of the catalogue; closing the lines ends it.
 
     Raises `RecordingError`, `ControlError`, `OSError`.
     """
     with ExitStack() as stack:
-        recorders = {each: stack.enter_context(_recorder(stage, each, each)) for each in stage.centres}
+        recorders = {each: stack.enter_context(_recorder(stage, each, each)) for each in partners}
         with ThreadPoolExecutor(len(recorders)) as pool:
 
             def play(partner: str) -> list[Flow]:

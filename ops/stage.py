@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from client import SyncClient
-from ops.broker import Broker, Cluster
+from ops.broker import Broker, Cluster, Way
 from ops.installations import LINES, LinePlan, Plan, node_named, write
-from ops.ports import HOST, format_address, free_port
+from ops.ports import HOST, format_address, free_port, is_free
 from ops.processes import Process, service, version_of
 from ops.proxy_control import ProxyControl
 from pipeline.config import load
@@ -34,13 +34,17 @@ class Stage:
     ) -> None:  # fmt: skip
         self.folder = folder
         self.plan = plan
-        self.installation = load(Installation, plan.file)
+        found = load(Installation, plan.file)
+        directly = {"kafka": found.kafka.model_copy(update={"bootstrap_servers": plan.servers})}
+        self.installation = found.model_copy(update=directly)
         self.topics = Topics(plan.prefix)
         self.log: KafkaLog = kafka_log(self.installation.kafka)
         owners = dict.fromkeys(line.partner for line in self.installation.line)
         self.centres = {partner: self._centre(partner, story=story, record=record) for partner in owners}
         self.brokers = list(brokers)  # those that are this stage's own
         self.proxies = [self._proxy()] if plan.detours else []
+        ways = [way for broker in self.brokers for way in broker.ways]
+        self.ways = [self._way(node, way) for node, way in enumerate(ways)]  # by node, where it has one of its own
         self.services: dict[str, Process] = {}
         self.nodes = nodes
         for number in range(nodes):
@@ -99,14 +103,22 @@ class Stage:
 
         return Process("line proxy", command, self.folder / "logs" / "line-proxy.log", ready)
 
+    def _way(self, node: int, way: Way) -> Process:
+        """What a node reaches the broker through."""
+        command = [sys.executable, "-m", "ops.forwarder", "--listen", f"{HOST}:{way.awaits}"]
+        command += ["--to", f"{HOST}:{way.leads_to}"]
+        log = self.folder / "logs" / f"way-{node}.log"
+        return Process(f"way {node}", command, log, lambda: not is_free(way.awaits))
+
     def start(self, say: Say) -> None:
         """Start everything and wait until it does its work. Raises `ProcessError`, `LogError`, `OSError`."""
         say("creating the topics")
         create_topics(self.installation, self.log)
         say("starting the centres and the services")
-        for process in (*self.proxies, *self.centres.values(), *self.services.values()):
+        everything = (*self.ways, *self.proxies, *self.centres.values(), *self.services.values())
+        for process in everything:
             process.start()
-        for process in (*self.proxies, *self.centres.values(), *self.services.values()):
+        for process in everything:
             process.wait_ready()
         say("opening the lines 開局")
         self.wait_open(len(self.installation.line))
@@ -132,7 +144,7 @@ class Stage:
         for name in reversed(SERVICES):
             some = [process for full, process in self.services.items() if full.startswith(f"{name}-")]
             _end(some)
-        _end([*self.centres.values(), *self.proxies])
+        _end([*self.centres.values(), *self.proxies, *self.ways])
 
     # --- what its users need
 
@@ -187,19 +199,21 @@ def playing(
     folder: Path, *, servers: str | None = None, prefix: str = "", nodes: int = 1, kafka_port: int | None = None,
     lines: Sequence[LinePlan] | Callable[[], Sequence[LinePlan]] = LINES,
     waits: Mapping[str, Any] | None = None, settle: bool = False, story: bool = True,
-    record: bool = False, brokers: int = 1, detoured: bool = False, say: Say = lambda _: None,
+    record: bool = False, brokers: int = 1, detoured: bool = False, ways: bool = False, say: Say = lambda _: None,
 ) -> Iterator[Stage]:  # fmt: skip
     """The whole gateway from start to stop, on `servers` or on embedded brokers; `story`: the centres keep one.
 
     `record`: with the bytes and the time of each telegram, card data in clear.
 
-    `detoured`: between lines and centres stands `ops.line_proxy`. A function in place of `lines` is called when
-    they are written down, so that what is in them may count from then.
+    `detoured`: between lines and centres stands `ops.line_proxy`. `ways`: each node reaches the one embedded broker by
+    a way of its own, `ops.forwarder`. A function in place of `lines` is called when they are written down, so that what
+    is in them may count from then.
     """
     with contextlib.ExitStack() as stack:
         own: list[Broker] = []
         if servers is None:
-            kafka = Broker(folder / "kafka", kafka_port) if brokers == 1 else Cluster(folder / "kafka", brokers)
+            alone = Broker(folder / "kafka", kafka_port, ways=nodes if ways else 0) if brokers == 1 else None
+            kafka = alone or Cluster(folder / "kafka", brokers)
             stack.callback(kafka.stop)
             kafka.start(say)
             servers = kafka.servers
@@ -207,6 +221,7 @@ def playing(
         plan = write(
             folder, servers, prefix=prefix, nodes=nodes, lines=lines() if callable(lines) else lines, waits=waits,
             settle=settle, replication=max(1, len(own)), detoured=detoured,
+            servers_of=[f"{HOST}:{way.awaits}" for broker in own for way in broker.ways],
         )  # fmt: skip
         stage = Stage(folder, plan, nodes, story=story, record=record, brokers=own)
         stack.callback(stage.stop)

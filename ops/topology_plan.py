@@ -153,8 +153,13 @@ def ranks(line: PlacedLine) -> dict[str, int]:
     return {node: rank for rank, node in enumerate(line.order)}
 
 
-def plan(now: Topology, contracts: Sequence[Contract], nodes: Sequence[str], given: Given) -> Plan:
-    """What these nodes carry when all of them live, and the way there. `contracts`: with those to be ordered."""
+def plan(
+    now: Topology, contracts: Sequence[Contract], nodes: Sequence[str], given: Given, sessions_max: int | None = None
+) -> Plan:  # fmt: skip
+    """What these nodes carry when all of them live, and the way there.
+
+    `contracts`: with those to be ordered. `sessions_max`: lines that one egress may have a session on.
+    """
     assert 1 <= len(nodes) <= NODES_MAX
     orders = preferences(contracts, nodes, given)
     held = {
@@ -180,7 +185,7 @@ def plan(now: Topology, contracts: Sequence[Contract], nodes: Sequence[str], giv
         moves=tuple(_moves(now, then)),
         losses=tuple(lost),
         orders=tuple(_order(partner, now, then, lost) for partner in then.partners),
-        needs=tuple(_needs(now, then, given)),
+        needs=(*_needs(now, then, given), *_too_many_sessions(then, sessions_max)),
     )
 
 
@@ -264,4 +269,16 @@ def _needs(now: Topology, then: Topology, given: Given) -> Iterable[Remark]:
         yield Remark(
             f"Kafka ブローカー {len(now.brokers)} 台: 喪失時は全ノード停止。3 台以上・複製 3 を推奨",
             f"brokers: {len(now.brokers)}; whose loss stops every node: three, with replication 3, go on",
+        )
+
+
+def _too_many_sessions(then: Topology, most: int | None) -> Iterable[Remark]:
+    """Whether those who are left after the loss of one node may open all lines."""
+    left = max(1, len(then.nodes) - 1)
+    if most is not None and most * left < len(then.lines):
+        wanted = -(-len(then.lines) // left)
+        yield Remark(
+            f"egress.sessions_max {most}: ノード喪失時に {len(then.lines)} 回線を開局できない。{wanted} 以上に設定",
+            f"egress.sessions_max is {most}: after the loss of a node not all {len(then.lines)} lines could be opened; "
+            f"raise it to {wanted}",
         )

@@ -84,6 +84,7 @@ class World(msgspec.Struct, frozen=True):
     settings: Settings
     open_lines: Mapping[str, Sequence[str]]
     closed: frozenset[str] = frozenset()  # partners whose lines are all meant not to be open now 閉局中
+    suspended: frozenset[str] = frozenset()  # partners that some line spares 縮退運転
 
 
 # --- ids ------------------------------------------------------------------------------------------------------------

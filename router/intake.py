@@ -102,7 +102,9 @@ def _refusal(
         return why
     if world.open_lines.get(partner):
         return None
-    return Refusal.STATION_CLOSED if partner in world.closed else Refusal.NO_OPEN_LINE
+    if partner in world.closed:
+        return Refusal.STATION_CLOSED
+    return Refusal.PARTNER_SUSPENDED if partner in world.suspended else Refusal.NO_OPEN_LINE
 
 
 def _original_refusal(record: RequestAccepted, original: TransactionState | None) -> Refusal | None:

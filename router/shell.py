@@ -37,10 +37,14 @@ _DEADLINE_TOPIC = {Stage.DISPATCHED: "reports", Stage.REPLIED: "deliveries"}
 
 
 class Lines(NamedTuple):
-    """The open lines by partner, in the order of their names; and the partners with none that is meant to be open."""
+    """The open lines by partner, in the order of their names.
+
+    And the partners with none that is meant to be open, and those that have none because it would not answer 縮退運転.
+    """
 
     open: Mapping[str, Sequence[str]]
     closed: frozenset[str]
+    suspended: frozenset[str] = frozenset()
 
 
 class Transactions:
@@ -262,14 +266,18 @@ class LinesWatch:
             takes = sorted(self._partners_of_line.items())
             opened: dict[str, list[str]] = {partner: [] for _, partners in takes for partner in partners}
             wished: set[str] = set()
+            spared: set[str] = set()
             for line, partners in takes:
                 known = self._states.get(line)
-                if known is not None and known.stage is LineStage.OPEN:
+                if known is not None and known.stage in (LineStage.OPEN, LineStage.SUSPENDED):
                     for partner in partners:
-                        opened[partner].append(line)
+                        if known.stage is LineStage.SUSPENDED or partner in (known.spared or "").split(","):
+                            spared.add(partner)
+                        else:
+                            opened[partner].append(line)
                 if known is None or known.wish in (None, LineWish.OPEN) or known.wished_by == ITS_OWNERS_END:
                     wished.update(partners)
-            self._lines = Lines(opened, frozenset(opened.keys() - wished))
+            self._lines = Lines(opened, frozenset(opened.keys() - wished), frozenset(spared))
             for partner, lines in opened.items():
                 self._metrics.open_lines.labels(partner).set(len(lines))
 

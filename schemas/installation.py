@@ -101,15 +101,27 @@ class Router(Section):
     remember_ms: Annotated[int, Field(ge=60_000)] = 7 * 86_400_000  # how long an ended transaction is known
 
 
-class Breaker(Section):
-    """When a line is spared 縮退運転, and when it is used again; 0 means never. See `egress.breaker`."""
+class Thresholds(Section):
+    """When something is spared 縮退運転, and when it is used again. See `egress.breaker`."""
 
-    silences: Annotated[int, Field(ge=0, le=10_000)] = 10  # requests in a row without an answer
-    errors: Annotated[int, Field(ge=0, le=10_000)] = 30  # requests in a row that were answered by an error
+    silences: Annotated[int, Field(ge=0, le=10_000)] = 10  # requests in a row without an answer; 0: never
+    errors: Annotated[int, Field(ge=0, le=10_000)] = 30  # requests in a row that were answered by an error; 0: never
     rest_ms: Ms = 5_000  # at least so long; twice as long each time it happens again at once
     rest_max_ms: Ms = 300_000
-    probe_ms: Ms = 2_000  # between keep-alives meanwhile
-    probes: Count = 2  # answered, before requests go again
+    probes: Count = 2  # keep-alives answered, before requests go again
+
+
+class Breaker(Thresholds):
+    """Of each line, about its own partner's telegrams."""
+
+    probe_ms: Ms = 2_000  # between keep-alives over a line on which something is spared
+
+
+class PartnerBreaker(Thresholds):
+    """Of a partner, over all lines of a process that take its telegrams. See `egress.sparing`."""
+
+    silences: Annotated[int, Field(ge=0, le=10_000)] = 20
+    errors: Annotated[int, Field(ge=0, le=10_000)] = 60
 
 
 class Egress(Section):
@@ -128,6 +140,7 @@ class Egress(Section):
     probe_timeout_ms: Ms = 5_000
     close_limit_ms: Ms = 120_000  # closing by order or calendar: how long reports and cancels are awaited
     hand_over_ms: Ms = 60_000  # a line that should be open and cannot be opened goes to another node
+    sessions_max: Count = 64  # lines that one process may have a session on, or seek one for, at once
     breaker: Breaker = Breaker()
 
 
@@ -160,6 +173,8 @@ class Partner(Section):
     send_window_ms: Ms  # from acceptance to the line
     report_timeout_ms: Ms  # from the line to the report
     cancel: CancelPolicy = CancelPolicy()
+    breaker: PartnerBreaker = PartnerBreaker()
+    sessions_max: Count | None = None  # as contracted: no more lines than that; a line has one session
 
 
 class LineTls(Tls):

@@ -18,6 +18,13 @@ def faults_of_lines(installation: "Installation") -> Iterable[str]:
         yield from _when_it_dials(line) if line.mode == "dial" else _when_it_listens(line)
         yield from _of_its_nodes(line)
         yield from _of_what_it_carries(line)
+    for partner in installation.partner:
+        count = sum(line.partner == partner.name for line in installation.line)
+        if partner.sessions_max is not None and count > partner.sessions_max:
+            yield (
+                f"partner {partner.name} has {count} lines, each with a session, and sessions_max is "
+                f"{partner.sessions_max}: remove lines, or raise it when more are contracted"
+            )
 
 
 def _when_it_listens(line: "Line") -> Iterable[str]:

@@ -660,6 +660,7 @@ class LineState(Record, frozen=True, kw_only=True):
     cancels_waiting: int | None
     routes_held: int | None  # 経路保留
     told_ms: int | None
+    spared: str | None  # partners to whom no requests go now 縮退, with commas between: see `egress.sparing`
 
 
 class LineOrder(StrEnum):

@@ -21,6 +21,7 @@ class Refusal(StrEnum):
     AMOUNT_EXCEEDS_ORIGINAL = "amount_exceeds_original"
     NO_OPEN_LINE = "no_open_line"
     STATION_CLOSED = "station_closed"
+    PARTNER_SUSPENDED = "partner_suspended"
     LINE_SUSPENDED = "line_suspended"
     LINE_NOT_OPEN = "line_not_open"
     NOT_SENT_IN_TIME = "not_sent_in_time"
@@ -81,6 +82,11 @@ _FACTS: dict[Refusal, tuple[bool, str, str]] = {
         True,
         "every line to this partner is closed or being closed, by its hours or by order",
         "接続先の局は閉局中です(業務時間外または運用者の指示)",
+    ),
+    Refusal.PARTNER_SUSPENDED: (
+        True,
+        "the partner does not answer over any of its lines, and is spared until it does",
+        "接続先からの応答が全回線でないため、接続先を縮退中です",
     ),
     Refusal.LINE_SUSPENDED: (
         True,

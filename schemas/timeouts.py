@@ -117,7 +117,12 @@ TABLE: tuple[Wait, ...] = (
     ),
     Wait("egress.breaker.rest_ms", "egress", "a suspended line 縮退 may be used again", "egress/breaker.py"),
     Wait("egress.breaker.rest_max_ms", "egress", "the longest of such rests, which double", "egress/breaker.py"),
-    Wait("egress.breaker.probe_ms", "egress", "a suspended line is probed 疎通確認", "egress/station.py"),
+    Wait(
+        "egress.breaker.probe_ms", "egress", "a suspended line, or one of a spared partner, is probed 疎通確認",
+        "egress/station.py",
+    ),
+    Wait("partner.breaker.rest_ms", "egress", "a spared partner 縮退 may be asked again", "egress/breaker.py"),
+    Wait("partner.breaker.rest_max_ms", "egress", "the longest of such rests, which double", "egress/breaker.py"),
     Wait(
         "egress.look_back_ms",
         "egress",

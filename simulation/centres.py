@@ -49,7 +49,7 @@ class CentreProcess:
     def command(self, **command: object) -> None:
         """Tell it something over its control port."""
         line = msgspec.json.encode(command)
-        self._loop.call_soon(lambda: self._loop.create_task(self.server._answer(line)))  # noqa: SLF001  its control port
+        self._loop.call_soon(lambda: self._loop.create_task(self.server.desk.answer(line)))
 
     def rows(self) -> list[Mapping[str, object]]:
         """Its books."""

@@ -49,7 +49,7 @@ _WAITS: Mapping[str, Any] = {
         "look_back_ms": 60_000, "reconnect_ms": 200, "reconnect_max_ms": 400, "dials_per_minute": 1_000,
         "connect_timeout_ms": 1_000, "opening_timeout_ms": 1_000,
         "closing_timeout_ms": 800, "drain_ms": 1_500, "probe_idle_ms": 2_000, "probe_timeout_ms": 1_000,
-        "close_limit_ms": 3_000,
+        "close_limit_ms": 3_000, "hand_over_ms": 3_000,
         "breaker": {"silences": 3, "errors": 4, "rest_ms": 500, "rest_max_ms": 2_000, "probe_ms": 200, "probes": 2},
     },
     "faults": {"grace_ms": 1_500},
@@ -67,6 +67,7 @@ _PARTNER: Mapping[str, Any] = {
         "unsent_pause_ms": 300,
         "unsent_max": 60,
     },
+    "breaker": {"silences": 4, "errors": 5, "rest_ms": 500, "rest_max_ms": 2_000, "probes": 2},
 }
 _LINES: Mapping[int, Sequence[tuple[str, str, str]]] = {
     1: (("cafis-1", "cafis", "dial"), ("cardnet-1", "cardnet", "listen")),

@@ -10,7 +10,8 @@ from schemas.records import Kind
 from schemas.telegrams import FAULT_COMMANDS, ORDINARY_REQUESTS, Role
 from simulation.broker import Weather
 from simulation.world import MS
-from simulator.rules import Deed, Rule
+from simulator.deeds import Deed
+from simulator.rules import Rule
 
 CUSTOMERS = {"AP02": "cafis", "AP22": "cardnet"}
 _NOON_MS = 1_788_231_600_000  # 2026-09-01 12:00 in Japan

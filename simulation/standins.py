@@ -24,7 +24,7 @@ from schemas.records import Record
 from simulation.world import SECOND, Strand, World
 
 PACKAGES = ("client", "egress", "faults", "ingress", "pipeline", "router", "schemas", "simulator")
-_LEFT = frozenset({"pipeline.kafka", "pipeline.telemetry", "client.sync", "simulator.control"})
+_LEFT = frozenset({"pipeline.kafka", "pipeline.telemetry", "client.sync", "simulator.control", "simulator.web"})
 _JST = dt.timezone(dt.timedelta(hours=9))
 
 # Waits that only look whether something has happened; made longer, so that a run has fewer of them.

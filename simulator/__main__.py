@@ -1,4 +1,4 @@
-"""Starts a centre: ``denbun run simulator --partner cafis --listen 127.0.0.1:7210 --control 127.0.0.1:7310``."""
+"""Starts a centre: ``denbun simulator run --partner cafis --listen 127.0.0.1:7210 --scenario normal-day``."""
 
 import argparse
 import asyncio
@@ -8,11 +8,18 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from schemas.telegrams import LayoutError, Role, load_partner
+from schemas.telegrams import LayoutError, PartnerSpec, Role, load_partner
+from simulator.access import AccessError
 from simulator.centre import Centre
-from simulator.rules import RuleError, Rules, load_rules
+from simulator.rule_files import RuleError, load_rules
+from simulator.rules import Rules
+from simulator.scenario import PLAIN, Scenario, load_scenario
 from simulator.server import Address, Addresses, CentreServer
+
+if TYPE_CHECKING:
+    from simulator.web import Page
 
 _OK, _FAILED, _WRONG = 0, 1, 2
 
@@ -35,8 +42,8 @@ def _addresses(text: str) -> list[tuple[str, int]]:
     return [_address(each) for each in text.split(",")]
 
 
-def _arguments(argv: Sequence[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="denbun run simulator", allow_abbrev=False)
+def _arguments(argv: Sequence[str], prog: str) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog=prog, allow_abbrev=False)
     parser.add_argument("--partner", required=True, help="whose telegrams: a packaged set by name, or a folder")
     parser.add_argument("--listen", type=_address, action="append", default=[], help="await a line here")
     parser.add_argument(
@@ -48,7 +55,15 @@ def _arguments(argv: Sequence[str]) -> argparse.Namespace:
         "--carries", type=_carried, action="append", default=[], metavar="CODE=PARTNER",
         help="pass on what comes in envelopes of this code, to a centre of this partner in here",
     )  # fmt: skip
-    parser.add_argument("--rules", type=Path, help="a file of behaviours; see simulator/rules.py")
+    behaviour = parser.add_mutually_exclusive_group()
+    behaviour.add_argument("--scenario", help="what the centre does: a packaged scenario by name, or a .toml file")
+    behaviour.add_argument("--rules", type=Path, help="a file of behaviours only; see simulator/rules.py")
+    parser.add_argument(
+        "--http", type=_address, metavar="HOST:PORT", help="show the page, and take HTTP requests, here"
+    )
+    parser.add_argument(
+        "--token-file", type=Path, metavar="FILE", help="what every HTTP request must show; needed beyond this machine"
+    )
     parser.add_argument("--no-story", action="store_true", help="do not keep the telegrams that passed")
     parser.add_argument(
         "--record", action="store_true",
@@ -63,26 +78,51 @@ def _arguments(argv: Sequence[str]) -> argparse.Namespace:
     return arguments
 
 
-async def _serve(server: CentreServer) -> None:
+async def _serve(server: CentreServer, scenario: Scenario, page: "Page | None") -> None:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    await server.start()
-    where = ", ".join(str(port) for port in server.listen_ports) or "none"
-    print(f"{server.centre.partner.name}: ports {where}; control {server.control_port}", flush=True)  # noqa: T201
-    await stop.wait()
-    await server.stop()
+    await server.start(scenario)
+    try:
+        if page is not None:
+            await page.start(server.desk)
+        where = ", ".join(str(port) for port in server.listen_ports) or "none"
+        shown = "" if page is None else f"; page {page.port}"
+        print(f"{server.centre.partner.name}: ports {where}; control {server.control_port}{shown}", flush=True)  # noqa: T201
+        await stop.wait()
+    finally:
+        if page is not None:
+            await page.stop()
+        await server.stop()
 
 
-def main(argv: Sequence[str]) -> int:
+def _scenario(arguments: argparse.Namespace, partner: PartnerSpec) -> Scenario:
+    if arguments.rules is not None:
+        return Scenario(arguments.rules.stem, rules=tuple(load_rules(arguments.rules, partner)))
+    return PLAIN if arguments.scenario is None else load_scenario(arguments.scenario, partner)
+
+
+def _page(arguments: argparse.Namespace) -> "Page | None":
+    if arguments.http is None:
+        return None
+    from simulator.web import Page  # noqa: PLC0415  needs the extra `documents`
+
+    return Page(arguments.http, arguments.token_file)
+
+
+def main(argv: Sequence[str], prog: str = "denbun run simulator") -> int:
     """Run a centre with these arguments; gives the exit status."""
-    arguments = _arguments(argv)
+    arguments = _arguments(argv, prog)
     try:
         partner = load_partner(arguments.partner)
-        rules = Rules() if arguments.rules is None else load_rules(arguments.rules, partner)
+        scenario = _scenario(arguments, partner)
         carried = {code: load_partner(name) for code, name in arguments.carries}
-    except (LayoutError, RuleError) as error:
+        page = _page(arguments)
+    except (LayoutError, RuleError, AccessError) as error:
         print(error, file=sys.stderr)  # noqa: T201
+        return _WRONG
+    except ImportError as error:
+        print(f"--http: {error.name} is not installed: pip install 'denbun[documents]'", file=sys.stderr)  # noqa: T201
         return _WRONG
     if carried and Role.ENVELOPE_REQUEST not in partner.telegrams:
         print(f"--carries: {partner.name} has no envelopes: remove it, or add them to its layouts", file=sys.stderr)  # noqa: T201
@@ -93,11 +133,11 @@ def main(argv: Sequence[str]) -> int:
     logging.basicConfig(level=logging.INFO)
     story, clock_s = not arguments.no_story, time.time if arguments.record else None
     carries = {code: Centre(each, Rules(), story=story, clock_s=clock_s) for code, each in carried.items()}
-    centre = Centre(partner, rules, story=story, carries=carries, clock_s=clock_s)
+    centre = Centre(partner, Rules(), story=story, carries=carries, clock_s=clock_s)
     server = CentreServer(centre, Addresses(arguments.listen, arguments.dial, arguments.control))
     try:
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-            runner.run(_serve(server))
+            runner.run(_serve(server, scenario, page))
     except OSError as error:
         print(f"simulator: {error.strerror or error}", file=sys.stderr)  # noqa: T201
         return _FAILED

@@ -1,8 +1,7 @@
-"""What the centre does with a telegram: books, and telegrams to send. Pure; time is not even an argument."""
+"""What the centre does with a telegram: books, and telegrams to send. Pure; time is an argument."""
 
 from collections import Counter
 from collections.abc import Callable, Mapping
-from typing import NamedTuple
 
 from schemas.telegrams import (
     FAULT_COMMANDS,
@@ -15,61 +14,19 @@ from schemas.telegrams import (
     Role,
     Value,
 )
+from simulator.acts import GARBAGE, NOISE, Act, Answered, Break, Rubbish, Send, Station, Stations, delivered
+from simulator.conduct import Conduct, Moment
+from simulator.deeds import Deed
 from simulator.entries import CREDITS, Broken, Command, Entry, EntryKey
 from simulator.ledger import Ledger
-from simulator.rules import Deed, Rule, Rules, code_of
+from simulator.rule_files import code_of
+from simulator.rules import Fate, Rules
+from simulator.scenario import Scenario
+from simulator.sessions import Excess
 from simulator.story import Story, Told, number_in, text_in
 
-GARBAGE = b"\xff\x00 this is no telegram \xff"
-NOISE = b"\x00" * 16  # a length of nothing, in every framing
 _UNCANCELLABLE = {Deed.TURN_ROUND: Outcome.TURNED_ROUND, Deed.ERROR_REPORT: Outcome.IN_ERROR}
 _LINE_STATES = (Role.OPENING_REQUEST, Role.CLOSING_REQUEST)
-
-
-class Send(NamedTuple):
-    """Send this after so many milliseconds; then call `Centre.sent`."""
-
-    role: Role
-    values: dict[str, Value]
-    after_ms: int = 0
-    about: EntryKey | None = None
-    is_report: bool = False  # it answers the request `about`
-    ends: bool = False  # nothing is open any more about what it answers
-    envelope: Mapping[str, Value] | None = None  # what the telegram it answers came in; it goes back in another
-
-
-class Break(NamedTuple):
-    """Break the connection of this number."""
-
-    number: int
-
-
-class Rubbish(NamedTuple):
-    """Send bytes that are no telegram."""
-
-    data: bytes
-
-
-class Answered(NamedTuple):
-    """The centre's own telegram with this trace number was answered by this one."""
-
-    role: Role
-    trace_number: int
-
-
-Act = Send | Break | Rubbish | Answered
-
-
-class Station:
-    """One connection of the gateway: whose it is, and whether it is open."""
-
-    def __init__(self, number: int) -> None:
-        self.number = number
-        self.name = "?"
-        self.open = False
-        self.opening: Mapping[str, Value] = {}  # the telegram that opened it
-        self.asked: set[tuple[Role, int]] = set()  # what the centre awaits: the answer's role, and trace number
-        self.came = b""  # the telegram that came last, as it came
 
 
 class Centre:
@@ -81,14 +38,24 @@ class Centre:
     ) -> None:  # fmt: skip
         self.partner = partner
         self.carries: dict[str, Centre] = dict(carries or {})
-        self.rules = rules
+        self.conduct = Conduct(partner, rules=rules, recorded=story)
         self.ledger = Ledger()
         self.counters: Counter[str] = Counter()
-        self.refuse_opening = False
+        self._kept = story
         self._story = Story(partner, kept=story, clock_s=clock_s)
-        self._stations: dict[str, Station] = {}  # by name, while open
+        self._stations = Stations()
         self._approvals = 0
         self._trace_number = partner.trace_range[0] - 1
+
+    @property
+    def rules(self) -> Rules:
+        """The rules in force."""
+        return self.conduct.rules
+
+    def use(self, scenario: Scenario, now: Moment) -> None:
+        """Behave as this scenario says from now on. The books stay, and so do the lines."""
+        self.conduct = Conduct(self.partner, scenario, recorded=self._kept)
+        self.conduct.begin(now)
 
     # --- telegrams in
 
@@ -97,7 +64,7 @@ class Centre:
         every = {self.partner.name: self, **{each.partner.name: each for each in self.carries.values()}}
         return self if partner is None else every[partner]
 
-    def received(self, station: Station, payload: bytes, *, passed_on: bool = False) -> list[Act]:
+    def received(self, station: Station, payload: bytes, now: Moment, *, passed_on: bool = False) -> list[Act]:
         """A telegram from the gateway. `passed_on`: by the centre whose line it came over."""
         station.came = payload
         try:
@@ -106,17 +73,17 @@ class Centre:
             self.ledger.violation(Broken.UNREADABLE, station.name, str(error))
             return []
         if message.role in ORDINARY_REQUESTS:
-            return self._request(station, message)
+            return self._request(station, message, now)
         if message.role in FAULT_COMMANDS:
-            return self._command(station, message)
+            return self._command(station, message, now)
         if passed_on:
             self.ledger.violation(Broken.NOT_CARRIED, station.name, f"{message.role} in an envelope")
             return []
         if message.role is Role.ENVELOPE_REQUEST:
-            return self._passed_on(station, message)
-        return self._about_the_line(station, message)
+            return self._passed_on(station, message, now)
+        return self._about_the_line(station, message, now)
 
-    def _passed_on(self, station: Station, message: Message) -> list[Act]:
+    def _passed_on(self, station: Station, message: Message, now: Moment) -> list[Act]:
         """What is inside goes to the centre that it is for; what that one answers comes back in an envelope."""
         self._told_to_us(station, message, Deed.ANSWER)
         code, inside = text_in(message, "carried_code"), text_in(message, "carried_telegram")
@@ -125,7 +92,7 @@ class Centre:
             self.ledger.violation(Broken.NOT_CARRIED, station.name, f"an envelope for {code}")
             return []
         acts: list[Act] = []
-        for act in centre.received(station, bytes.fromhex(inside), passed_on=True):
+        for act in centre.received(station, bytes.fromhex(inside), now, passed_on=True):
             if isinstance(act, Send):
                 acts.append(act._replace(envelope=message.values))
             elif isinstance(act, Rubbish) and act.data != NOISE:
@@ -140,35 +107,41 @@ class Centre:
 
     def disconnected(self, station: Station) -> None:
         """The connection is gone."""
-        station.open = False
-        if self._stations.get(station.name) is station:
-            del self._stations[station.name]
+        self._stations.close(station)
 
     # --- requests
 
-    def _request(self, station: Station, message: Message) -> list[Act]:
+    def _request(self, station: Station, message: Message, now: Moment) -> list[Act]:
         key = EntryKey(station.name, text_in(message, "business_date"), number_in(message, "trace_number"))
-        rule = self.rules.of(message, key)
-        self._take(station, message, rule)
-        entry = self._entry(station, message, rule)
-        if rule.do is Deed.LOSE:
+        fate = self.conduct.fate(message, key, station.name, now)
+        self._take(station, message, fate)
+        entry = self._entry(station, message, fate)
+        if fate.do is Deed.LOSE:
             self.ledger.lost(entry)
             return []
         if entry.outcome is Outcome.APPROVED:
             self._approvals += 1
-            entry.approval_code = f"{self._approvals % 1_000_000:06}"
+            entry.approval_code = self._approval_code(stand_in=entry.stand_in)
         self.ledger.request(entry)
-        return self._delivered(station, rule, self._report(message, rule, entry))
+        return delivered(self.partner, station, fate, self._report(message, fate, entry))
 
-    def _entry(self, station: Station, message: Message, rule: Rule) -> Entry:
+    def _approval_code(self, *, stand_in: bool) -> str:
+        """The next one; of a stand-in answer 代行 with S in front, or 9 where no letter fits: an assumption of ours."""
+        if not stand_in:
+            return f"{self._approvals % 1_000_000:06}"
+        letters = self.partner.telegrams[Role.SALE_REPORT].field("approval_code").type != "digits"
+        return f"{'S' if letters else '9'}{self._approvals % 100_000:05}"
+
+    def _entry(self, station: Station, message: Message, fate: Fate) -> Entry:
         values = message.values
         pan = str(self.partner.masked({"pan": values.get("pan", "")})["pan"])
         original = self._original(station, message, pan)
         amount = number_in(message, "amount")
-        if rule.do is Deed.DECLINE:
+        over = fate.do is Deed.STAND_IN and fate.floor_limit is not None and amount > fate.floor_limit
+        if fate.do is Deed.DECLINE or over:
             outcome = Outcome.DECLINED
-        elif rule.do in _UNCANCELLABLE:
-            outcome = _UNCANCELLABLE[rule.do]
+        elif fate.do in _UNCANCELLABLE:
+            outcome = _UNCANCELLABLE[fate.do]
         elif message.role in CREDITS and (original is None or self.ledger.left(original) < amount):
             outcome = Outcome.DECLINED  # there is nothing to take back, or not so much
         else:
@@ -190,6 +163,7 @@ class Centre:
             names=_named(message) if message.role in CREDITS else None,
             original=None if original is None else original.key,
             moves_money=paid is not Role.AUTHORISATION_REQUEST,
+            stand_in=fate.do is Deed.STAND_IN,
         )
 
     def _original(self, station: Station, message: Message, pan: str) -> Entry | None:
@@ -200,24 +174,25 @@ class Centre:
         wanted = None if code is None else str(code)
         return self.ledger.original_of(station.name, *_named(message), approval_code=wanted, pan=pan)
 
-    def _report(self, message: Message, rule: Rule, entry: Entry) -> Send:
+    def _report(self, message: Message, fate: Fate, entry: Entry) -> Send:
         if entry.outcome is Outcome.IN_ERROR:
-            return self._error_report(message, rule)._replace(about=entry.key, is_report=True, ends=True)
+            return self._error_report(message, fate)._replace(about=entry.key, is_report=True, ends=True)
         values: dict[str, Value] = dict(message.values)
         values["result_code"] = self.partner.result_code_for(entry.outcome)
-        if rule.do in (Deed.DECLINE, Deed.TURN_ROUND):
-            values["result_code"] = code_of(rule, self.partner)
+        stood_in_vain = fate.do is Deed.STAND_IN and entry.outcome is Outcome.DECLINED
+        if fate.do in (Deed.DECLINE, Deed.TURN_ROUND) or stood_in_vain:
+            values["result_code"] = code_of(fate, self.partner)
         if entry.approval_code is not None:
             values["approval_code"] = entry.approval_code
         return self._send(REPORT_OF[message.role], values)._replace(about=entry.key, is_report=True, ends=True)
 
     # --- cancel telegrams
 
-    def _command(self, station: Station, message: Message) -> list[Act]:
+    def _command(self, station: Station, message: Message, now: Moment) -> list[Act]:
         original = EntryKey(station.name, *_named(message))
-        rule = self.rules.of(message, original)
-        self._take(station, message, rule)
-        done = rule.do not in (Deed.TROUBLE, Deed.ERROR_REPORT, Deed.LOSE)
+        fate = self.conduct.fate(message, original, station.name, now)
+        self._take(station, message, fate)
+        done = fate.do not in (Deed.TROUBLE, Deed.ERROR_REPORT, Deed.LOSE)
         command = Command(
             role=message.role,
             station=station.name,
@@ -231,42 +206,49 @@ class Centre:
             amount=number_in(message, "amount"),
             connection=station.number,
         )
-        self.ledger.command(command, done=done, lost=rule.do is Deed.LOSE)
-        if rule.do is Deed.LOSE:
+        self.ledger.command(command, done=done, lost=fate.do is Deed.LOSE)
+        if fate.do is Deed.LOSE:
             return []
-        if rule.do is Deed.ERROR_REPORT:
-            return self._delivered(station, rule, self._error_report(message, rule)._replace(about=original, ends=True))
+        if fate.do is Deed.ERROR_REPORT:
+            answer = self._error_report(message, fate)._replace(about=original, ends=True)
+            return delivered(self.partner, station, fate, answer)
         outcome = Outcome.APPROVED if done else Outcome.DECLINED
         code = self.partner.result_code_for(outcome, fault_cancel=True)
         values: dict[str, Value] = {**message.values, "result_code": code}
-        if rule.do is Deed.TROUBLE:
-            values["error_code"] = code_of(rule, self.partner)
+        if fate.do is Deed.TROUBLE:
+            values["error_code"] = code_of(fate, self.partner)
         answer = self._send(REPORT_OF[message.role], values)._replace(about=original, ends=done)
-        return self._delivered(station, rule, answer)
+        return delivered(self.partner, station, fate, answer)
 
     # --- the line itself
 
-    def _about_the_line(self, station: Station, message: Message) -> list[Act]:
+    def _about_the_line(self, station: Station, message: Message, now: Moment) -> list[Act]:
         self._name(station, message)
         answer = REPORT_OF.get(message.role)
         if answer is None:
             return self._answered(station, message)
-        rule = self.rules.of(message, station.name)
-        self._told_to_us(station, message, rule.do)
-        if rule.do is Deed.LOSE:
+        fate = self.conduct.fate(message, station.name, station.name, now)
+        self._told_to_us(station, message, fate.do)
+        if fate.do is Deed.LOSE:
             return []
         acts: list[Act] = []
         values: dict[str, Value] = dict(message.values)
         if message.role in _LINE_STATES:
-            refused = rule.do is Deed.REFUSE or (message.role is Role.OPENING_REQUEST and self.refuse_opening)
+            refused = fate.do is Deed.REFUSE
+            if message.role is Role.OPENING_REQUEST and not refused:
+                excess = self._stations.refusal(station, self.conduct.scenario.sessions)
+                if excess is Excess.HANG_UP:
+                    self.counters["hung_up_sessions"] += 1
+                    return [Break(station.number)]
+                refused = self.conduct.refuse_opening or excess is Excess.REFUSE_OPENING
             values["result_code"] = self.partner.result_code_for(Outcome.DECLINED if refused else Outcome.APPROVED)
-            if rule.do is Deed.REFUSE:
-                values["result_code"] = code_of(rule, self.partner)
+            if fate.do is Deed.REFUSE:
+                values["result_code"] = code_of(fate, self.partner)
             if not refused and message.role is Role.OPENING_REQUEST:
                 acts += self._open(station, message)
             elif not refused:
                 self.disconnected(station)
-        return [*acts, *self._delivered(station, rule, self._send(answer, values))]
+        return [*acts, *delivered(self.partner, station, fate, self._send(answer, values))]
 
     def _name(self, station: Station, message: Message) -> None:
         name = str(message.values.get("station_id", station.name))
@@ -276,15 +258,13 @@ class Centre:
             self.ledger.violation(Broken.OTHER_STATION, station.name, f"{message.role} in the name of {name}")
 
     def _open(self, station: Station, message: Message) -> list[Act]:
-        """The station is open here, and so nowhere else: an older connection of it is broken."""
-        older = self._stations.get(station.name)
-        station.open, station.opening = True, message.values
-        self._stations[station.name] = station
+        """The session is open here; where its station has too many now, the oldest one is broken."""
+        station.opening = message.values
+        older = self._stations.open(station, self.conduct.scenario.sessions)
         for centre in (self, *self.carries.values()):
             centre.ledger.opened(station.name, station.number)
-        if older is None or older is station:
+        if older is None:
             return []
-        older.open = False
         self.counters["replaced_connections"] += 1
         return [Break(older.number)]
 
@@ -338,33 +318,14 @@ class Centre:
             self.ledger.answered(send.about, station.name, route, cancelled=cancelled)
         return self._told_by_us(station, send.role, send.values)
 
-    def _delivered(self, station: Station, rule: Rule, answer: Send) -> list[Act]:
-        answer = answer._replace(after_ms=rule.waits_ms)
-        match rule.do:
-            case Deed.SILENT:
-                return []
-            case Deed.TWICE:
-                return [answer, answer]
-            case Deed.DROP:
-                return [Break(station.number)]
-            case Deed.GARBAGE:
-                return [Rubbish(self.partner.framing.wrap(GARBAGE))]
-            case Deed.NOISE:
-                return [Rubbish(NOISE)]
-            case Deed.OTHER_AMOUNT:  # so it answers nothing
-                amount = int(answer.values["amount"])
-                return [Send(answer.role, {**answer.values, "amount": amount - 1 if amount else 1}, answer.after_ms)]
-            case _:
-                return [answer]
-
     def _send(self, role: Role, values: Mapping[str, Value]) -> Send:
         names = self.partner.telegrams[role].names
         return Send(role, {name: value for name, value in values.items() if name in names})
 
-    def _error_report(self, message: Message, rule: Rule) -> Send:
+    def _error_report(self, message: Message, fate: Fate) -> Send:
         values: dict[str, Value] = dict(message.values)
         values["original_type_code"] = self.partner.type_code(message.role)
-        values["error_code"] = code_of(rule, self.partner)
+        values["error_code"] = code_of(fate, self.partner)
         return self._send(Role.ERROR_REPORT, values)
 
     # --- the story, and what every request and cancel telegram has to keep to
@@ -373,8 +334,12 @@ class Centre:
         """The telegrams that passed, from the one numbered `since` on."""
         return self._story.since(since)
 
-    def _take(self, station: Station, message: Message, rule: Rule) -> None:
-        self._told_to_us(station, message, rule.do)
+    def last_told(self, count: int) -> list[Told]:
+        """The last telegrams that passed, the newest first."""
+        return self._story.last(count)
+
+    def _take(self, station: Station, message: Message, fate: Fate) -> None:
+        self._told_to_us(station, message, fate.do)
         if not station.open:
             self.ledger.violation(Broken.NOT_OPEN, station.name, f"{message.role} before an opening")
         for name, (first, last) in (

@@ -1,6 +1,6 @@
 """What a centre can be told over its control port: one JSON object a line, ``{"do": "behave", "rule": {…}}``."""
 
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
@@ -20,7 +20,9 @@ class Ping(_Command, frozen=True):
 
 
 class LedgerRows(_Command, frozen=True):
-    """All entries of the ledger."""
+    """The entries of the ledger: all, or the last so many."""
+
+    last: Annotated[int, msgspec.Meta(ge=0)] | None = None
 
 
 class Balance(_Command, frozen=True):
@@ -49,6 +51,26 @@ class StorySince(_Command, frozen=True):
     since: int = 0
 
 
+class Telegrams(_Command, frozen=True):
+    """The last telegrams that passed, the newest first."""
+
+    last: Annotated[int, msgspec.Meta(ge=0)] = 100
+
+
+class State(_Command, frozen=True):
+    """What goes on: scenario, lines, rules with their hits, load, counts."""
+
+
+class Scenarios(_Command, frozen=True):
+    """The scenarios that can be used by name."""
+
+
+class Record(_Command, frozen=True):
+    """What happened since the scenario began, as the text of a scenario file of this name."""
+
+    name: str = "recorded"
+
+
 class RulesInForce(_Command, frozen=True):
     """The rules, in the order in which they are tried."""
 
@@ -61,6 +83,18 @@ class Behave(_Command, frozen=True):
 
 class Clear(_Command, frozen=True):
     """Have no rules any more."""
+
+
+class Use(_Command, frozen=True):
+    """Behave as another scenario says from now on: one by name, or a whole one as its file says it."""
+
+    scenario: str | dict[str, Any]
+
+
+class Happen(_Command, frozen=True):
+    """Have an event happen at once: what stands in an [[event]], without a time."""
+
+    event: dict[str, Any]
 
 
 class DropLines(_Command, frozen=True):
@@ -97,8 +131,13 @@ class CallAgain(_Command, frozen=True):
     port: int
 
 
-Question = Ping | LedgerRows | Balance | Violations | Suspicions | Counters | KeepaliveTimes | StorySince | RulesInForce
-Order = Behave | Clear | DropLines | RefuseOpening | StopListening | ListenAgain | Keepalive | CloseStations | CallAgain
+AboutBooks = LedgerRows | Balance | Violations | Suspicions
+AboutTraffic = Ping | Counters | KeepaliveTimes | StorySince | Telegrams
+AboutConduct = RulesInForce | State | Scenarios | Record
+Question = AboutBooks | AboutTraffic | AboutConduct
+Behaviour = Behave | Clear | Use
+Occasion = Happen | DropLines | RefuseOpening | StopListening | ListenAgain | Keepalive | CloseStations
+Order = Behaviour | Occasion | CallAgain
 Command = Question | Order
 
 _BY_NAME: dict[str, type[Command]] = {
@@ -110,9 +149,15 @@ _BY_NAME: dict[str, type[Command]] = {
     "counters": Counters,
     "keepalive_times": KeepaliveTimes,
     "story": StorySince,
+    "telegrams": Telegrams,
     "rules": RulesInForce,
+    "state": State,
+    "scenarios": Scenarios,
+    "record": Record,
     "behave": Behave,
     "clear": Clear,
+    "use": Use,
+    "event": Happen,
     "drop_lines": DropLines,
     "refuse_opening": RefuseOpening,
     "stop_listening": StopListening,

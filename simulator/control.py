@@ -24,6 +24,10 @@ class ControlError(Exception):
     """The centre did not take a command, or cannot be reached."""
 
 
+class NoCentreError(ControlError):
+    """Nobody takes commands there."""
+
+
 class Control:
     """One connection to a centre's control port; threads may share it. Every method raises `ControlError`.
 
@@ -35,7 +39,7 @@ class Control:
         try:
             self._socket = socket.create_connection((host, port), timeout_s)
         except OSError as error:
-            raise ControlError(f"no centre takes commands at {host}:{port}: {error.strerror or error}") from error
+            raise NoCentreError(f"no centre takes commands at {host}:{port}: {error.strerror or error}") from error
         self._file = self._socket.makefile("rb")
         self._lock = threading.Lock()
 
@@ -46,9 +50,12 @@ class Control:
         answer: dict[str, Any] = self._ask("ping")
         return answer
 
-    def ledger(self, **wanted: Any) -> list[dict[str, Any]]:
-        """The entries in which these fields have these values: fields of `Entry`, and `stands` and `balance`."""
-        answer: list[dict[str, Any]] = self._ask("ledger")
+    def ledger(self, last: int | None = None, **wanted: Any) -> list[dict[str, Any]]:
+        """The entries in which these fields have these values: fields of `Entry`, and `stands` and `balance`.
+
+        `last`: of so many, the newest.
+        """
+        answer: list[dict[str, Any]] = self._ask("ledger", last=last)
         return _those(answer, wanted)
 
     def balance(self) -> int:
@@ -85,6 +92,25 @@ class Control:
         answer: list[dict[str, Any]] = self._ask("rules")
         return answer
 
+    def telegrams(self, last: int = 100) -> list[dict[str, Any]]:
+        """The last telegrams that passed, the newest first."""
+        answer: list[dict[str, Any]] = self._ask("telegrams", last=last)
+        return answer
+
+    def state(self) -> dict[str, Any]:
+        """What goes on: scenario, lines, rules with their hits, load, counts (`simulator.states.State`)."""
+        answer: dict[str, Any] = self._ask("state")
+        return answer
+
+    def scenarios(self) -> list[dict[str, str]]:
+        """The scenarios that can be used by name: name, japanese, english."""
+        answer: list[dict[str, str]] = self._ask("scenarios")
+        return answer
+
+    def record(self, name: str = "recorded") -> str:
+        """What happened since the scenario began, as the text of a scenario file."""
+        return str(self._ask("record", name=name))
+
     def wait_for(self, found: Callable[[], T], limit_s: float = 10.0) -> T:
         """Ask until something is found (is true); gives it. Raises `ControlError` when that takes longer."""
         until = time.monotonic() + limit_s
@@ -103,6 +129,15 @@ class Control:
     def clear(self) -> None:
         """Have no rules any more."""
         self._ask("clear")
+
+    def use(self, scenario: str | dict[str, Any]) -> None:
+        """Behave as another scenario says from now on: one by name, or a whole one."""
+        self._ask("use", scenario=scenario)
+
+    def happen(self, do: str, station: str | None = None) -> int:
+        """Have an event happen at once (`simulator.timeline`); gives how many lines it was about."""
+        event = {"do": do} if station is None else {"do": do, "station": station}
+        return int(self._ask("event", event=event))
 
     def drop_lines(self, station: str | None = None) -> None:
         """Break every connection, or those of one station."""

@@ -42,6 +42,7 @@ class Entry(msgspec.Struct):
     answers: int = 0  # reports about it that have been sent
     commands: list[Role] = msgspec.field(default_factory=list)  # cancel telegrams about it, in the order they came
     cancelled: bool = False  # by a cancel telegram 障害取消
+    stand_in: bool = False  # the network answered for the issuer 代行
 
     @property
     def key(self) -> EntryKey:

@@ -40,6 +40,7 @@ class Ledger:
         self.violations: list[Violation] = []
         self.suspicions: list[Suspicion] = []
         self._books: list[Entry] = []  # all that came, also what should not have
+        self._balance = 0  # yen: of all in the books
         self._lost: dict[EntryKey, Entry] = {}
         self._stations: dict[str, set[int]] = {}  # and the connections each has had
         self._traces: set[EntryKey] = set()
@@ -75,6 +76,7 @@ class Ledger:
         """Book a request, with the outcome the centre has decided."""
         self._watch(entry)
         self._books.append(entry)
+        self._balance += entry.balance
         self.entries.setdefault(entry.key, entry)
         if entry.original is not None and entry.stands:
             self._credited[entry.original] += entry.amount
@@ -123,6 +125,7 @@ class Ledger:
     def _cancel(self, entry: Entry) -> None:
         if entry.original is not None and entry.stands:
             self._credited[entry.original] -= entry.amount
+        self._balance -= entry.balance
         entry.cancelled = True
 
     # --- what it knows
@@ -145,11 +148,16 @@ class Ledger:
 
     def balance(self) -> int:
         """The merchants' claim, in yen."""
-        return sum(entry.balance for entry in self._books)
+        return self._balance
 
-    def rows(self) -> Iterable[dict[str, object]]:
-        """The entries as plain values."""
-        for entry in self._books:
+    @property
+    def count(self) -> int:
+        """How many entries there are."""
+        return len(self._books)
+
+    def rows(self, last: int | None = None) -> Iterable[dict[str, object]]:
+        """The entries as plain values; `last`: so many of them, the newest."""
+        for entry in self._books if last is None else self._books[max(0, len(self._books) - last) :]:
             row = msgspec.to_builtins(entry)
             yield {**row, "stands": entry.stands, "balance": entry.balance}
 

@@ -1,82 +1,61 @@
-"""How the centre behaves: rules over telegrams, the first that matches wins. Pure data and its reading.
+"""How the centre behaves: rules over telegrams, the first that matches wins. Pure; time and chance are given in.
 
 [[rule]]
 role = "sale_request"        # or a list; leave it out for every telegram the deed makes sense for
 amount = 4000                # or amount = [4000, 4999], from and to
-pan = "4111111111111111"
+pan = "4111111111111111"     # or the beginning of it: "411111*"
 terminal_id = "4980123456789"
 times = 1                    # for the first so many telegrams about one transaction; leave it out for all
 do = "silent"
 code = "C13"                 # for decline, turn_round, trouble, error_report, refuse: instead of the first listed code
 after_ms = 500               # how long after it has come it is answered; late takes 1000 where this is left out
+
+Which telegrams besides:
+
+station = "DNB00001"         # that came over the line of this station
+share = 0.05                 # of those that all else is true of, by a seeded chance
+between = ["09:00", "17:00"] # in this time of day, Japan's; over midnight where the second is the smaller
+from_s = 60                  # from so many seconds after the scenario began …
+until_s = 120                # … and before so many
+when = "destination_down"    # or "destination_up": the state of the issuer's centre 被仕向センタ
+
+What is answered besides:
+
+latency = { kind = "lognormal", median_ms = 60, p99_ms = 900 }   # instead of after_ms; see simulator/latency.py
+codes = { C13 = 3, C14 = 1 } # instead of code: by a seeded chance with these weights; a list: one after the other;
+                             # "every": every code of the deed's kind, one after the other
+floor_limit = 30000          # for stand_in 代行: what is above this many yen is declined
 """
 
-import tomllib
-from collections.abc import Iterator, Mapping
+import datetime as dt
+import random
+from collections.abc import Iterator
 from enum import StrEnum
-from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
 import msgspec
 
-from schemas.telegrams import (
-    FAULT_COMMANDS,
-    ORDINARY_REQUESTS,
-    STATION_REQUESTS,
-    ErrorClass,
-    Message,
-    Outcome,
-    PartnerSpec,
-    Role,
-)
+from schemas.telegrams import Message, Role
+from simulator.deeds import FITTING, MONEY, Deed
+from simulator.latency import Latency, drawn_ms
 
 _LATE_MS = 1_000
 
 
-class RuleError(Exception):
-    """A rule cannot be used. The message names the rule, what is wrong, and the remedy."""
+class Destination(StrEnum):
+    """The issuer's centre 被仕向センタ behind the network, as far as the network knows."""
+
+    UP = "destination_up"
+    DOWN = "destination_down"
 
 
-class Deed(StrEnum):
-    """What the centre does with a telegram."""
+class Around(NamedTuple):
+    """What is so while a telegram comes: seconds since the scenario began, Japan's time of day, line, destination."""
 
-    ANSWER = "answer"  # approve, or carry out, and report it
-    DECLINE = "decline"
-    TURN_ROUND = "turn_round"  # 折返し: sent back by the network, never booked
-    ERROR_REPORT = "error_report"  # 異常報告
-    TROUBLE = "trouble"  # C13, C14, C50 to a cancel telegram: not carried out
-    SILENT = "silent"  # booked, not answered
-    LOSE = "lose"  # as if it had never come
-    LATE = "late"
-    TWICE = "twice"
-    DROP = "drop"  # booked, and the line broken instead of an answer
-    GARBAGE = "garbage"  # booked, and answered by a telegram of bytes that mean nothing
-    NOISE = "noise"  # booked, and answered by bytes that no telegram can begin with
-    OTHER_AMOUNT = "other_amount"  # booked, and reported with another amount
-    REFUSE = "refuse"  # an opening or closing is refused
-
-
-_MONEY = (*ORDINARY_REQUESTS, *FAULT_COMMANDS)
-REQUESTS: tuple[Role, ...] = (*_MONEY, *STATION_REQUESTS)
-FITTING: Mapping[Deed, tuple[Role, ...]] = {
-    Deed.ANSWER: REQUESTS,
-    Deed.DECLINE: ORDINARY_REQUESTS,
-    Deed.TURN_ROUND: ORDINARY_REQUESTS,
-    Deed.ERROR_REPORT: _MONEY,
-    Deed.TROUBLE: FAULT_COMMANDS,
-    Deed.SILENT: REQUESTS,
-    Deed.LOSE: REQUESTS,
-    Deed.LATE: REQUESTS,
-    Deed.TWICE: _MONEY,
-    Deed.DROP: REQUESTS,
-    Deed.GARBAGE: REQUESTS,
-    Deed.NOISE: REQUESTS,
-    Deed.OTHER_AMOUNT: _MONEY,
-    Deed.REFUSE: (Role.OPENING_REQUEST, Role.CLOSING_REQUEST),
-}
-"""The telegrams each deed makes sense for."""
-
-SILENT = frozenset({Deed.SILENT, Deed.LOSE, Deed.DROP, Deed.GARBAGE, Deed.NOISE})
+    since_s: float
+    clock: dt.time
+    station: str
+    destination: Destination = Destination.UP
 
 
 class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -90,6 +69,15 @@ class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_default
     times: int | None = None
     code: str | None = None
     after_ms: int | None = None
+    station: str | None = None
+    share: float | None = None
+    between: tuple[dt.time, dt.time] | None = None
+    from_s: float | None = None
+    until_s: float | None = None
+    when: Destination | None = None
+    latency: Latency | None = None
+    codes: dict[str, int] | tuple[str, ...] | str | None = None
+    floor_limit: int | None = None
 
     def __repr__(self) -> str:
         return f"Rule({self.do}, {self.role})"
@@ -100,19 +88,12 @@ class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_default
             return FITTING[self.do]
         return (self.role,) if isinstance(self.role, Role) else self.role
 
-    @property
-    def waits_ms(self) -> int:
-        """How long after the telegram its answer goes out."""
-        if self.after_ms is None:
-            return _LATE_MS if self.do is Deed.LATE else 0
-        return self.after_ms
-
     def matches(self, message: Message) -> bool:
-        """Whether the rule is about this telegram, but for `times`."""
+        """Whether the rule is about this telegram, as far as its own content says."""
         values = message.values
         if message.role not in self.roles:
             return False
-        if self.pan is not None and values.get("pan") != self.pan:
+        if self.pan is not None and not _is_card(str(values.get("pan", "")), self.pan):
             return False
         if self.terminal_id is not None and values.get("terminal_id") != self.terminal_id:
             return False
@@ -124,137 +105,134 @@ class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_default
         first, last = (self.amount, self.amount) if isinstance(self.amount, int) else self.amount
         return first <= amount <= last
 
+    def applies(self, around: Around) -> bool:
+        """Whether it is about what comes over this line, at this time."""
+        if self.station is not None and self.station != around.station:
+            return False
+        if self.when is not None and self.when is not around.destination:
+            return False
+        if self.from_s is not None and around.since_s < self.from_s:
+            return False
+        if self.until_s is not None and around.since_s >= self.until_s:
+            return False
+        return self.between is None or _lies_between(around.clock, *self.between)
 
-DEFAULT = Rule(do=Deed.ANSWER)
+
+def _is_card(pan: str, wanted: str) -> bool:
+    return pan.startswith(wanted[:-1]) if wanted.endswith("*") else pan == wanted
+
+
+def _lies_between(clock: dt.time, first: dt.time, last: dt.time) -> bool:
+    return first <= clock < last if first <= last else clock >= first or clock < last
+
+
+class Fate(NamedTuple):
+    """What becomes of one telegram."""
+
+    do: Deed = Deed.ANSWER
+    after_ms: int = 0  # after it has come it is answered
+    code: str | None = None  # None: the first that the partner lists for the deed
+    floor_limit: int | None = None  # yen; None: no limit
+
+
+ANSWERED = Fate()
+
+
+class InForce:
+    """A rule that is in force: how often it was used, and what its chance gives next."""
+
+    def __init__(self, rule: Rule, seed: str) -> None:
+        self.rule = rule
+        self.hits = 0  # telegrams that it decided
+        self._seed = seed
+        self._chance: random.Random | None = None  # made when it is needed, which it seldom is
+        self._used: dict[object, int] = {}  # by transaction
+
+    def takes(self, message: Message, about: object, around: Around) -> bool:
+        """Whether it decides this telegram; if so, that is counted."""
+        rule = self.rule
+        if not rule.matches(message) or not rule.applies(around):
+            return False
+        if rule.times is not None and self._used.get(about, 0) >= rule.times:
+            return False
+        if rule.share is not None and self._drawn.random() >= rule.share:
+            return False
+        if rule.times is not None:
+            self._used[about] = self._used.get(about, 0) + 1
+        self.hits += 1
+        return True
+
+    @property
+    def _drawn(self) -> random.Random:
+        if self._chance is None:
+            self._chance = random.Random(self._seed)  # noqa: S311  a game, and to be had again
+        return self._chance
+
+    def code(self) -> str | None:
+        """The code that is given now."""
+        codes = self.rule.codes
+        if codes is None:
+            return self.rule.code
+        if isinstance(codes, dict):
+            return self._drawn.choices(list(codes), list(codes.values()))[0]
+        return codes[(self.hits - 1) % len(codes)]
+
+    def after_ms(self) -> int | None:
+        """How long the answer takes; None where the rule does not say."""
+        if self.rule.latency is not None:
+            return drawn_ms(self.rule.latency, self._drawn)
+        if self.rule.after_ms is None and self.rule.do is Deed.LATE:
+            return _LATE_MS
+        return self.rule.after_ms
 
 
 class Rules:
-    """The rules of a centre, and how often each has been used for each transaction."""
+    """The rules of a centre. `latency`: of every payment's and cancel's answer that no rule says otherwise of.
 
-    def __init__(self, rules: tuple[Rule, ...] = ()) -> None:
-        self._rules = rules
-        self._used: dict[tuple[int, object], int] = {}
+    The same telegrams in the same order, with the same seed, have the same fate.
+    """
+
+    def __init__(self, rules: tuple[Rule, ...] = (), *, seed: int = 0, latency: Latency = 0) -> None:
+        self._seed = seed
+        self._made = 0
+        self._latency = latency
+        self._chance: random.Random | None = None if isinstance(latency, int) else random.Random(f"{seed}:latency")  # noqa: S311
+        self.in_force = [self._of(rule) for rule in rules]
+        self.others = 0  # telegrams that no rule decided
 
     def __iter__(self) -> Iterator[Rule]:
-        return iter(self._rules)
+        return (each.rule for each in self.in_force)
+
+    def _of(self, rule: Rule) -> InForce:
+        self._made += 1
+        return InForce(rule, f"{self._seed}:{self._made}")
 
     def add(self, rule: Rule) -> None:
         """Put a rule before all others."""
-        self._rules = (rule, *self._rules)
-        self._used = {(index + 1, about): used for (index, about), used in self._used.items()}
+        self.in_force.insert(0, self._of(rule))
 
     def clear(self) -> None:
         """Have no rules any more."""
-        self._rules = ()
-        self._used.clear()
+        self.in_force.clear()
 
-    def of(self, message: Message, about: object) -> Rule:
-        """The rule for this telegram, which is `about` a transaction."""
-        for index, rule in enumerate(self._rules):
-            if not rule.matches(message):
-                continue
-            if rule.times is None:
-                return rule
-            used = self._used.get((index, about), 0)
-            if used < rule.times:
-                self._used[index, about] = used + 1
-                return rule
-        return DEFAULT
+    def of(self, message: Message, about: object, around: Around) -> Fate:
+        """What becomes of this telegram, which is `about` a transaction."""
+        for each in self.in_force:
+            if each.takes(message, about, around):
+                rule = each.rule
+                after_ms = each.after_ms()
+                if after_ms is None:
+                    after_ms = self._usual_ms(message.role)
+                return Fate(rule.do, after_ms, each.code(), rule.floor_limit)
+        self.others += 1
+        if self._latency == 0:
+            return ANSWERED
+        return Fate(after_ms=self._usual_ms(message.role))
 
-
-# --- reading --------------------------------------------------------------------------------------------------------
-
-
-def rule_from(raw: Mapping[str, Any], partner: PartnerSpec, place: str) -> Rule:
-    """Check one rule. Raises `RuleError`."""
-    try:
-        rule = msgspec.convert(raw, Rule)
-    except msgspec.ValidationError as error:
-        raise RuleError(f"{place}: {error}: see simulator/rules.py for the form of a rule") from None
-    problem = _role_problem(rule, partner) or _number_problem(rule) or _code_problem(rule, partner)
-    if problem is not None:
-        raise RuleError(f"{place}: {problem}")
-    return rule
-
-
-def _role_problem(rule: Rule, partner: PartnerSpec) -> str | None:
-    if rule.role == ():
-        return "role: the list is empty: name a role, or leave it out for all"
-    for role in rule.roles:
-        if role not in REQUESTS:
-            return f"role: {role} is no request to a centre: one of {', '.join(REQUESTS)}"
-        if role not in FITTING[rule.do]:
-            fitting = sorted(deed for deed, roles in FITTING.items() if role in roles)
-            return f"do: {rule.do} makes no sense for {role}: one of {', '.join(fitting)}"
-        for name in ("amount", "pan", "terminal_id"):
-            wanted = getattr(rule, name) is not None and rule.role is not None
-            if wanted and name not in partner.telegrams[role].names:
-                return f"{name}: {role} carries none, so the rule would never match: leave it out"
-    return None
-
-
-def _number_problem(rule: Rule) -> str | None:
-    if isinstance(rule.amount, tuple) and rule.amount[0] > rule.amount[1]:
-        return f"amount: nothing lies from {rule.amount[0]} to {rule.amount[1]}: put the smaller one first"
-    if rule.times is not None and rule.times < 1:
-        return "times: must be at least 1, or left out for always"
-    if rule.after_ms is None:
-        return None
-    if rule.after_ms < 0:
-        return "after_ms: must not be negative"
-    return f"after_ms: {rule.do} answers nothing that could wait: leave it out" if rule.do in SILENT else None
-
-
-def _code_problem(rule: Rule, partner: PartnerSpec) -> str | None:
-    if rule.code is None:
-        return None
-    outcomes = {code: result.outcome for code, result in partner.result_codes.items()}
-    if rule.code not in {**outcomes, **partner.error_codes}:
-        return f"code: {partner.name} has no code {rule.code!r}: see its partner.toml"
-    match rule.do:
-        case Deed.DECLINE | Deed.REFUSE:
-            fitting = [code for code, outcome in outcomes.items() if outcome is Outcome.DECLINED]
-        case Deed.TURN_ROUND:
-            fitting = [code for code, outcome in outcomes.items() if outcome is Outcome.TURNED_ROUND]
-        case Deed.TROUBLE | Deed.ERROR_REPORT:
-            fitting = list(partner.error_codes)
-        case _:
-            return f"code: {rule.do} gives none: leave it out"
-    if rule.code in fitting:
-        return None
-    return f"code: {rule.code!r} does not say {rule.do}: one of {', '.join(fitting)}"
-
-
-def code_of(rule: Rule, partner: PartnerSpec) -> str:
-    """The code a rule gives: its own, or the first listed one. Raises `KeyError` for a deed that gives none."""
-    if rule.code is not None:
-        return rule.code
-    match rule.do:
-        case Deed.DECLINE | Deed.REFUSE:
-            return partner.result_code_for(Outcome.DECLINED)
-        case Deed.TURN_ROUND:
-            return partner.result_code_for(Outcome.TURNED_ROUND)
-        case Deed.TROUBLE:
-            return _first(partner, ErrorClass.DESTINATION_TROUBLE)
-        case Deed.ERROR_REPORT:
-            return _first(partner, ErrorClass.TELEGRAM_ERROR)
-        case _:
-            raise KeyError(rule.do)
-
-
-def _first(partner: PartnerSpec, error_class: ErrorClass) -> str:
-    return next(code for code, each in partner.error_codes.items() if each.error_class is error_class)
-
-
-def load_rules(path: Path, partner: PartnerSpec) -> Rules:
-    """Read a rules file. Raises `RuleError`."""
-    try:
-        raw = tomllib.loads(path.read_text("utf-8"))
-    except OSError as error:
-        raise RuleError(f"{path}: {error.strerror}: name a file of rules") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise RuleError(f"{path}: not TOML: {error}: correct the syntax") from error
-    if set(raw) - {"rule"} or not isinstance(raw.get("rule", []), list):
-        raise RuleError(f"{path}: only [[rule]] sections belong here")
-    rules = [rule_from(each, partner, f"{path}: rule {number}") for number, each in enumerate(raw.get("rule", []), 1)]
-    return Rules(tuple(rules))
+    def _usual_ms(self, role: Role) -> int:
+        if self._latency == 0 or role not in MONEY:
+            return 0
+        if isinstance(self._latency, int):
+            return self._latency
+        assert self._chance is not None
+        return drawn_ms(self._latency, self._chance)

@@ -1,27 +1,32 @@
-"""The centre's sockets: the lines of the gateway, called or awaited, and the control port. No decisions."""
+"""The centre's lines: called or awaited, and what the partner does on them of its own accord. No decisions."""
 
 import asyncio
 import contextlib
 import datetime as dt
+import logging
 import os
 import time
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, assert_never, cast
-
-import msgspec
+from typing import cast
 
 from schemas.telegrams import FramingError, Role
-from simulator import commands
-from simulator.centre import Act, Answered, Break, Centre, Rubbish, Send, Station
-from simulator.commands import Command, CommandError, Order, Question, read_command
+from simulator.acts import Act, Answered, Break, Rubbish, Send, Station
+from simulator.centre import Centre
+from simulator.commands import CommandError
+from simulator.conduct import Moment
+from simulator.desk import Desk
 from simulator.ledger import Broken
-from simulator.rules import RuleError, rule_from
+from simulator.scenario import Scenario
+from simulator.sessions import Excess
+from simulator.states import LineState
+from simulator.timeline import Event, Occurrence, Timeline
 
+_LOG = logging.getLogger(__name__)
 _REDIAL_S = 0.1
-_LINE_MAX = 1 << 20  # bytes of a command
+_TURNS = 5  # of the loop, within which what the system has accepted is a connection that can be ended
 _TIMES_KEPT = 200_000
 _JST = dt.timezone(dt.timedelta(hours=9))
 Address = tuple[str, int]
@@ -51,7 +56,7 @@ class LineConnection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast("asyncio.Transport", transport)  # uvloop's are none by inheritance
         self._server.connections[self.station.number] = self
-        if self._server.stopped:
+        if self._server.stopped or self._server.is_full:
             self.transport.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002  the protocol's signature
@@ -69,7 +74,7 @@ class LineConnection(asyncio.Protocol):
         for payload in payloads:
             if self.transport.is_closing():
                 return
-            for act in centre.received(self.station, payload):
+            for act in centre.received(self.station, payload, self._server.now()):
                 self.perform(act)
         if problem is not None:
             centre.ledger.violation(Broken.UNREADABLE, self.station.name, problem)
@@ -79,6 +84,14 @@ class LineConnection(asyncio.Protocol):
         """Send a telegram of the centre's own; how long its answer takes is counted from now."""
         self._asked_s[int(send.values["trace_number"])] = time.monotonic()
         self.perform(send)
+
+    def state(self) -> LineState:
+        """What people may see of it."""
+        here, there = (self.transport.get_extra_info(name) for name in ("sockname", "peername"))
+        station = self.station
+        return LineState(
+            station.number, station.name, station.open, _place(here), _place(there), called=self.called is not None
+        )
 
     def perform(self, act: Act) -> None:
         """Do what the centre has decided."""
@@ -107,51 +120,72 @@ class CentreServer:
         self.connections: dict[int, LineConnection] = {}
         self.keepalive_times: deque[tuple[str, float]] = deque(maxlen=_TIMES_KEPT)  # station, milliseconds
         self.stopped = False
-        self.control_port = 0
         self.listen_ports: list[int] = []
         self._addresses = addresses
         self._numbers = 0
         self._listeners: list[asyncio.Server] = []
         self._dialling: list[asyncio.Task[None]] = []
-        self._control: asyncio.Server | None = None
-        self._controlled: set[asyncio.StreamWriter] = set()
+        self._playing: asyncio.Task[None] | None = None
+        self.desk = Desk(self)
+
+    @property
+    def control_port(self) -> int:
+        """Where commands are taken."""
+        return self.desk.port
 
     def number(self) -> int:
         """A number for a new connection."""
         self._numbers += 1
         return self._numbers
 
+    @property
+    def is_full(self) -> bool:
+        """Whether there are more connections than the scenario lets there be; the newest is hung up then."""
+        limits = self.centre.conduct.scenario.sessions
+        if limits.per_centre is None or limits.excess is Excess.REFUSE_OPENING:
+            return False
+        return len(self.connections) > limits.per_centre
+
+    @property
+    def listening(self) -> bool:
+        """Whether lines are awaited and called."""
+        return bool(self._listeners or self._dialling)
+
+    def lines(self) -> list[LineState]:
+        """The connections there are."""
+        return [each.state() for each in self.connections.values()]
+
     # --- life
 
-    async def start(self) -> None:
-        """Take commands, then lines. Raises `OSError`."""
+    async def start(self, scenario: Scenario | None = None) -> None:
+        """Take commands, then lines, and behave as the scenario says. Raises `OSError`."""
         host, port = self._addresses.control
         try:
-            self._control = await asyncio.start_server(self._serve_control, host, port, limit=_LINE_MAX)
+            await self.desk.open(host, port)
         except OSError as error:
             raise _cannot("--control", host, port, error) from error
-        self.control_port = int(self._control.sockets[0].getsockname()[1])
+        if scenario is not None:
+            self.centre.use(scenario, self.now())
         try:
             await self._begin()
         except OSError:
             await self.stop()
             raise
+        self._play_events()
 
     async def stop(self) -> None:
         """End every connection; they have ended when this returns."""
         self.stopped = True  # for what the system has accepted and the loop has not seen yet
+        if self._playing is not None:
+            self._playing.cancel()
+        for _ in range(_TURNS):  # a server that is closed before forgets the socket
+            await asyncio.sleep(0)
+        self.desk.shut()
         await self._retreat()
-        dropped, controlled = list(self.connections.values()), list(self._controlled)
+        dropped = list(self.connections.values())
         self._drop(None)
-        for writer in controlled:
-            writer.close()
-        await asyncio.gather(
-            *(connection.closed.wait() for connection in dropped),
-            *(writer.wait_closed() for writer in controlled),
-            return_exceptions=True,
-        )
-        if self._control is not None:
-            self._control.close()
+        await asyncio.gather(*(connection.closed.wait() for connection in dropped))
+        await self.desk.close()
 
     async def _begin(self) -> None:
         """Await and call the lines."""
@@ -202,97 +236,67 @@ class CentreServer:
         if connection is not None:
             connection.transport.abort()
 
-    def _drop(self, station: str | None) -> None:
-        for connection in list(self.connections.values()):
-            if station in (None, connection.station.name):
-                connection.transport.abort()
+    def _drop(self, station: str | None) -> int:
+        dropped = [each for each in self.connections.values() if station in (None, each.station.name)]
+        for connection in dropped:
+            connection.transport.abort()
+        return len(dropped)
 
-    # --- commands
+    # --- what the centre does of its own accord
 
-    async def _serve_control(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._controlled.add(writer)
-        with contextlib.suppress(ConnectionError):
-            while not self.stopped and (line := await self._read(reader)):
-                writer.write(msgspec.json.encode(await self._answer(line)) + b"\n")
-                await writer.drain()
-        writer.close()
-        with contextlib.suppress(ConnectionError):
-            await writer.wait_closed()
-        self._controlled.discard(writer)
+    def now(self) -> Moment:
+        """The time, for the centre."""
+        return Moment(time.monotonic(), dt.datetime.now(_JST))
 
-    async def _read(self, reader: asyncio.StreamReader) -> bytes:
-        try:
-            return await reader.readline()
-        except ValueError:
-            return b""  # longer than any command: nothing after it could be found
+    def use(self, scenario: Scenario, centre: Centre | None = None) -> None:
+        """Behave as this scenario says from now on; `centre`: only one that telegrams are passed on to."""
+        now = self.now()
+        if centre is not None and centre is not self.centre:
+            centre.use(scenario, now)
+            return
+        self.centre.use(scenario, now)
+        self._play_events()
 
-    async def _answer(self, line: bytes) -> dict[str, Any]:
-        try:
-            return {"ok": await self._done(read_command(line))}
-        except (CommandError, RuleError, OSError) as error:
-            return {"error": getattr(error, "strerror", None) or str(error)}
+    def _play_events(self) -> None:
+        if self._playing is not None:
+            self._playing.cancel()
+            self._playing = None
+        timeline = Timeline(self.centre.conduct.scenario.events, self.now().clock.time())
+        if timeline.next_s is not None:
+            self._playing = asyncio.create_task(self._play(timeline))
 
-    async def _done(self, command: Command) -> object:
-        return self._told(command) if isinstance(command, Question) else await self._obeyed(command)
+    async def _play(self, timeline: Timeline) -> None:
+        """The events of a scenario, each when it is due."""
+        conduct = self.centre.conduct
+        while (next_s := timeline.next_s) is not None:
+            await asyncio.sleep(max(0.0, next_s - conduct.since_s(self.now())))
+            for event in timeline.take(conduct.since_s(self.now())):
+                try:
+                    await self.happen(event)
+                except OSError as error:  # a port that was taken meanwhile: the rest goes on
+                    _LOG.warning("%s: %s", event.do, error.strerror)
 
-    def _of(self, command: Command) -> Centre:
-        try:
-            return self.centre.of(command.partner)
-        except KeyError:
-            known = ", ".join([self.centre.partner.name, *(each.partner.name for each in self.centre.carries.values())])
-            raise CommandError(f"partner: nothing of {command.partner} comes here: one of {known}") from None
-
-    def _told(self, question: Question) -> object:
-        centre = self._of(question)
-        match question:
-            case commands.Ping():
-                opened = sorted(each.station.name for each in self.connections.values() if each.station.open)
-                return {"partner": centre.partner.name, "listen": self.listen_ports, "open": opened}
-            case commands.LedgerRows():
-                return list(centre.ledger.rows())
-            case commands.Balance():
-                return centre.ledger.balance()
-            case commands.Violations():
-                return centre.ledger.violations
-            case commands.Suspicions():
-                return centre.ledger.suspicions
-            case commands.Counters():
-                return {**centre.counters, "not_arrived": centre.ledger.not_arrived}
-            case commands.KeepaliveTimes():
-                return [{"station": station, "ms": round(ms, 3)} for station, ms in self.keepalive_times]
-            case commands.StorySince():
-                return centre.story(question.since)
-            case commands.RulesInForce():
-                return list(centre.rules)
-            case _:
-                assert_never(question)
-
-    async def _obeyed(self, order: Order) -> int | None:
-        centre = self._of(order)
-        match order:
-            case commands.Behave():
-                centre.rules.add(rule_from(order.rule, centre.partner, "rule"))
-            case commands.Clear():
-                centre.rules.clear()
-            case commands.DropLines():
-                self._drop(order.station)
-            case commands.RefuseOpening():
-                self.centre.refuse_opening = order.refuse
-            case commands.StopListening():
+    async def happen(self, event: Event) -> int:
+        """Have this happen now; gives how many lines it was about. Raises `OSError`."""
+        conduct = self.centre.conduct
+        conduct.record(event, self.now())
+        match event.do:
+            case Occurrence.KEEPALIVE:
+                return self._ask(Role.KEEPALIVE_REQUEST, event.station)
+            case Occurrence.CLOSE | Occurrence.ASK_TO_CLOSE:
+                conduct.refuse_opening = conduct.refuse_opening or event.do is Occurrence.CLOSE
+                return self._ask(Role.CLOSING_REQUEST, event.station)
+            case Occurrence.DROP_LINE:
+                return self._drop(event.station)
+            case Occurrence.STOP_LISTENING:
                 await self._retreat()
-            case commands.ListenAgain():
+            case Occurrence.REOPEN | Occurrence.LISTEN_AGAIN:
                 await self._begin()
-            case commands.Keepalive():
-                return self._ask(Role.KEEPALIVE_REQUEST)
-            case commands.CloseStations():
-                return self._ask(Role.CLOSING_REQUEST)
-            case commands.CallAgain():
-                return await self._call_again(order.port)
-            case _:
-                assert_never(order)
-        return None
+        conduct.happened(event.do)
+        return len(self.connections)
 
-    async def _call_again(self, port: int) -> int:
+    async def call_again(self, port: int) -> int:
+        """Call the line of this port once more; gives how many connections it has. Raises `CommandError`."""
         line = next((each for each in self._addresses.dial if any(place[1] == port for place in each)), None)
         if line is None:
             called = ", ".join(str(each[0][1]) for each in self._addresses.dial) or "no line at all"
@@ -301,12 +305,19 @@ class CentreServer:
         await self._call([address for address in there if address is not None] or line)
         return len(there)
 
-    def _ask(self, role: Role) -> int:
-        now = dt.datetime.now(_JST)
-        opened = [each for each in self.connections.values() if each.station.open]
+    def _ask(self, role: Role, station: str | None = None) -> int:
+        clock = self.now().clock
+        opened = [
+            each for each in self.connections.values()
+            if each.station.open and station in (None, each.station.name)
+        ]  # fmt: skip
         for connection in opened:
-            connection.ask(self.centre.ask(connection.station, role, f"{now:%Y%m%d}", f"{now:%H%M%S}"))
+            connection.ask(self.centre.ask(connection.station, role, f"{clock:%Y%m%d}", f"{clock:%H%M%S}"))
         return len(opened)
+
+
+def _place(address: object) -> str:
+    return f"{address[0]}:{address[1]}" if isinstance(address, tuple) else "?"
 
 
 def _cannot(option: str, host: str, port: int, error: OSError) -> OSError:

@@ -4,13 +4,14 @@ A centre that was told to record (``--record``) keeps the bytes of each, too, an
 clear. So it is for test cards alone: `denbun images` makes its documents of it.
 """
 
+import itertools
 from collections import deque
 from collections.abc import Callable
 
 import msgspec
 
 from schemas.telegrams import Message, PartnerSpec, Role
-from simulator.rules import Deed
+from simulator.deeds import Deed
 
 _KEPT = 200_000
 
@@ -72,6 +73,11 @@ class Story:
     def since(self, number: int) -> list[Told]:
         """Those from this number on."""
         return [told for told in self._told or () if told.number >= number]
+
+    def last(self, count: int) -> list[Told]:
+        """The last so many, the newest first, without their bytes: so people may see them."""
+        newest = itertools.islice(reversed(self._told or ()), count)
+        return [told if told.data is None else msgspec.structs.replace(told, data=None) for told in newest]
 
 
 def number_in(message: Message, name: str) -> int:

@@ -1,7 +1,8 @@
 """What commands with which an operator looks and orders have in common: their statuses and checks."""
 
 import json
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ ANSWER_S = 15.0
 """How long the answer to an order is awaited."""
 
 CLOCKS_MS = 60_000  # more than the clocks of this machine and the services' differ
+_LOOK_S = 0.2
 _REASON_MAX, _NAME_MAX = 200, 64
 
 
@@ -42,6 +44,15 @@ def at_desk(config: Path, work: Callable[[Installation, Console], int]) -> int:
     except (LogError, RecordError) as error:
         console.print(str(error), style="red", markup=False)
         return NOT_DONE
+
+
+def looks() -> Iterator[None]:
+    """Times to look for an answer, one after the other, until it is awaited no more."""
+    until = time.monotonic() + ANSWER_S
+    yield
+    while time.monotonic() < until:
+        time.sleep(_LOOK_S)
+        yield
 
 
 def reason_text(given: str) -> str:

@@ -253,7 +253,7 @@ def _one(console: Console, found: Drill, *, payments: int, seed: int, folder: Pa
         try:
             with playing(
                 place, nodes=NODES, lines=exercise.lines, waits=found.waits, story=False, brokers=found.brokers,
-                detoured=True, say=say,
+                detoured=True, ways=found.ways, say=say,
             ) as stage:  # fmt: skip
                 outcome = play(exercise, stage, say=say, advance=lambda: progress.advance(task))
         except _TROUBLES as error:

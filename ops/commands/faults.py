@@ -4,7 +4,6 @@ An operator's decision is a record in `operator-commands`; the owner of the canc
 and its answer is another. So there is one writer of the state, and both records are the audit trail.
 """
 
-import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -27,7 +26,18 @@ from ops.cases import (
     listed,
     reason_in_japanese,
 )
-from ops.commands.desk import ANSWER_S, CLOCKS_MS, NOT_DONE, OK, Wrong, at_desk, name_text, print_json, reason_text
+from ops.commands.desk import (
+    ANSWER_S,
+    CLOCKS_MS,
+    NOT_DONE,
+    OK,
+    Wrong,
+    at_desk,
+    looks,
+    name_text,
+    print_json,
+    reason_text,
+)
 from ops.reading import read_topics
 from ops.times import age, clock, now_ms
 from ops.writing import write_record
@@ -40,7 +50,6 @@ from schemas.telegrams import LayoutError, PartnerSpec, load_partner
 from schemas.topics import Topics
 from wiring import kafka_log
 
-_LOOK_S = 0.2
 _AUDIT = ("operator-commands", "operator-answers")
 _CAUSES = ("timeouts", "undelivered")
 _OUTCOMES = ("cancel-reports", "attention")
@@ -94,15 +103,12 @@ class Desk:
 
     def answer(self, order: OperatorOrdered) -> OrderAnswered | None:
         """What was answered; None when nothing was in time."""
-        until = time.monotonic() + ANSWER_S
-        while True:
+        for _ in looks():
             for messages in self._read(["operator-answers"], order.ordered_ms - CLOCKS_MS).values():
                 for record in map(wire.decode, messages):
                     if isinstance(record, OrderAnswered) and record.order_id == order.order_id:
                         return record
-            if time.monotonic() > until:
-                return None
-            time.sleep(_LOOK_S)
+        return None
 
     def _read(self, names: Sequence[Place], since_ms: int | None = None) -> Mapping[str, Sequence[Message]]:
         full = [self._topics(each) if isinstance(each, str) else self._topics(*each) for each in names]

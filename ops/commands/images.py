@@ -8,12 +8,12 @@ import time
 from collections.abc import Sequence
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from rich.console import Console
 from rich.markup import escape
 
-from images.building import FolderError, build, check_folder
+from images.building import FolderError, build, build_differences, check_folder
 from images.catalogue import CATALOGUE
 from images.record import FORMAT, Record, RecordError, read_record
 from ops.broker import BrokerError
@@ -39,10 +39,10 @@ def record_run(folder: Path, *, partners: Sequence[str], servers: str | None, na
     Raises `RecordingError` and what a stage raises.
     """
     prefix = f"images{int(time.time())}-" if servers else "images-"
-    lines = [LinePlan(f"{partner}-1", partner, "dial") for partner in partners]
+    lines = [LinePlan(f"{partner}-1", partner, "dial") for partner in packaged()]  # none may be without one
     kept: dict[str, Any] = {"waits": _WAITS, "record": True, "say": say}
     with playing(folder / "direct", servers=servers, prefix=prefix, lines=lines, **kept) as stage:
-        records = record_partners(stage, names, say)
+        records = record_partners(stage, partners, names, say)
         there = stage.plan.servers
         if _CARRIER in partners and any(name.startswith(CARRIED) for name in names):
             mc = [LinePlan(f"{_CARRIER}-1", _CARRIER, "dial", carries=(_CARRIED,))]
@@ -71,23 +71,26 @@ def _commit() -> str | None:
     return done.stdout.strip() or None if done.returncode == 0 else None
 
 
-def images(
-    *, out: Path, partners: Sequence[str], flows: Sequence[str], record: Path | None, servers: str | None
-) -> int:  # fmt: skip
+class Wanted(NamedTuple):
+    """What is asked for: the documents of a run, of a kept record, or of two versions of layouts."""
+
+    out: Path
+    partners: Sequence[str]  # none: all
+    flows: Sequence[str]  # none: all
+    record: Path | None
+    versions: tuple[str, str] | None
+    servers: str | None
+
+
+def work(wanted: Wanted) -> int:
     """Make them; gives the exit status."""
     console = open_console()
-    wrong = _wrong(partners, flows, record)
+    wrong = _wrong(wanted)
     if wrong is not None:
         console.print(wrong, style="red", markup=False)
         return 2
     try:
-        check_folder(out)
-    except FolderError as error:
-        console.print(f"--out: {error}", style="red", markup=False)
-        return 2
-    try:
-        kept = _recorded(console, partners or packaged(), flows, servers) if record is None else read_record(record)
-        first = build(kept, out, partners)
+        first = _made(console, wanted)
     except (RecordError, LayoutError, FolderError, OSError) as error:
         console.print(str(error), style="bold red", markup=False)
         return 1
@@ -99,26 +102,39 @@ def images(
     return 0
 
 
+def _made(console: Console, wanted: Wanted) -> list[Path]:
+    if wanted.versions is not None:
+        return build_differences(*wanted.versions, wanted.out)
+    if wanted.record is not None:
+        return build(read_record(wanted.record), wanted.out, wanted.partners)
+    return build(_recorded(console, wanted), wanted.out, wanted.partners)
+
+
 class _Failed(Exception):  # noqa: N818  it has been told
     """The run did not come about."""
 
 
-def _wrong(partners: Sequence[str], flows: Sequence[str], record: Path | None) -> str | None:
+def _wrong(wanted: Wanted) -> str | None:
     """What is wrong with the arguments, and what would be right."""
-    if record is not None and flows:
+    if wanted.versions is not None and (wanted.partners or wanted.flows or wanted.record is not None):
+        return "--differences: compares layouts, without a run: leave --partner, --flow and --record out"
+    if wanted.record is not None and wanted.flows:
         return "--flow: what a record holds has been played: leave --flow or --record out"
     known = [entry.name for entry in CATALOGUE]
-    for name in flows:
+    for name in wanted.flows:
         if name not in known:
             return f"--flow: there is no flow {name}: one of {', '.join(known)}"
-    if record is None:
-        for partner in partners:
-            if partner not in packaged():
-                return f"--partner: there is no partner {partner}: one of {', '.join(packaged())}"
+    for partner in wanted.partners if wanted.record is None else ():
+        if partner not in packaged():
+            return f"--partner: there is no partner {partner}: one of {', '.join(packaged())}"
+    try:
+        check_folder(wanted.out)
+    except FolderError as error:
+        return f"--out: {error}"
     return None
 
 
-def _recorded(console: Console, partners: Sequence[str], flows: Sequence[str], servers: str | None) -> Record:
+def _recorded(console: Console, wanted: Wanted) -> Record:
     """Run everything and keep what travelled. Raises `_Failed`, having told why."""
     began = time.monotonic()
 
@@ -126,10 +142,10 @@ def _recorded(console: Console, partners: Sequence[str], flows: Sequence[str], s
         console.print(f"  [dim]{time.monotonic() - began:5.1f} s[/dim] {escape(text)}")
 
     place = Path(tempfile.mkdtemp(prefix="denbun-images-"))
-    names = flows or [entry.name for entry in CATALOGUE]
+    partners, names = wanted.partners or packaged(), wanted.flows or [entry.name for entry in CATALOGUE]
     console.rule("電文の記録  recording telegrams")
     try:
-        record = record_run(place, partners=partners, servers=servers, names=names, say=say)
+        record = record_run(place, partners=partners, servers=wanted.servers, names=names, say=say)
     except (
         BrokerError, ProcessError, LogError, ControlError, ConfigError, RecordingError, OSError,
     ) as error:  # fmt: skip

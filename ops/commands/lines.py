@@ -3,7 +3,6 @@
 An order is a record; the line's owner acts on it and answers with another. Both are kept, as the audit trail.
 """
 
-import time
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -13,7 +12,18 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from ops.commands.desk import ANSWER_S, CLOCKS_MS, NOT_DONE, OK, Wrong, at_desk, name_text, print_json, reason_text
+from ops.commands.desk import (
+    ANSWER_S,
+    CLOCKS_MS,
+    NOT_DONE,
+    OK,
+    Wrong,
+    at_desk,
+    looks,
+    name_text,
+    print_json,
+    reason_text,
+)
 from ops.line_board import STAGES, WISHES, Row, board, facts
 from ops.reading import read_topics
 from ops.times import age, now_ms
@@ -35,7 +45,6 @@ from schemas.records import (
 from schemas.topics import Topics
 from wiring import kafka_log
 
-_LOOK_S = 0.2
 Answer = LineOrderAnswered | RouteOrderAnswered
 
 
@@ -84,14 +93,11 @@ class Lines:
 
     def answer(self, order_id: str, ordered_ms: int) -> Answer | None:
         """What was answered; None when nothing was in time."""
-        until = time.monotonic() + ANSWER_S
-        while True:
+        for _ in looks():
             for record in map(wire.decode, self._read("line-answers", since_ms=ordered_ms - CLOCKS_MS)["line-answers"]):
                 if isinstance(record, (LineOrderAnswered, RouteOrderAnswered)) and record.order_id == order_id:
                     return record
-            if time.monotonic() > until:
-                return None
-            time.sleep(_LOOK_S)
+        return None
 
     @staticmethod
     def _held(messages: list[Message]) -> dict[bytes, RouteHeld]:

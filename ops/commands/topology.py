@@ -114,7 +114,8 @@ def planned(now: Topology, installation: Installation, count: int) -> Plan:
     awaited = {node for line in installation.line for node in line.nodes}.difference(running)
     nodes = named([*running, *sorted(awaited, key=natural)][:count], count)
     given = {line.name: line.nodes for line in installation.line}
-    return plan(now, with_orders(contracts_of(installation), count), nodes, given)
+    contracts = with_orders(contracts_of(installation), count)
+    return plan(now, contracts, nodes, given, installation.egress.sessions_max)
 
 
 def facts(now: Topology, found: Plan | None) -> dict[str, Any]:

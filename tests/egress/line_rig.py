@@ -170,8 +170,10 @@ class Rig:
     # --- life
 
     async def start(
-        self, node: str = "n1", *, port: int | None = None, rank: int = 0, nodes: Sequence[str] = ()
-    ) -> EgressServer:
+        self, node: str = "n1", *, port: int | None = None, rank: int = 0, nodes: Sequence[str] = (),
+        others: Sequence[str] = (),
+    ) -> EgressServer:  # fmt: skip
+        """Start a process; `others` are lines on which it has sessions already."""
         line = Line.model_validate(
             {
                 "name": LINE, "partner": "cafis", "mode": self._mode, "host": "127.0.0.1",
@@ -187,6 +189,8 @@ class Rig:
             node=node, rank=rank, now_ms=self.clock,
         )  # fmt: skip
         self.servers.append(server)
+        for each in others:
+            server._sessions.take(each)
         await server.start()
         return server
 

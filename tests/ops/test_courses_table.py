@@ -5,14 +5,16 @@ from typing import Any
 
 import pytest
 
-from ops.courses import COURSES, REQUESTS, SHORT, Course
+from acceptance.words import REQUESTS, SHORT
+from ops.courses import COURSES, Course
 from ops.installations import QUICK
 from ops.mixture import SHARES
 from ops.player import Player
 from schemas.records import Kind, Status
 from schemas.refusals import Refusal
 from schemas.telegrams import FAULT_COMMANDS, REPORT_OF, PartnerSpec, Role, load_partner
-from simulator.rules import Deed, rule_from
+from simulator.deeds import Deed
+from simulator.rule_files import rule_from
 
 BY_NAME = {course.name: course for course in COURSES}
 PARTNERS = ["cafis", "cardnet"]

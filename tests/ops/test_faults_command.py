@@ -11,11 +11,11 @@ from prometheus_client import CollectorRegistry
 from typer.testing import CliRunner, Result
 
 import faults.__main__ as faults_main
+import ops.commands.desk
 from faults import shell
 from faults.config import Settings
 from faults.metrics import Metrics
 from ops.__main__ import app
-from ops.commands import faults as command
 from ops.installations import QUICK, write
 from ops.reading import read_topics
 from ops.times import now_ms
@@ -202,10 +202,10 @@ def test_an_order_waits_in_the_log_for_a_cancel_service(desk: Desk, monkeypatch:
     desk.start()
     desk.case("r1")
     desk.stop()
-    monkeypatch.setattr(command, "ANSWER_S", 0.0)
+    monkeypatch.setattr(ops.commands.desk, "ANSWER_S", 0.0)
     result = desk.run("settle", "AP02:r1", "--reason", "by telephone", "--by", "Sato")
     assert result.exit_code == 1
-    assert result.output.startswith("未応答  no answer within 0 s: the order stands in the log, and is decided")
+    assert result.output.startswith("未応答  no answer within 15 s: the order stands in the log, and is decided")
     assert [each.operator for each in desk.records("operator-commands")] == ["Sato"]
     desk._stop = threading.Event()
     desk.start()

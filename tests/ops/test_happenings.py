@@ -59,6 +59,10 @@ class Story:
             case "dies" | "stops":
                 deed = Deed.KILL if what == "dies" else Deed.STOP
                 self.done.append(Done(Fault(0, deed, f"owner of {LINE}", 5.0), f"egress-{number}", at_ms))
+            case "loses":  # Kafka, for so many seconds
+                self.done.append(
+                    Done(Fault(0, Deed.CUT_OFF, f"node-{number}", float(more[0])), f"node-{number}", at_ms)
+                )
             case "halfopen":
                 self.done.append(Done(Fault(0, LineFault.HALF_OPEN, LINE, float(more[0])), LINE, at_ms))
             case "hears":
@@ -75,7 +79,7 @@ class Story:
         return LineState(
             line=LINE, partner="cafis", node=node, stage=LineStage(stage), reason=reason and reason.replace("_", " "),
             since_ms=at_ms, wish=wish, wished_by=by, wished_since_ms=at_ms, connected_ms=None, asked_ms=None,
-            answered_ms=self._answered_ms, in_flight=0, cancels_waiting=0, routes_held=0, told_ms=at_ms,
+            answered_ms=self._answered_ms, in_flight=0, cancels_waiting=0, routes_held=0, told_ms=at_ms, spared=None,
         )  # fmt: skip
 
     def happened(self) -> list[Happening]:
@@ -117,6 +121,20 @@ def test_a_death_after_the_moment_was_over_does_not_count() -> None:
         31 node1 is connecting
     """)
     assert story.happened() == []
+
+
+CUTS = {
+    "while it lasts": ("20 node0 loses 4", "3000 node1 takes", [H.TAKEN_FROM_CUT_OFF]),
+    "when it is over": ("20 node0 loses 4", "4021 node1 takes", []),
+    "of the other node": ("20 node1 loses 4", "3000 node1 takes", []),
+    "and the owner takes it back": ("20 node0 loses 4", "3000 node0 takes", []),
+}
+
+
+@pytest.mark.parametrize("name", CUTS)
+def test_a_line_is_taken_from_an_owner_that_lost_kafka_while_that_lasts(name: str) -> None:
+    loses, takes, expected = CUTS[name]
+    assert Story(f"0 node0 takes\n 1 node0 is open\n {loses}\n {takes}").happened() == expected
 
 
 HOLDS = {

@@ -23,7 +23,7 @@ def state(stage: LineStage = LineStage.OPEN, wish: LineWish | None = LineWish.OP
     told = LineState(
         line="a", partner="cafis", node="node0", stage=stage, reason=None, since_ms=NOW - 40_000, wish=wish,
         wished_by="calendar", wished_since_ms=NOW - 90_000, connected_ms=NOW - 60_000, asked_ms=None, answered_ms=None,
-        in_flight=3, cancels_waiting=0, routes_held=1, told_ms=NOW - 2_000,
+        in_flight=3, cancels_waiting=0, routes_held=1, told_ms=NOW - 2_000, spared=None,
     )  # fmt: skip
     return msgspec.structs.replace(told, **more)
 

@@ -11,7 +11,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from ops.__main__ import app
-from ops.commands import lines as command
+from ops.commands import desk
 from ops.installations import LINES, QUICK, write
 from ops.player import CARD
 from ops.ports import HOST, free_port
@@ -156,7 +156,7 @@ def test_an_order_that_makes_no_sense_is_told_and_changes_nothing(
 def test_an_order_that_nobody_answers_stands_and_is_told_so(
     tmp_path: Path, kafka_servers: str, topic_prefix: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(command, "ANSWER_S", 0.0)
+    monkeypatch.setattr(desk, "ANSWER_S", 0.0)
     plan = write(tmp_path, kafka_servers, prefix=topic_prefix)
 
     installation = load(Installation, plan.file)

@@ -163,6 +163,20 @@ def test_what_is_to_do_on_our_side() -> None:
     ]
 
 
+@pytest.mark.parametrize(("nodes", "most", "told"), [(2, 4, None), (2, 3, 4), (3, 2, None), (3, 1, 2), (1, 4, None)])
+def test_the_sessions_of_those_who_are_left_after_a_loss_must_be_enough_for_all_lines(
+    nodes: int, most: int, told: int | None
+) -> None:
+    names = [f"node{number}" for number in range(nodes)]
+    lines = with_orders(CONTRACTS, 2)[:4]
+    found = plan(sound("node0", "node1"), lines, names, {}, most)
+    about = [each.english for each in found.needs if each.english.startswith("egress.sessions_max")]
+    assert about == [
+        f"egress.sessions_max is {most}: after the loss of a node not all 4 lines could be opened; raise it to {told}"
+        for _ in ([] if told is None else [told])
+    ]
+
+
 def test_what_the_lines_prefer_already_stays_when_a_node_is_added() -> None:
     now = sound("node0", "node1", members={"cafis-2": ("0-node1", "1-node0")})
     given = {"cafis-1": ("node0", "node1"), "cafis-2": ("node1", "node0"), "cardnet-1": ("node1", "node0")}

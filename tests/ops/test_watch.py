@@ -16,7 +16,7 @@ NOW = 1_000_000
 STATE = LineState(
     line="a", partner="cafis", node="node0", stage=LineStage.OPEN, reason=None, since_ms=NOW, wish=LineWish.OPEN,
     wished_by="calendar", wished_since_ms=NOW, connected_ms=None, asked_ms=None, answered_ms=None, in_flight=0,
-    cancels_waiting=0, routes_held=0, told_ms=NOW,
+    cancels_waiting=0, routes_held=0, told_ms=NOW, spared=None,
 )  # fmt: skip
 
 

@@ -26,7 +26,7 @@ def told(line: str, node: str, stage: LineStage = LineStage.OPEN) -> LineState:
     return LineState(
         line=line, partner=line.partition("-")[0], node=node, stage=stage, reason=None, since_ms=0, wish=None,
         wished_by=None, wished_since_ms=None, connected_ms=None, asked_ms=None, answered_ms=None, in_flight=None,
-        cancels_waiting=None, routes_held=None, told_ms=None,
+        cancels_waiting=None, routes_held=None, told_ms=None, spared=None,
     )  # fmt: skip
 
 

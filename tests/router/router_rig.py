@@ -131,11 +131,13 @@ class Rig:
         self.log.writer("test").write([outgoing])
         return [each for each in self.log.everything(outgoing.topic) if each.key == outgoing.key][-1]
 
-    def line(self, name: str, stage: LineStage = LineStage.OPEN, wish: LineWish = LineWish.OPEN) -> None:
+    def line(
+        self, name: str, stage: LineStage = LineStage.OPEN, wish: LineWish = LineWish.OPEN, spared: str | None = None
+    ) -> None:
         state = LineState(
             line=name, partner="cafis", node="n1", stage=stage, reason=None, since_ms=0, wish=wish,
             wished_by="calendar", wished_since_ms=0, connected_ms=None, asked_ms=None, answered_ms=None, in_flight=None,
-            cancels_waiting=None, routes_held=None, told_ms=None,
+            cancels_waiting=None, routes_held=None, told_ms=None, spared=spared,
         )  # fmt: skip
         value, headers = wire.encode(state)
         self.log.writer("test").write([Outgoing(self.topics("lines"), name.encode(), value, headers)])

@@ -85,10 +85,32 @@ def test_a_partner_is_closed_where_every_line_of_its_own_and_every_one_that_carr
 ) -> None:
     rig.line("cardnet-1", LineStage.CLOSED, LineWish.CLOSED)
     watching = Watching(rig, CARRYING)
-    assert watching.watch.lines() == ({"cafis": ["cafis-1"], "cardnet": ["cafis-1"]}, set())
+    assert watching.watch.lines() == ({"cafis": ["cafis-1"], "cardnet": ["cafis-1"]}, set(), set())
     rig.line("cafis-1", LineStage.CLOSED, LineWish.CLOSED)
-    rig.until(lambda: watching.watch.lines() == ({"cafis": [], "cardnet": []}, {"cardnet"}))
+    rig.until(lambda: watching.watch.lines() == ({"cafis": [], "cardnet": []}, {"cardnet"}, set()))
     watching.watch.close()
+
+
+def test_a_partner_that_a_line_spares_is_asked_over_the_others_and_by_nobody_where_there_are_none(rig: Rig) -> None:
+    rig.line("cafis-1", spared="cardnet,visa")
+    rig.line("cafis-2", LineStage.SUSPENDED)
+    rig.line("cardnet-1")
+    watching = Watching(rig, CARRYING)
+    assert watching.watch.lines() == ({"cafis": ["cafis-1"], "cardnet": ["cardnet-1"]}, set(), {"cafis", "cardnet"})
+    rig.line("cardnet-1", spared="cardnet")
+    rig.until(lambda: watching.watch.lines().open == {"cafis": ["cafis-1"], "cardnet": []})
+    rig.line("cafis-1")
+    rig.until(lambda: watching.watch.lines().open == {"cafis": ["cafis-1"], "cardnet": ["cafis-1"]})
+    watching.watch.close()
+
+
+def test_a_request_to_a_partner_that_no_line_may_ask_is_refused_at_once(rig: Rig) -> None:
+    rig.line("cafis-1", spared="cafis")
+    rig.line("cafis-2", LineStage.SUSPENDED)
+    rig.start()
+    rig.ask("r1")
+    rig.hears("replies", "r1 partner_suspended #0")
+    assert rig.said("dispatch", "cafis-1") == []
 
 
 def test_without_an_open_line_a_request_is_refused_and_with_one_the_next_goes_to_it(rig: Rig) -> None:

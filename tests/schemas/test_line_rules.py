@@ -158,6 +158,20 @@ def test_what_a_line_cannot_carry(carries: list[dict[str, str]], fault: str) -> 
     assert told(DIALS, carries=carries) == fault
 
 
+def test_a_partner_has_no_more_lines_than_sessions_are_contracted() -> None:
+    raw = copy.deepcopy(RAW)
+    raw["partner"][0]["sessions_max"] = 1
+    assert Installation.model_validate(raw).partner[0].sessions_max == 1
+    raw["line"].append(raw["line"][DIALS] | {"name": "cafis-2", "station_id": "DNB00009"})
+    with pytest.raises(ValidationError) as raised:
+        Installation.model_validate(raw)
+    (fault,) = raised.value.errors(include_url=False)
+    assert fault["msg"] == (
+        "Value error, partner cafis has 2 lines, each with a session, and sessions_max is 1: "
+        "remove lines, or raise it when more are contracted"
+    )
+
+
 def test_every_fault_of_every_line_is_told_at_once() -> None:
     raw = copy.deepcopy(RAW)
     raw["line"][DIALS]["peers"] = ["192.0.2.1"]

@@ -35,6 +35,7 @@ def test_only_what_may_pass_by_itself_is_worth_another_try() -> None:
         "original_still_in_process",
         "no_open_line",
         "station_closed",
+        "partner_suspended",
         "line_suspended",
         "line_not_open",
         "not_sent_in_time",

@@ -188,7 +188,7 @@ def test_a_member_of_an_enumeration_that_only_a_newer_version_knows() -> None:
     state = r.LineState(
         line="l", partner="p", node="n", stage=r.LineStage.OPEN, reason=None, since_ms=1, wish=None, wished_by=None,
         wished_since_ms=None, connected_ms=None, asked_ms=None, answered_ms=None, in_flight=None,
-        cancels_waiting=None, routes_held=None, told_ms=None,
+        cancels_waiting=None, routes_held=None, told_ms=None, spared=None,
     )  # fmt: skip
     message = lying(state)
     assert message.value is not None

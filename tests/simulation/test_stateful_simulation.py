@@ -14,7 +14,8 @@ from simulation.broker import SESSION_US
 from simulation.machines import NODES, SERVICES
 from simulation.plan import CUSTOMERS, Manner, Payment
 from simulation.world import MS
-from simulator.rules import FITTING, Deed, Rule
+from simulator.deeds import FITTING, Deed
+from simulator.rules import Rule
 
 nodes = st.sampled_from(NODES)
 services = st.sampled_from(SERVICES)

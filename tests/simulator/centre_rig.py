@@ -10,12 +10,16 @@
 After the arrow: the violations that came with it, the suspicions (with a question mark), or what was asked for.
 """
 
+import datetime as dt
 import functools
 from typing import Any
 
 from schemas.telegrams import Deframer, Message, PartnerSpec, Role, Value, load_partner
-from simulator.centre import Act, Break, Centre, Rubbish, Send, Station
-from simulator.rules import Rule, Rules, rule_from
+from simulator.acts import Act, Break, Rubbish, Send, Station
+from simulator.centre import Centre
+from simulator.conduct import Moment
+from simulator.rule_files import rule_from
+from simulator.rules import Rule, Rules
 
 PARTNERS = ("cafis", "cardnet")
 PAN = "4111111111111111"
@@ -30,6 +34,7 @@ ROLES = {
     "8930": Role.FAULT_CONFIRM,
     "8940": Role.FAULT_CONFIRM_AGAIN,
 }
+NOON = Moment(0.0, dt.datetime(2026, 11, 24, 12, tzinfo=dt.timezone(dt.timedelta(hours=9))))
 TERMINAL = "4980123456789"
 
 partner_named = functools.lru_cache(load_partner)
@@ -58,6 +63,7 @@ class Line:
         self.name = name
         self.station = Station(number)
         self.broken = False
+        self.now = NOON
         self.waiting: list[Send] = []
         self.rubbish: list[bytes] = []
         self._deframer: Deframer = centre.partner.framing.deframer()
@@ -68,7 +74,7 @@ class Line:
         """Send a telegram; gives what comes back at once."""
         partner = self.centre.partner
         values = values_for(partner, role, **{"station_id": self.name, **given})
-        return self.perform(self.centre.received(self.station, partner.encode(role, values)))
+        return self.perform(self.centre.received(self.station, partner.encode(role, values), self.now))
 
     def perform(self, acts: list[Act]) -> list[Message]:
         heard: list[Message] = []

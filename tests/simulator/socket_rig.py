@@ -25,7 +25,7 @@ class Served:
     def __init__(self, server: CentreServer, loop: asyncio.AbstractEventLoop) -> None:
         self.server = server
         self.partner = server.centre.partner
-        self._loop = loop
+        self.loop = loop
         self.control = Control(HOST, server.control_port)
 
     @property

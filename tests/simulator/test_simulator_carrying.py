@@ -8,10 +8,12 @@ from socket_rig import HOST, serving
 
 from schemas.telegrams import DecodeError, Message, Outcome, Role, Value
 from simulator.__main__ import main
-from simulator.centre import GARBAGE, NOISE, Centre
+from simulator.acts import GARBAGE, NOISE
+from simulator.centre import Centre
 from simulator.control import Control, ControlError
+from simulator.deeds import Deed
 from simulator.entries import EntryKey
-from simulator.rules import Deed, Rule, Rules
+from simulator.rules import Rule, Rules
 
 CAFIS, CARDNET = partner_named("cafis"), partner_named("cardnet")
 KEY = EntryKey("DNB00001", "20261124", 7)

@@ -3,7 +3,7 @@
 import itertools
 
 import pytest
-from centre_rig import DATE, PAN, PARTNERS, TIME, Line, partner_named, values_for
+from centre_rig import DATE, NOON, PAN, PARTNERS, TIME, Line, partner_named, values_for
 
 from schemas.telegrams import (
     FAULT_COMMANDS,
@@ -16,8 +16,9 @@ from schemas.telegrams import (
     Role,
 )
 from simulator.centre import Centre
+from simulator.deeds import Deed
 from simulator.entries import Broken, Violation
-from simulator.rules import Deed, Rule, Rules
+from simulator.rules import Rule, Rules
 
 CODES = {
     "cafis": {
@@ -238,6 +239,7 @@ def test_trouble_is_reported_by_its_code_and_nothing_is_cancelled(role: Role, pa
         assert report.role is REPORTS[role]
         assert centre.partner.classify(report) is Outcome.DECLINED
         assert report.values["error_code"] == (code or TROUBLES[partner][0])
+        assert centre.partner.result(str(report.values["result_code"])).fault_cancel, "no code of a declined payment"
         assert centre.ledger.balance() == 1_200
 
 
@@ -318,7 +320,7 @@ def test_an_opening_can_be_refused_by_a_rule(code: str | None, partner: str) -> 
 def test_openings_are_refused_while_the_centre_is_told_so_and_closings_are_not(partner: str) -> None:
     centre = centre_with(partner)
     line = Line(centre)
-    centre.refuse_opening = True
+    centre.conduct.refuse_opening = True
     (closed,) = line.send(Role.CLOSING_REQUEST)
     (refused,) = line.send(Role.OPENING_REQUEST)
     assert centre.partner.classify(closed) is Outcome.APPROVED
@@ -342,7 +344,7 @@ def test_a_station_is_open_on_one_connection_only() -> None:
     newer = Line(centre, number=3, opened=False)
     partner = centre.partner
     opening = partner.encode(Role.OPENING_REQUEST, values_for(partner, Role.OPENING_REQUEST, route_number=0))
-    acts = centre.received(newer.station, opening)
+    acts = centre.received(newer.station, opening, NOON)
     older.perform(acts)
     assert older.broken is True
     assert [line.station.open for line in (older, other, newer)] == [False, True, True]
@@ -418,7 +420,7 @@ def test_bytes_that_are_no_telegram_are_a_broken_rule_and_change_nothing(partner
     centre = centre_with(partner)
     line = Line(centre)
     before = dict(centre.counters)
-    assert centre.received(line.station, b"no telegram") == []
+    assert centre.received(line.station, b"no telegram", NOON) == []
     (violation,) = centre.ledger.violations
     assert (violation.broken, violation.station) == (Broken.UNREADABLE, "DNB00001")
     assert violation.text.startswith(f"{partner} telegram")
@@ -471,12 +473,15 @@ def test_a_centre_that_records_has_the_bytes_of_either_way_and_the_time(partner:
     centre = Centre(partner_named(partner), Rules(), clock_s=lambda: float(next(seconds)))
     line = Line(centre)
     request = centre.partner.encode(Role.SALE_REQUEST, values_for(centre.partner, Role.SALE_REQUEST))
-    (answer,) = line.perform(centre.received(line.station, request))
+    (answer,) = line.perform(centre.received(line.station, request, NOON))
     sale, report = centre.story(since=3)
     assert (sale.at_ms, sale.data) == (1_002_000, request.hex())
     assert report.at_ms == 1_003_000
     assert report.data == centre.partner.encode(answer.role, answer.values).hex()
     assert PAN not in sale.text
+    assert [(each.role, each.data) for each in centre.last_told(2)] == [
+        (Role.SALE_REPORT, None), (Role.SALE_REQUEST, None),
+    ]  # fmt: skip
 
 
 def test_a_centre_can_go_without_a_story() -> None:

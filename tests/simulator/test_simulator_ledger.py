@@ -458,7 +458,7 @@ def test_a_row_of_the_ledger_holds_all_that_is_known_of_a_request() -> None:
         "role": "sale_request", "type_code": "1110", "terminal_id": "4980123456789", "amount": 1_200,
         "pan": "411111******1111", "reference": "A1", "outcome": "approved", "connection": 1,
         "approval_code": "000001", "names": None, "original": None, "moves_money": True, "answers": 1, "commands": [],
-        "cancelled": False, "stands": True, "balance": 1_200,
+        "cancelled": False, "stand_in": False, "stands": True, "balance": 1_200,
     }  # fmt: skip
     assert refund["names"] == ("20261124", 1)
     assert refund["original"] == ("DNB0000A", "20261124", 1)

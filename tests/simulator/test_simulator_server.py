@@ -12,7 +12,8 @@ from socket_rig import HOST, WAIT_S, LineSocket, Served, serving
 from schemas.telegrams import DecodeError, FramingError, Outcome, Role
 from simulator.centre import Centre
 from simulator.control import Control, ControlError
-from simulator.rules import Deed, Rule, Rules
+from simulator.deeds import Deed
+from simulator.rules import Rule, Rules
 from simulator.server import Addresses, CentreServer
 
 BEHAVE = {"do": "decline", "role": "sale_request", "amount": 4_000}
@@ -342,8 +343,9 @@ def test_a_port_that_was_taken_meanwhile_is_said_and_can_be_tried_again() -> Non
 # --- wrong commands -------------------------------------------------------------------------------------------------
 
 COMMANDS = (
-    "balance, behave, call_again, clear, close_stations, counters, drop_lines, keepalive, keepalive_times, ledger, "
-    "listen_again, ping, refuse_opening, rules, stop_listening, story, suspicions, violations"
+    "balance, behave, call_again, clear, close_stations, counters, drop_lines, event, keepalive, keepalive_times, "
+    "ledger, listen_again, ping, record, refuse_opening, rules, scenarios, state, stop_listening, story, suspicions, "
+    "telegrams, use, violations"
 )
 WRONG = [
     (b"hello\n", 'not a JSON object: JSON is malformed: invalid character (byte 0): send {"do": …}'),
@@ -370,13 +372,13 @@ WRONG = [
 @pytest.mark.parametrize(("line", "problem"), WRONG, ids=[line.decode().strip() for line, _ in WRONG])
 def test_a_wrong_command_is_answered_by_what_is_wrong_and_changes_nothing(line: bytes, problem: str) -> None:
     with serving("cafis", Rule(do=Deed.SILENT)) as centre:
-        before = (centre.control.rules(), centre.control.ping(), centre.server.centre.refuse_opening)
+        before = (centre.control.rules(), centre.control.ping(), centre.server.centre.conduct.refuse_opening)
         with socket.create_connection((HOST, centre.server.control_port), WAIT_S) as raw, raw.makefile("rb") as answers:
             raw.sendall(line)
             assert json.loads(answers.readline()) == {"error": problem}
             raw.sendall(b'{"do": "balance"}\n')
             assert json.loads(answers.readline()) == {"ok": 0}
-        assert (centre.control.rules(), centre.control.ping(), centre.server.centre.refuse_opening) == before
+        assert (centre.control.rules(), centre.control.ping(), centre.server.centre.conduct.refuse_opening) == before
 
 
 def test_a_command_without_an_end_is_not_read_for_ever() -> None:

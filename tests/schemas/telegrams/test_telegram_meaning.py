@@ -84,6 +84,16 @@ def test_the_code_of_an_outcome_means_that_outcome(name: str) -> None:
         partner.result_code_for(Outcome.IN_ERROR)
 
 
+@pytest.mark.parametrize("name", PARTNERS)
+def test_a_fault_cancel_that_was_not_done_has_a_code_of_its_own(name: str) -> None:
+    partner = PARTNERS[name]
+    own = partner.result(partner.result_code_for(Outcome.DECLINED, fault_cancel=True))
+    assert (own.outcome, own.fault_cancel) == (Outcome.DECLINED, True)
+    assert not partner.result(partner.result_code_for(Outcome.DECLINED)).fault_cancel
+    done = partner.result_code_for(Outcome.APPROVED, fault_cancel=True)
+    assert done == partner.result_code_for(Outcome.APPROVED), "where none is marked, any of the outcome"
+
+
 def test_a_fault_report_about_another_attempt_or_original_does_not_match() -> None:
     for partner in PARTNERS.values():
         command = partner.telegrams[Role.FAULT_CONFIRM].sample()

@@ -1,0 +1,240 @@
+"""What ``denbun simulator`` does with a running centre, over its control port."""
+
+import contextlib
+import sys
+import tomllib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import msgspec
+from rich.table import Table
+
+from ops.commands.consoles import open_console
+from schemas.telegrams import load_partner, packaged
+from simulator.control import Control, ControlError, NoCentreError
+from simulator.rule_files import RuleError, read_toml
+from simulator.scenario import PLAIN, load_scenario
+from simulator.scenario import packaged as packaged_scenarios
+from simulator.timeline import OF_ONE_LINE
+
+_OK, _FAILED, _WRONG = 0, 1, 2
+
+
+class Door(NamedTuple):
+    """Where a centre takes commands, and whose books and rules are meant."""
+
+    control: str
+    partner: str | None = None
+
+    @contextlib.contextmanager
+    def open(self) -> Iterator[Control]:
+        """A connection. Raises `ControlError`, and `ValueError` for what is no address."""
+        host, _, port = self.control.rpartition(":")
+        if not host or not port.isascii() or not port.isdecimal() or int(port) > 65_535:
+            raise ValueError(f"--control: {self.control!r} is no address: give HOST:PORT")
+        with Control(host, int(port), partner=self.partner) as control:
+            yield control
+
+
+def _at(door: Door, work: Callable[[Control], None]) -> int:
+    """Do some work with a centre; gives the exit status."""
+    try:
+        with door.open() as control:
+            work(control)
+    except (ValueError, RuleError) as error:
+        print(f"simulator: {error}", file=sys.stderr)
+        return _WRONG
+    except NoCentreError as error:
+        print(f"simulator: {error}: 起動していますか  start one with denbun simulator run", file=sys.stderr)
+        return _FAILED
+    except ControlError as error:
+        print(f"simulator: {error}", file=sys.stderr)
+        return _FAILED
+    except OSError as error:
+        print(f"simulator: {error.filename}: {error.strerror}", file=sys.stderr)
+        return _FAILED
+    return _OK
+
+
+def _print_json(value: object) -> None:
+    print(msgspec.json.format(msgspec.json.encode(value)).decode())
+
+
+def _show(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+    table = Table(title=title, title_justify="left")
+    for column in columns:
+        table.add_column(column, overflow="fold", min_width=16 if column.startswith("カード") else None)
+    for row in rows:
+        table.add_row(*("" if each is None else str(each) for each in row))
+    open_console().print(table)
+
+
+# --- scenarios
+
+
+def show_scenarios(*, as_json: bool) -> int:
+    """The packaged scenarios; gives the exit status."""
+    partner = load_partner(packaged()[0])
+    every = [PLAIN, *(load_scenario(name, partner) for name in packaged_scenarios())]
+    if as_json:
+        _print_json([{"name": each.name, "japanese": each.japanese, "english": each.english} for each in every])
+    else:
+        rows = [(each.name, each.japanese, each.english) for each in every]
+        _show("シナリオ  scenarios", ("名前 name", "内容", "what it is"), rows)
+    return _OK
+
+
+def use_scenario(door: Door, name: str) -> int:
+    """Switch the running centre; gives the exit status."""
+
+    def work(control: Control) -> None:
+        if name == PLAIN.name or name in packaged_scenarios():
+            control.use(name)
+        elif name.endswith(".toml"):
+            raw = read_toml(Path(name), "a scenario")
+            control.use({"name": Path(name).stem, **raw})
+        else:
+            known = ", ".join([PLAIN.name, *packaged_scenarios()])
+            raise RuleError(f"{name}: シナリオなし  no such scenario: one of {known}; or give a .toml file")
+        told = control.state()
+        print(f"{told['partner']}: シナリオ {told['scenario']} {told['scenario_japanese']}  {told['scenario_english']}")
+
+    return _at(door, work)
+
+
+def add_rule(door: Door, text: str) -> int:
+    """Put a rule before all others; gives the exit status."""
+
+    def work(control: Control) -> None:
+        try:
+            raw = tomllib.loads(f"rule = {{ {text} }}")["rule"]
+        except tomllib.TOMLDecodeError as error:
+            raise RuleError(f'rule: {error}: write it as do = "silent", amount = 4000') from None
+        control.behave(**raw)
+        print(f"追加しました  added: {text}")
+
+    return _at(door, work)
+
+
+def order_event(door: Door, do: str, station: str | None) -> int:
+    """Have an event happen now; gives the exit status."""
+
+    def work(control: Control) -> None:
+        lines = control.happen(do, station)
+        print(f"{do}: {lines} 回線  lines" if do in OF_ONE_LINE else f"{do}: 実行しました  done")
+
+    return _at(door, work)
+
+
+# --- what it knows
+
+
+def show_state(door: Door, *, as_json: bool) -> int:
+    """The centre's state; gives the exit status."""
+
+    def work(control: Control) -> None:
+        told = control.state()
+        if as_json:
+            _print_json(told)
+            return
+        _show("状態  state", ("", "", ""), _facts(told))
+        _show(
+            "回線  lines",
+            ("局 station", "開局 open", "相手 there", "手元 here", "接続 called by"),
+            [
+                (each["station"], "開局 open" if each["open"] else "未開局 not open", each["there"], each["here"],
+                 "センタ centre" if each["called"] else "加盟店センタ gateway")
+                for each in told["lines"]
+            ],
+        )  # fmt: skip
+        rows = [(number, each["hits"], _worded(each["rule"])) for number, each in enumerate(told["rules"], 1)]
+        _show("ルール  rules", ("#", "適用 hits", "内容 rule"), [*rows, ("-", told["no_rule"], "（該当なし none）")])
+
+    return _at(door, work)
+
+
+def _facts(told: Mapping[str, Any]) -> list[tuple[str, str, object]]:
+    load = ", ".join(f"{name} {count}" for name, count in told["load"].items())
+    return [
+        ("センタ", "partner", f"{told['partner']} {told['japanese']}"),
+        ("シナリオ", "scenario", f"{told['scenario']} {told['scenario_japanese']}（{told['since_s']:.0f} s）"),
+        ("開局受付", "openings", "拒否 refused" if told["refuse_opening"] else "受付 taken"),
+        ("被仕向センタ", "destination", "障害 down" if told["destination"] == "destination_down" else "正常 up"),
+        ("元帳件数", "ledger entries", told["entries"]),
+        ("売上残高", "balance", f"{told['balance']:,} 円 yen"),
+        ("過負荷", "overload", load or "なし none"),
+        ("規約違反", "violations", told["violations"]),
+        ("要確認", "suspicions", told["suspicions"]),
+        ("記録", "recorded", f"{told['recorded']}（未記録 missed {told['not_recorded']}）"),
+    ]
+
+
+def _worded(rule: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name}={value}" for name, value in rule.items())
+
+
+def show_ledger(door: Door, last: int, *, as_json: bool) -> int:
+    """The newest entries of the books; gives the exit status."""
+
+    def work(control: Control) -> None:
+        rows = control.ledger(last)
+        if as_json:
+            _print_json(rows)
+            return
+        _show(
+            f"元帳  ledger    残高 balance {control.balance():,} 円 yen",
+            ("通番 trace", "局 station", "種別 type", "金額 yen", "カード card", "結果 outcome", "承認 approval",
+             "代行", "取消 cancelled", "有効 stands"),
+            [
+                (each["trace_number"], each["station"], each["type_code"], f"{each['amount']:,}", each["pan"],
+                 each["outcome"], each["approval_code"], _mark(each["stand_in"]), _mark(each["cancelled"]),
+                 _mark(each["stands"]))
+                for each in reversed(rows)
+            ],
+        )  # fmt: skip
+
+    return _at(door, work)
+
+
+def _mark(so: object) -> str:
+    return "●" if so else ""
+
+
+def show_telegrams(door: Door, last: int, *, full: bool, as_json: bool) -> int:
+    """The newest telegrams; gives the exit status."""
+
+    def work(control: Control) -> None:
+        rows = control.telegrams(last)
+        if as_json:
+            _print_json(rows)
+        elif full:
+            print("\n\n".join(f"{each['number']} {each['way']} {each['station']} {each['text']}" for each in rows))
+        else:
+            _show(
+                "電文  telegrams    → 加盟店センタから from the gateway   ← センタから from the centre",
+                ("#", "局 station", "", "種別 type", "電文 telegram", "通番 trace", "経路 route", "動作 deed"),
+                [
+                    (each["number"], each["station"], each["way"], each["type_code"], each["role"],
+                     each["trace_number"], each["route_number"], each["deed"])
+                    for each in rows
+                ],
+            )  # fmt: skip
+
+    return _at(door, work)
+
+
+def write_record(door: Door, file: Path) -> int:
+    """What happened, as a scenario file; gives the exit status."""
+
+    def work(control: Control) -> None:
+        if file.exists():
+            raise RuleError(f"{file}: 既に存在します  is there already: name another file")
+        text = control.record(file.stem)
+        file.write_text(text, "utf-8")
+        told = control.state()
+        print(f"{file}: {told['recorded']} 電文を記録  telegrams recorded")
+        if told["not_recorded"]:
+            print(f"記録上限超過 {told['not_recorded']} 電文  came after the record was full, and stand in no file")
+
+    return _at(door, work)

@@ -1,0 +1,51 @@
+"""What a centre can do with a telegram, and which telegrams each deed makes sense for. Values only."""
+
+from collections.abc import Mapping
+from enum import StrEnum
+
+from schemas.telegrams import FAULT_COMMANDS, ORDINARY_REQUESTS, STATION_REQUESTS, Role
+
+
+class Deed(StrEnum):
+    """What the centre does with a telegram."""
+
+    ANSWER = "answer"  # approve, or carry out, and report it
+    DECLINE = "decline"
+    STAND_IN = "stand_in"  # 代行: the network answers for the issuer, approving up to the floor limit
+    TURN_ROUND = "turn_round"  # 折返し: sent back by the network, never booked
+    ERROR_REPORT = "error_report"  # 異常報告
+    TROUBLE = "trouble"  # C13, C14, C50 to a cancel telegram: not carried out
+    SILENT = "silent"  # booked, not answered
+    LOSE = "lose"  # as if it had never come
+    LATE = "late"
+    TWICE = "twice"
+    DROP = "drop"  # booked, and the line broken instead of an answer
+    GARBAGE = "garbage"  # booked, and answered by a telegram of bytes that mean nothing
+    NOISE = "noise"  # booked, and answered by bytes that no telegram can begin with
+    OTHER_AMOUNT = "other_amount"  # booked, and reported with another amount
+    REFUSE = "refuse"  # an opening or closing is refused
+
+
+MONEY: tuple[Role, ...] = (*ORDINARY_REQUESTS, *FAULT_COMMANDS)
+REQUESTS: tuple[Role, ...] = (*MONEY, *STATION_REQUESTS)
+FITTING: Mapping[Deed, tuple[Role, ...]] = {
+    Deed.ANSWER: REQUESTS,
+    Deed.DECLINE: ORDINARY_REQUESTS,
+    Deed.STAND_IN: ORDINARY_REQUESTS,
+    Deed.TURN_ROUND: ORDINARY_REQUESTS,
+    Deed.ERROR_REPORT: MONEY,
+    Deed.TROUBLE: FAULT_COMMANDS,
+    Deed.SILENT: REQUESTS,
+    Deed.LOSE: REQUESTS,
+    Deed.LATE: REQUESTS,
+    Deed.TWICE: MONEY,
+    Deed.DROP: REQUESTS,
+    Deed.GARBAGE: REQUESTS,
+    Deed.NOISE: REQUESTS,
+    Deed.OTHER_AMOUNT: MONEY,
+    Deed.REFUSE: (Role.OPENING_REQUEST, Role.CLOSING_REQUEST),
+}
+"""The telegrams each deed makes sense for."""
+
+SILENT = frozenset({Deed.SILENT, Deed.LOSE, Deed.DROP, Deed.GARBAGE, Deed.NOISE})
+"""The deeds that answer nothing."""
