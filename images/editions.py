@@ -1,6 +1,8 @@
 """Which layouts a document was made from: a fingerprint of their files."""
 
 import hashlib
+from collections.abc import Iterator
+from importlib.resources.abc import Traversable
 from pathlib import Path
 
 from schemas.telegrams.files import place_of
@@ -9,7 +11,15 @@ from schemas.telegrams.files import place_of
 def digest_of(layout: str | Path) -> str:
     """Twelve hexadecimal digits that differ whenever a layout file does. Raises `LayoutError`."""
     found = hashlib.sha256()
-    for file in sorted(place_of(layout).iterdir(), key=lambda each: each.name):
-        if file.name.endswith(".toml"):
-            found.update(file.name.encode() + b"\0" + file.read_bytes() + b"\0")
+    for place, content in _files(place_of(layout), ""):
+        found.update(place.encode() + b"\0" + content + b"\0")
     return found.hexdigest()[:12]
+
+
+def _files(folder: Traversable, place: str) -> Iterator[tuple[str, bytes]]:
+    """Each layout file, those of later editions in folders of their own included, in one order on all machines."""
+    for each in sorted(folder.iterdir(), key=lambda entry: entry.name):
+        if each.is_dir():
+            yield from _files(each, f"{place}{each.name}/")
+        elif each.name.endswith(".toml"):
+            yield f"{place}{each.name}", each.read_bytes()

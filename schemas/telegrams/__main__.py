@@ -102,12 +102,31 @@ def _cells(field: FieldSpec) -> tuple[str, ...]:
     source = [] if field.source is None else [f"出典 source: {field.source}"]
     return (
         field.width,
-        f"{field.type}\n{field.encoding}{bit}",
+        f"{field.type}\n{field.encoding}{_SIDES[field.justified]}{bit}",
         f"{field.japanese}\n{field.name}",
-        "○" if field.required else "",
+        "○" if field.always else "△" if field.required else "",
         str(sample),
-        "\n".join([f"{mark}{field.english}. {field.meaning}", *([only] if listed else []), *listed, *source]),
+        "\n".join(
+            [
+                f"{mark}{field.english}. {field.meaning}",
+                *_condition(field),
+                *([only] if listed else []),
+                *listed,
+                *source,
+            ]
+        ),
     )
+
+
+_SIDES = {None: "", "left": "\n左詰め left", "right": "\n右詰め right"}
+
+
+def _condition(field: FieldSpec) -> list[str]:
+    if field.when is None:
+        return []
+    if field.when.at_least is not None:
+        return [f"条件 when: {field.when.field} ≥ {field.when.at_least}"]
+    return [f"条件 when: {field.when.field} = {', '.join(map(str, field.when.values))}"]
 
 
 if __name__ == "__main__":

@@ -76,7 +76,19 @@ TELEGRAM_KEYS: dict[str, Key] = (
         "told_apart_by": Key((str,), required=False),
     }
 )
-FIXED_TELEGRAM_KEYS: dict[str, Key] = TELEGRAM_KEYS | {"length": _WHOLE}
+FIXED_TELEGRAM_KEYS: dict[str, Key] = TELEGRAM_KEYS | {"length": _WHOLE, "groups": Key((list,), required=False)}
+WHEN_KEYS: dict[str, Key] = {"field": _TEXT, "values": Key((list,))}
+REPEAT_KEYS: dict[str, Key] = {"count": _TEXT, "most": _WHOLE}
+GROUP_KEYS: dict[str, Key] = (
+    _NAMED
+    | LIST_KEYS
+    | {
+        "name": _TEXT,
+        "meaning": _TEXT,
+        "when": Key((dict,), required=False),
+        "repeat": Key((dict,), required=False),
+    }
+)
 VALUE_KEYS: dict[str, Key] = {"value": Key((str, int)), "japanese": _TEXT, "english": _TEXT}
 FIELD_KEYS: dict[str, Key] = _NAMED | {
     "number": Key((str,), required=False),
@@ -90,7 +102,7 @@ FIELD_KEYS: dict[str, Key] = _NAMED | {
     "japanese_meaning": Key((str,), required=False),
     "sample": Key((str, int)),
     "length_kind": Key((str,), required=False, choices=tuple(LengthKind)),
-    "length_encoding": Key((str,), required=False, choices=("ascii", "ebcdic", "bcd", "binary")),
+    "length_encoding": Key((str,), required=False, choices=("ascii", "ebcdic", "ebcdic_kana", "bcd", "binary")),
     "min_length": Key((int,), required=False),
     "pad": Key((str,), required=False, choices=tuple(Pad)),
     "blank": Key((str,), required=False, choices=tuple(Blank)),
@@ -101,6 +113,7 @@ FIELD_KEYS: dict[str, Key] = _NAMED | {
     "values": Key((list,), required=False),
     "values_closed": Key((bool,), required=False),
     "source": Key((str,), required=False),
+    "when": Key((dict,), required=False),
 }
 
 _TYPE_NAMES = {str: "text", int: "a whole number", bool: "true or false", list: "a list", dict: "a table"}

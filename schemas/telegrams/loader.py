@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
+from typing import NamedTuple
 
 from schemas.telegrams.building import (
     Builder,
@@ -31,8 +32,11 @@ from schemas.telegrams.files import (
     place_of,
     read_folder,
 )
-from schemas.telegrams.plans import BitmapPlan, FixedPlan
+from schemas.telegrams.generating import nothing_quick
+from schemas.telegrams.grouped import Group, GroupedPlan
+from schemas.telegrams.plans import BitmapPlan, FixedPlan, Plan
 from schemas.telegrams.reading import quick_read
+from schemas.telegrams.relations import GroupBuilder, check_conditions
 from schemas.telegrams.roles import ENVELOPES, Role
 from schemas.telegrams.settings import read_settings
 from schemas.telegrams.spec import PartnerSpec, Telegram, keys_by_role
@@ -134,29 +138,40 @@ class _Loading:
         code = Override(file, "type_code", {"const": table["type_code"]})
         front = Builder(HEADER, self._dictionary, self._faults, bitmap=False, override=code).fields(header)
         rest = Builder(file, self._dictionary, self._faults, bitmap=self._bitmap).fields(table["fields"])
-        if front is None or rest is None:
+        groups = GroupBuilder(file, self._dictionary, self._faults).groups(table.get("groups", ()))
+        if front is None or rest is None or groups is None:
             return None
         end = check_places(self._faults, HEADER, front, 0)
         if self._bitmap:
             check_bits(self._faults, file, rest)
             rest.sort(key=lambda field: field.bit or 0)
         else:
-            end = check_places(self._faults, file, rest, end, tail=True)
+            end = check_places(self._faults, file, rest, end, tail=not groups)
             if end != table["length"]:
                 problem = f"the fields take {end} bytes, the length says {table['length']}"
                 self._faults.add(file, "length", problem, "correct the length, or the fields")
-        fields = (*front, *rest)
-        self._check_doubles(file, front, rest)
-        check_role(self._faults, file, role, fields, self._needed(role))
+        grouped = [field for _, its in groups for field in its]
+        self._check_doubles(file, front, rest, grouped)
+        check_conditions(self._faults, file, (*front, *rest, *grouped), [group for group, _ in groups])
+        check_role(self._faults, file, role, (*front, *rest), grouped, self._needed(role))
         if self._faults.told != before:
             return None
-        return _telegram_of(role, table, front, rest, bitmap=self._bitmap)
+        body = Body(front, rest, grouped, tuple(group for group, _ in groups))
+        return _telegram_of(role, table, body, bitmap=self._bitmap)
 
-    def _check_doubles(self, file: str, front: Sequence[FieldSpec], rest: Sequence[FieldSpec]) -> None:
+    def _check_doubles(
+        self, file: str, front: Sequence[FieldSpec], rest: Sequence[FieldSpec], grouped: Sequence[FieldSpec]
+    ) -> None:
         for name in {field.name for field in front} & {field.name for field in rest}:
             self._faults.add(file, name, "the field stands in the header already", "give each field its own name")
+        seen = {field.name for field in (*front, *rest)}
+        for field in grouped:
+            if field.name in seen:
+                problem = f"the field of group {field.group} stands in the telegram already"
+                self._faults.add(file, field.name, problem, "give each field its own name")
+            seen.add(field.name)
         check_numbers(self._faults, HEADER, front)
-        check_numbers(self._faults, file, rest, front)
+        check_numbers(self._faults, file, (*rest, *grouped), front)
 
     def _needed(self, role: Role) -> frozenset[str]:
         result = self._partner.get("result_field")
@@ -172,11 +187,22 @@ def _likely(telegrams: Iterable[Telegram]) -> Mapping[bytes, tuple[Telegram, ...
     return MappingProxyType(found)
 
 
-def _telegram_of(
-    role: Role, table: Table, front: Sequence[FieldSpec], rest: Sequence[FieldSpec], *, bitmap: bool
-) -> Telegram:
-    fields = (*front, *rest)
-    plan = BitmapPlan(front, rest) if bitmap else FixedPlan(fields)
+class Body(NamedTuple):
+    """All fields of a telegram: those of the header, the others, and those of its groups, as often as they may come."""
+
+    front: Sequence[FieldSpec]
+    rest: Sequence[FieldSpec]
+    grouped: Sequence[FieldSpec]
+    groups: tuple[Group, ...]
+
+
+def _telegram_of(role: Role, table: Table, body: Body, *, bitmap: bool) -> Telegram:
+    front, rest, grouped, groups = body
+    fields = (*front, *rest, *grouped)
+    apart = table.get("told_apart_by")
+    plan: Plan = BitmapPlan(front, rest) if bitmap else FixedPlan((*front, *rest))
+    if groups:
+        plan = GroupedPlan((*front, *rest), grouped, groups)
     bitmap_size = (16 if any((field.bit or 0) > 64 for field in rest) else 8) if bitmap else 0
     return Telegram(
         role=role,
@@ -186,13 +212,14 @@ def _telegram_of(
         meaning=table["meaning"],
         japanese_meaning=table.get("japanese_meaning"),
         fields=fields,
+        groups=groups,
         names=frozenset(field.name for field in fields if field.const is None),
         required=frozenset(
-            field.name for field in fields if field.required and field.const is None and field.default is None
+            field.name for field in fields if field.always and field.const is None and field.default is None
         ),
         size=sum(field.size for field in fields) + bitmap_size,
-        told_apart_by=table.get("told_apart_by"),
+        told_apart_by=apart,
         plan=plan,
-        write=quick_write(front, rest, bitmap=bitmap),
-        read=quick_read(front, rest, bitmap=bitmap, told_apart_by=table.get("told_apart_by")),
+        write=nothing_quick if groups else quick_write(front, rest, bitmap=bitmap),
+        read=nothing_quick if groups else quick_read(front, rest, bitmap=bitmap, told_apart_by=apart),
     )

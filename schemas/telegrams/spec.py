@@ -10,10 +10,12 @@ from typing import NamedTuple
 import msgspec
 
 from schemas.records import Outcome
+from schemas.telegrams.conditions import rules_of
 from schemas.telegrams.errors import DecodeError, EncodeError
 from schemas.telegrams.fields import FieldSpec, ListedValue
 from schemas.telegrams.framing import Framing
 from schemas.telegrams.generating import QuickRead, QuickWrite
+from schemas.telegrams.grouped import Group
 from schemas.telegrams.masking import masked_by, masked_plainly
 from schemas.telegrams.plans import FieldFault, Part, Plan, Values
 from schemas.telegrams.roles import FAMILY_OF, REPORT_OF, Family, Role
@@ -67,6 +69,7 @@ class Telegram(msgspec.Struct, frozen=True, kw_only=True):
     type_code: str
     meaning: str
     fields: tuple[FieldSpec, ...]  # header first; in a bitmap layout the bitmap stands between header and the rest
+    groups: tuple[Group, ...]  # after the fields at fixed places; their fields are among `fields`, once for each time
     names: frozenset[str]  # what `encode` takes
     required: frozenset[str]  # what `encode` needs
     size: int  # bytes, the greatest possible
@@ -87,9 +90,19 @@ class Telegram(msgspec.Struct, frozen=True, kw_only=True):
         raise KeyError(name)
 
     def sample(self, *, optional: bool = True) -> dict[str, Value]:
-        """The samples of the layout files as values that make a valid telegram; without optional ones on request."""
-        chosen = self.names if optional else self.required
-        return {field.name: field.sample for field in self.fields if field.name in chosen}
+        """The samples of the layout files as values that make a valid telegram; without optional ones on request.
+
+        What another field's sample says is not there is left out.
+        """
+        values = {
+            field.name: field.sample
+            for field in self.fields
+            if field.const is None and (optional or (field.required and field.default is None))
+        }
+        for rule in rules_of(self.fields):
+            if not rule.holds(values):
+                values.pop(rule.field.name, None)
+        return values
 
 
 class Candidates(NamedTuple):
