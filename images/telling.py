@@ -87,12 +87,11 @@ def visible(partner: PartnerSpec, message: Message) -> dict[str, Value]:
 def revealed_fields(found: Sequence[Found]) -> list[str]:
     """The names of the fields that are shown to whoever may see card data, for the audit."""
     names = [
-        row.name
+        masked.name
         for each in found
         for one in (each, *each.carried)
-        if one.message is not None and one.partner is not None
-        for row in annotate(one.partner, one.data).rows
-        if row.hidden and may_be_revealed(row)
+        for masked, clear in zip(tell(one), tell(one, reveal=True), strict=True)
+        if masked.cells != clear.cells
     ]
     return sorted(set(names))
 
