@@ -6,7 +6,7 @@ every_s = 30                 # again and again; from_s and until_s bound it
 station = "DNB00001"
 
 [[event]]
-do = "close"                 # 閉局: closes every open line (or one), and every opening is refused until "reopen"
+do = "close"                 # 閉局: closes every open line (or one), and refuses its opening until "reopen"
 at_s = 120                   # once, so many seconds after the scenario began; or at = "23:30", each day, Japan's time
 """
 
@@ -25,7 +25,7 @@ class Occurrence(StrEnum):
     """What a partner can do of its own accord."""
 
     KEEPALIVE = "keepalive"  # 疎通確認
-    CLOSE = "close"  # 閉局, and no opening is taken after it
+    CLOSE = "close"  # 閉局, and no opening is taken after it: of one station, or of all
     ASK_TO_CLOSE = "ask_to_close"  # 閉局, and who opens again is welcome
     REOPEN = "reopen"  # openings are taken again, and lines called and awaited
     DROP_LINE = "drop_line"  # 回線断: connections are broken
@@ -37,7 +37,7 @@ class Occurrence(StrEnum):
     DESTINATION_UP = "destination_up"
 
 
-OF_ONE_LINE = (Occurrence.KEEPALIVE, Occurrence.CLOSE, Occurrence.ASK_TO_CLOSE, Occurrence.DROP_LINE)
+OF_ONE_LINE = (Occurrence.KEEPALIVE, Occurrence.CLOSE, Occurrence.ASK_TO_CLOSE, Occurrence.REOPEN, Occurrence.DROP_LINE)
 
 
 class Event(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):

@@ -57,9 +57,9 @@ def test_what_was_missed_several_times_comes_once() -> None:
         (Event(Occurrence.CLOSE, at_s=1, from_s=2), True, "from_s, until_s: they bound every_s: leave them out"),
         (Event(Occurrence.CLOSE, every_s=1, from_s=5, until_s=5), True, "until_s: must be later than from_s"),
         (
-            Event(Occurrence.REOPEN, at_s=1, station="A"),
+            Event(Occurrence.DESTINATION_UP, at_s=1, station="A"),
             True,
-            "station: reopen is about the whole centre: leave it out",
+            "station: destination_up is about the whole centre: leave it out",
         ),
         (Event(Occurrence.CLOSE, at_s=1, station="A"), True, None),
         (Event(Occurrence.CLOSE), False, None),
