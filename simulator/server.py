@@ -178,6 +178,7 @@ class CentreServer:
         self.stopped = True  # for what the system has accepted and the loop has not seen yet
         if self._playing is not None:
             self._playing.cancel()
+            await asyncio.gather(self._playing, return_exceptions=True)
         for _ in range(_TURNS):  # a server that is closed before forgets the socket
             await asyncio.sleep(0)
         self.desk.shut()

@@ -19,6 +19,7 @@ from typing import NamedTuple
 import msgspec
 
 _DAY_S = 86_400.0
+LONGEST_S = 366 * 86_400  # a year: more is a slip of the pen
 
 
 class Occurrence(StrEnum):
@@ -59,8 +60,10 @@ def event_problem(event: Event, *, timed: bool = True) -> str | None:
         return f"when is said {len(given)} times: give one of at_s, every_s, at"
     if not timed and given:
         return f"{given[0]}: it happens at once: leave it out"
-    if event.at_s is not None and event.at_s < 0:
-        return "at_s: must not be negative"
+    for name in ("at_s", "every_s", "from_s", "until_s"):
+        value = getattr(event, name)
+        if value is not None and not 0 <= value <= LONGEST_S:
+            return f"{name}: must be from 0 to {LONGEST_S} seconds"
     if event.every_s is not None and event.every_s < 0.01:
         return "every_s: must be at least 0.01"
     if event.every_s is None and (event.from_s, event.until_s) != (None, None):

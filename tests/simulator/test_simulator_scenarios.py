@@ -256,6 +256,8 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"event": {"do": "close"}}, "event: write [[event]], a section for each"),
     ({"recorded": [{"at_s": 1, "role": "sale_request", "do": "trouble"}]},
      "recorded 1: do: trouble makes no sense for sale_request: leave the telegram out"),
+    ({"recorded": [{"at_s": 1, "role": "sale_request", "do": "answer", "after_ms": -1}]},
+     "recorded 1: after_ms: must be from 0 to 7200000"),
     ({"recorded": [{"at_s": 1, "role": "sale_request", "do": "decline", "code": "000"}]},
      "recorded 1: code: '000' does not say decline at cafis: leave it out"),
     ({"recorded": [{"at_s": 1, "role": "sale_request", "do": "answer", "pan": PAN}]},
