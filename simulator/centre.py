@@ -240,7 +240,7 @@ class Centre:
                 if excess is Excess.HANG_UP:
                     self.counters["hung_up_sessions"] += 1
                     return [Break(station.number)]
-                refused = self.conduct.refuse_opening or excess is Excess.REFUSE_OPENING
+                refused = self.conduct.refuses(station.name) or excess is Excess.REFUSE_OPENING
             values["result_code"] = self.partner.result_code_for(Outcome.DECLINED if refused else Outcome.APPROVED)
             if fate.do is Deed.REFUSE:
                 values["result_code"] = code_of(fate, self.partner)
