@@ -98,7 +98,7 @@ class Centre:
     def received(self, station: Station, payload: bytes, *, passed_on: bool = False) -> list[Act]:
         """A telegram from the gateway. `passed_on`: by the centre whose line it came over."""
         try:
-            message = self.partner.decode(payload)
+            message = self.partner.read(payload)
         except DecodeError as error:
             self.ledger.violation(Broken.UNREADABLE, station.name, str(error))
             return []
@@ -133,7 +133,7 @@ class Centre:
 
     def _enveloped(self, envelope: Mapping[str, Value], inside: bytes) -> bytes:
         values = {**envelope, "carried_telegram": inside.hex()}
-        return self.partner.framing.wrap(self.partner.encode(Role.ENVELOPE_REPORT, values))
+        return self.partner.framing.wrap(self.partner.dated(values).encode(Role.ENVELOPE_REPORT, values))
 
     def disconnected(self, station: Station) -> None:
         """The connection is gone."""
@@ -177,7 +177,7 @@ class Centre:
             trace_number=number_in(message, "trace_number"),
             route_number=number_in(message, "route_number"),
             role=message.role,
-            type_code=self.partner.type_code(message.role),
+            type_code=self.partner.dated(values).type_code(message.role),
             terminal_id=text_in(message, "terminal_id"),
             amount=amount,
             pan=pan,
@@ -201,9 +201,10 @@ class Centre:
         if entry.outcome is Outcome.IN_ERROR:
             return self._error_report(message, rule)._replace(about=entry.key, is_report=True, ends=True)
         values: dict[str, Value] = dict(message.values)
-        values["result_code"] = self.partner.result_code_for(entry.outcome)
+        partner = self.partner.dated(values)
+        values["result_code"] = partner.result_code_for(entry.outcome)
         if rule.do in (Deed.DECLINE, Deed.TURN_ROUND):
-            values["result_code"] = code_of(rule, self.partner)
+            values["result_code"] = code_of(rule, partner)
         if entry.approval_code is not None:
             values["approval_code"] = entry.approval_code
         return self._send(REPORT_OF[message.role], values)._replace(about=entry.key, is_report=True, ends=True)
@@ -235,9 +236,10 @@ class Centre:
             answer = self._error_report(message, rule)._replace(about=original, ends=True)
             return self._delivered(station, rule, answer)
         values: dict[str, Value] = dict(message.values)
-        values["result_code"] = self.partner.result_code_for(Outcome.APPROVED if done else Outcome.DECLINED)
+        partner = self.partner.dated(values)
+        values["result_code"] = partner.result_code_for(Outcome.APPROVED if done else Outcome.DECLINED)
         if rule.do is Deed.TROUBLE:
-            values["error_code"] = code_of(rule, self.partner)
+            values["error_code"] = code_of(rule, partner)
         answer = self._send(REPORT_OF[message.role], values)._replace(about=original, ends=done)
         return self._delivered(station, rule, answer)
 
@@ -254,11 +256,12 @@ class Centre:
             return []
         acts: list[Act] = []
         values: dict[str, Value] = dict(message.values)
+        partner = self.partner.dated(values)
         if message.role in _LINE_STATES:
             refused = rule.do is Deed.REFUSE or (message.role is Role.OPENING_REQUEST and self.refuse_opening)
-            values["result_code"] = self.partner.result_code_for(Outcome.DECLINED if refused else Outcome.APPROVED)
+            values["result_code"] = partner.result_code_for(Outcome.DECLINED if refused else Outcome.APPROVED)
             if rule.do is Deed.REFUSE:
-                values["result_code"] = code_of(rule, self.partner)
+                values["result_code"] = code_of(rule, partner)
             if not refused and message.role is Role.OPENING_REQUEST:
                 acts += self._open(station, message)
             elif not refused:
@@ -334,7 +337,7 @@ class Centre:
             route = int(send.values["route_number"])
             self.ledger.answered(send.about, station.name, route, cancelled=cancelled)
         self._tell(station, "←", Message(send.role, send.values))
-        return self.partner.encode(send.role, send.values)
+        return self.partner.dated(send.values).encode(send.role, send.values)
 
     def _delivered(self, station: Station, rule: Rule, answer: Send) -> list[Act]:
         answer = answer._replace(after_ms=rule.waits_ms)
@@ -356,13 +359,14 @@ class Centre:
                 return [answer]
 
     def _send(self, role: Role, values: Mapping[str, Value]) -> Send:
-        names = self.partner.telegrams[role].names
+        names = self.partner.dated(values).telegrams[role].names
         return Send(role, {name: value for name, value in values.items() if name in names})
 
     def _error_report(self, message: Message, rule: Rule) -> Send:
         values: dict[str, Value] = dict(message.values)
-        values["original_type_code"] = self.partner.type_code(message.role)
-        values["error_code"] = code_of(rule, self.partner)
+        partner = self.partner.dated(values)
+        values["original_type_code"] = partner.type_code(message.role)
+        values["error_code"] = code_of(rule, partner)
         return self._send(Role.ERROR_REPORT, values)
 
     # --- the story, and what every request and cancel telegram has to keep to
