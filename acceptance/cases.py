@@ -86,6 +86,7 @@ class Look(StrEnum):
     NO_ROUTE_HELD = "no_route_held"
     NO_ATTENTION = "no_attention"  # nothing waits for a person
     NO_CANCEL_OPEN = "no_cancel_open"
+    MONEY = "money"  # the seven invariants of the money report, over all that was played
 
 
 class Step(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_field="do"):
@@ -142,9 +143,9 @@ class OrderStep(Step, frozen=True, kw_only=True, tag="order"):
 
 
 class AwaitStep(Step, frozen=True, kw_only=True, tag="await"):
-    """All lines of the partner are open, or none is."""
+    """All lines of the partner are open; none is; or all are open on another connection than when the case began."""
 
-    lines: Literal["open", "closed"]
+    lines: Literal["open", "closed", "reopened"]
 
 
 class CheckStep(Step, frozen=True, kw_only=True, tag="check"):

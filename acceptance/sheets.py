@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from openpyxl.cell.cell import Cell
 from openpyxl.styles import Alignment, Border, Font, PatternFill, Side
 from openpyxl.utils import get_column_letter
+from openpyxl.worksheet.properties import PageSetupProperties
 from openpyxl.worksheet.worksheet import Worksheet
 
 SANS, MONO = "Yu Gothic", "MS Gothic"
@@ -32,12 +33,15 @@ class Sheet:
         setup = sheet.page_setup
         setup.paperSize, setup.orientation = 9, "landscape" if landscape else "portrait"
         setup.fitToWidth, setup.fitToHeight = 1, 0
-        sheet.sheet_properties.pageSetUpPr.fitToPage = True
+        sheet.sheet_properties.pageSetUpPr = PageSetupProperties(fitToPage=True)
         sheet.print_options.horizontalCentered = True
         margins = sheet.page_margins
         margins.left = margins.right = 0.4
         margins.top = margins.bottom = 0.55
-        sheet.oddFooter.center.text = "&A　&P / &N"
+        margins.footer = 0.25
+        footer = sheet.oddFooter
+        assert footer is not None
+        footer.center.text = "&A　&P / &N"
 
     def title(self, text: str, *, size: int = 14) -> None:
         """A line across the sheet."""
@@ -110,7 +114,7 @@ class Sheet:
         """As high as the fullest cell needs: programs that show the sheet do not all find out by themselves."""
         lines = 1
         for text, width in zip(texts, self._widths, strict=False):
-            needed = sum(max(1, -(-_columns(part) // max(1, int(width * 1.12)))) for part in text.split("\n"))
+            needed = sum(max(1, -(-_columns(part) // max(1, int(width * 1.22)))) for part in text.split("\n"))
             lines = max(lines, needed)
         self.sheet.row_dimensions[self.row].height = 4 + 12.5 * lines
 

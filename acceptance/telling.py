@@ -41,6 +41,11 @@ _ORDERS: Mapping[LineOrder, Words] = {
     LineOrder.CLOSE: Words("閉局を指示", "close"),
     LineOrder.CALENDAR: Words("業務時間どおりを指示", "follow the calendar"),
 }
+_AWAITED: Mapping[str, Words] = {
+    "open": Words("待機：全回線が開局するまで", "wait: until every line is open"),
+    "closed": Words("待機：開局中の回線がなくなるまで", "wait: until no line is open"),
+    "reopened": Words("待機：全回線が再接続して開局するまで", "wait: until every line is connected and open anew"),
+}
 LOOKS: Mapping[Look, Words] = {
     Look.CONFIGURATION: Words("トピックが構成ファイルどおりに存在する", "the topics are there as configured"),
     Look.LAYOUT_CONFIRMED: Words(
@@ -52,6 +57,7 @@ LOOKS: Mapping[Look, Words] = {
     Look.NO_ROUTE_HELD: Words("経路保留が残っていない", "no route is held"),
     Look.NO_ATTENTION: Words("要対応一覧が空である", "the attention list is empty"),
     Look.NO_CANCEL_OPEN: Words("障害取消が処理中でない", "no fault cancel is under way"),
+    Look.MONEY: Words("資金照合（7 つの不変条件）", "the money report: seven invariants"),
 }
 
 
@@ -80,7 +86,7 @@ def answer(told: str | None) -> str:
     return f"{_ANSWERS[told]} {told}" if told in _ANSWERS else told
 
 
-def told_step(step: AnyStep, partner: PartnerSpec) -> Words:  # noqa: C901  a table
+def told_step(step: AnyStep, partner: PartnerSpec) -> Words:
     """A step as a sentence, with who does it in front."""
     match step:
         case PartnerStep():
@@ -98,9 +104,7 @@ def told_step(step: AnyStep, partner: PartnerSpec) -> Words:  # noqa: C901  a ta
                 f"運用者：全回線に{words.ja}する（denbun lines）", f"operator: orders every line to {words.en}"
             )
         case AwaitStep():
-            if step.lines == "open":
-                return Words("待機：全回線が開局するまで", "wait: until every line is open")
-            return Words("待機：開局中の回線がなくなるまで", "wait: until no line is open")
+            return _AWAITED[step.lines]
         case CheckStep():
             words = LOOKS[step.look]
             return Words(f"確認：{words.ja}", f"check: {words.en}")

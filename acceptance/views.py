@@ -21,6 +21,7 @@ _COUNTS = {"lines": "回線数", "recommands": "再指令の上限", "troubles":
 assert _COUNTS.keys() == COUNTS.keys()
 _NO_TELEGRAM = {Mark.DIFFERENT: "（電文なし）", Mark.UNSEEN: "（この側からは確認できない）", Mark.SAME: ""}
 _ENTRIES = 4
+_SHOWN = 16
 _DONE = {Done.DONE: ("○", "実施"), Done.FAILED: ("×", "不可"), Done.NOT_DONE: ("―", "未実施")}
 SIGNS = {Verdict.PASSED: "○", Verdict.FAILED: "×", Verdict.NOT_RUN: "―"}
 
@@ -61,12 +62,22 @@ class CaseView(NamedTuple):
     sequence: tuple[SequenceRow, ...]
     checks: tuple[Check, ...]
     telegrams: tuple[tuple[str, Telegram], ...]  # with a title
+    evidence: tuple[str, ...]  # what is wanted, with a sign where it was got
     side_ja: str
     side_en: str
     when: str
     took: str
     reason: str
     books: str  # what the partner's books hold, in yen
+
+    @property
+    def shown(self) -> tuple[tuple[str, Telegram], ...]:
+        """The telegrams whose content is shown; of a load all are alike."""
+        return self.telegrams[:_SHOWN]
+
+    @property
+    def left_out(self) -> int:
+        return len(self.telegrams) - len(self.shown)
 
 
 def view(case: Case, record: CaseRecord, partner: PartnerSpec) -> CaseView:
@@ -80,12 +91,33 @@ def view(case: Case, record: CaseRecord, partner: PartnerSpec) -> CaseView:
         steps=tuple(_steps(case, record, partner)), sequence=tuple(_sequence(case, record, partner)),
         checks=() if judged is None else judged.checks,
         telegrams=tuple((f"{at}  {titled(each, partner)}", each) for at, each in enumerate(telegrams, 1)),
+        evidence=tuple(_evidence(case, record)),
         side_ja="" if seen is None else seen.side.japanese, side_en="" if seen is None else seen.side.english,
         when="" if began is None else moment(began),
         took="" if seen is None else f"{(seen.ended_ms - seen.started_ms) / 1_000:.1f} s",
         reason=reason or ("" if record.observation is not None else "まだ実施していない"),
         books=_books(record),
     )  # fmt: skip
+
+
+def _evidence(case: Case, record: CaseRecord) -> Iterator[str]:
+    """What is to be kept of a case, and whether it was got."""
+    seen = record.observation
+    wanted: list[tuple[str, bool]] = []
+    if case.telegrams:
+        telegrams = () if seen is None else seen.telegrams or ()
+        wanted.append(("電文シーケンス", bool(telegrams)))
+        wanted.append(("電文のバイト列", bool(telegrams) and all(each.fields for each in telegrams)))
+    if case.asks:
+        wanted.append(("利用側への回答", seen is not None and bool(seen.told)))
+        wanted.append(
+            ("相手センタの帳簿", seen is not None and (seen.stands is not None or seen.books_agree is not None))
+        )
+        wanted.append(("要対応一覧・経路保留", seen is not None and seen.attention is not None))
+    if not wanted:
+        wanted.append(("手順ごとの結果", seen is not None and bool(seen.steps)))
+    for word, got in wanted:
+        yield word if seen is None else f"{'○' if got else '―'} {word}"
 
 
 def titled(telegram: Telegram, partner: PartnerSpec) -> str:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from openpyxl import Workbook
 from openpyxl.cell.cell import Cell
-from openpyxl.styles import Font
+from openpyxl.styles import Font, PatternFill
 
 from acceptance.record import Evidence, FieldSeen, Mark, Telegram, Verdict
 from acceptance.sheets import CHAPTER, COLOURS, DIFFERENT, SANS, UNSEEN, Sheet
@@ -104,7 +104,7 @@ def _results(sheet: Sheet, summary: Summary) -> None:
             _link(made[0], case.id)
 
 
-def _fill(verdict: Verdict) -> object:
+def _fill(verdict: Verdict) -> PatternFill | None:
     return {Verdict.FAILED: DIFFERENT, Verdict.NOT_RUN: UNSEEN, Verdict.PASSED: None}[verdict]
 
 
@@ -134,6 +134,7 @@ def _case(sheet: Sheet, view: CaseView) -> None:
         f"実施　{view.when or '―'} {view.took}　試験者 {view.record.by or '―'}　電文の証跡：{view.side_ja or '―'}"
     )
     sheet.line(f"前提　{case.given_ja}")
+    sheet.line(f"証跡　{'　'.join(view.evidence)}")
     sheet.line(f"重要度　{case.severity.japanese}　要件　{' '.join(case.requirements)}")
     for each in view.record.earlier:
         sheet.line(f"以前の実施　{moment(each.started_ms)} {each.verdict.japanese}（{each.by}）")
@@ -148,7 +149,7 @@ def _case(sheet: Sheet, view: CaseView) -> None:
         )
         for first, last in ((2, 3), (5, 6)):
             sheet.sheet.merge_cells(start_row=row, end_row=row, start_column=first, end_column=last)
-        sheet.sheet.row_dimensions[row].height = 4 + 12.5 * max(2, -(-len(step.ja) // 34) + -(-len(step.en) // 68))
+        sheet.sheet.row_dimensions[row].height = 4 + 12.5 * max(2, -(-len(step.ja) // 44) + -(-len(step.en) // 90))
     _sequence(sheet, view)
     if view.checks:
         sheet.heading("利用側への回答・資金・保留・要対応　answers, money, holds, attention")
@@ -161,8 +162,10 @@ def _case(sheet: Sheet, view: CaseView) -> None:
         if view.books:
             sheet.line(f"相手センタの帳簿：{view.books}")
     _told(sheet, view)
-    for title, telegram in view.telegrams:
+    for title, telegram in view.shown:
         _telegram(sheet, title, telegram)
+    if view.left_out:
+        sheet.line(f"ほか {view.left_out} 通の内容は evidence.json にある　{view.left_out} more are in evidence.json")
     _output(sheet, view)
 
 

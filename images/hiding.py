@@ -12,6 +12,7 @@ A run at the beginning or the end of the bytes may have been cut off: there fewe
 
 from collections.abc import Iterable
 from enum import StrEnum
+from functools import lru_cache
 
 SHORTEST, LONGEST = 13, 19
 """Digits of a card number, fewest and most (ISO/IEC 7812-1)."""
@@ -36,7 +37,8 @@ class Level(StrEnum):
     NUMBERS = "numbers"
 
 
-def hidden_in(data: bytes, level: Level) -> list[bool]:
+@lru_cache(maxsize=4)  # asked again for each field of the same bytes
+def hidden_in(data: bytes, level: Level) -> tuple[bool, ...]:
     """For each byte whether it is hidden."""
     hidden = [False] * len(data)
     for digits in (_ASCII, _EBCDIC):
@@ -55,7 +57,7 @@ def hidden_in(data: bytes, level: Level) -> list[bool]:
             hidden[start:end] = [True] * (end - start)
     for start, end in _fills(data):
         hidden[start:end] = [False] * (end - start)
-    return hidden
+    return tuple(hidden)
 
 
 def character_of(byte: int, *, hidden: bool) -> str:

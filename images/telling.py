@@ -12,7 +12,8 @@ import msgspec
 from images.annotated import Meaning, Row, annotate
 from images.finding import Found
 from images.hiding import Level, holds_card_number
-from images.trial import Stretch, Tried, shown, stretch
+from images.showing import Stretch, shown, stretch
+from images.trial import Tried
 from schemas.telegrams import Message, PartnerSpec, Sensitivity, Value
 
 REVEALED = frozenset({"pan", "expiry"})
@@ -62,10 +63,10 @@ def tell(found: Found, *, reveal: bool = False) -> list[Told]:
     if not found.trials:
         return [_of_stretch(stretch(found.data, 0, len(found.data), Level.SHAPE), None)]
     best = found.trials[0]
-    rows = shown(best, found.data)
-    tried: list[Tried | None] = [*best.tried, None]
-    pairs_of_all = zip(rows, tried, strict=False)  # the rest, if there is one, is of no field
-    return [_of_stretch(row, each) if isinstance(row, Stretch) else _of_row(row) for row, each in pairs_of_all]
+    return [
+        _of_stretch(each.row, each.tried) if isinstance(each.row, Stretch) else _of_row(each.row)
+        for each in shown(best, found.data)
+    ]
 
 
 def may_be_revealed(row: Row) -> bool:
@@ -86,12 +87,11 @@ def visible(partner: PartnerSpec, message: Message) -> dict[str, Value]:
 def revealed_fields(found: Sequence[Found]) -> list[str]:
     """The names of the fields that are shown to whoever may see card data, for the audit."""
     names = [
-        row.name
+        masked.name
         for each in found
         for one in (each, *each.carried)
-        if one.message is not None and one.partner is not None
-        for row in annotate(one.partner, one.data).rows
-        if row.hidden and may_be_revealed(row)
+        for masked, clear in zip(tell(one), tell(one, reveal=True), strict=True)
+        if masked.cells != clear.cells
     ]
     return sorted(set(names))
 

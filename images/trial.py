@@ -1,9 +1,7 @@
 """How far bytes are a telegram of a layout: for those that do not decode, field by field, and which layout is nearest.
 
-A trial never stops at a field that is wrong as long as it knows where the next one begins. What it shows keeps to three
-laws. Where one field is all that is wrong, the others are shown as in any telegram. Else nobody knows whether the bytes
-stand where they should: from the first fault on they are hidden by `images.hiding`. Before it only short fields are
-shown, and none whose digits go on into the fault, for they may be those of a card number that has moved.
+A trial never stops at a field that is wrong as long as it knows where the next one begins. What of it people may see is
+told in `images.showing`.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -11,16 +9,12 @@ from functools import lru_cache
 
 import msgspec
 
-from images.annotated import Row, row_of
-from images.hiding import RUNS, SHORTEST, Level, character_of, hidden_in
-from schemas.telegrams import FieldSpec, PartnerSpec, Sensitivity, Telegram, Value
-from schemas.telegrams.fields import Encoding
-from schemas.telegrams.plans import BitmapPlan, FieldFault, FieldReader, Part, bit_of, bitmap_of, bits_of
+from schemas.telegrams import FieldSpec, PartnerSpec, Telegram, Value
+from schemas.telegrams.plans import BitmapPlan, FieldFault, FieldReader, bit_of, bitmap_of, bits_of
 
 _SHIFTS = [each for distance in range(1, 9) for each in (-distance, distance)]
 _TYPE_CODE_WEIGHT = 0.1  # beside the part of the bytes that fits
 _NEAR = 0.5
-_ALWAYS_SHOWN = 6  # digits, PCI DSS 3.4
 
 
 class Tried(msgspec.Struct, frozen=True):
@@ -36,10 +30,11 @@ class Tried(msgspec.Struct, frozen=True):
 
 
 class Shift(msgspec.Struct, frozen=True):
-    """From `offset` on every field would fit, were there `missing` bytes more (less, where negative) before it."""
+    """From `offset` on every field fits, were there `missing` bytes more (less, where negative) before it."""
 
     offset: int
     missing: int
+    fitting: tuple[Tried, ...]  # those fields, where they stand
 
 
 class Trial(msgspec.Struct, frozen=True, kw_only=True):
@@ -218,117 +213,19 @@ def _shift(trial: Trial, data: bytes) -> Shift | None:
         for start in (first, first + 1):  # the fault lies before the first field that is wrong, or in it
             begin = at + (fields[first].size if start > first else 0)
             left = fields[start:]
-            if len(left) > 1 and begin >= 0 and _all_fit(left, data, begin):
-                return Shift(begin, missing)
+            fitting = _all_fit(left, data, begin) if len(left) > 1 and begin >= 0 else None
+            if fitting is not None:
+                return Shift(begin, missing, tuple(fitting))
     return None
 
 
-def _all_fit(fields: Sequence[FieldSpec], data: bytes, at: int) -> bool:
-    """Whether these fields fit from byte `at` on, to the last byte, and one of them is more than blank."""
-    said = False
+def _all_fit(fields: Sequence[FieldSpec], data: bytes, at: int) -> list[Tried] | None:
+    """These fields from byte `at` on, if they all fit, to the last byte, and one of them is more than blank."""
+    fitting: list[Tried] = []
     for field in fields:
         found = _try(field, data, at, placed=True)
         if found is None or found.trouble is not None:
-            return False
-        said = said or found.value is not None
+            return None
+        fitting.append(found)
         at += len(found.raw)
-    return said and at == len(data)
-
-
-# --- what people may see --------------------------------------------------------------------------------------------
-
-
-class Stretch(msgspec.Struct, frozen=True):
-    """Bytes without a field, or of a field that is wrong, as people may see them: None for each that is hidden."""
-
-    offset: int
-    cells: tuple[int | None, ...]
-    characters: tuple[str, ...]
-
-
-def level_of(trial: Trial | None) -> Level:
-    """How much to hide of bytes that this layout does not explain; None: no layout is known to be theirs."""
-    if trial is None or not trial.typed:
-        return Level.SHAPE
-    harmless = all(field.sensitivity is Sensitivity.NONE for field in trial.telegram.fields)
-    return Level.NUMBERS if harmless else Level.SHAPE
-
-
-def stretch(data: bytes, start: int, end: int, level: Level) -> Stretch:
-    """Bytes of a telegram from `start` to `end`; runs of digits are seen beyond both."""
-    hidden = hidden_in(data, level)[start:end]
-    pairs = list(zip(data[start:end], hidden, strict=True))
-    cells = tuple(None if hide else byte for byte, hide in pairs)
-    return Stretch(start, cells, tuple(character_of(byte, hidden=hide) for byte, hide in pairs))
-
-
-def shown(trial: Trial, data: bytes) -> list[Row | Stretch]:
-    """For each tried field, in order, what people may see of it; then the rest, if there is one."""
-    only = trial.only_trouble
-    unsure = None  # from where on; with every field in its place, what is behind them moves none
-    if only is None and (trial.troubles or trial.unmet):
-        unsure = trial.troubles[0].offset if trial.troubles else trial.rest
-    level = level_of(trial)
-    doubtful = len(data) if unsure is None or level is not Level.SHAPE else _run_into(data, unsure)
-    rows: list[Row | Stretch] = []
-    for number, each in enumerate(trial.tried, 1):
-        end = each.offset + len(each.raw)
-        first = bool(trial.troubles) and each is trial.troubles[0]
-        if first and (only is not None or _is_short(each.field)):
-            rows.append(_own(each, sure=only is not None))
-        elif each.trouble is not None or (unsure is not None and each.offset >= unsure):
-            rows.append(stretch(data, each.offset, end, level))
-        elif _may_be_moved(each.field) and unsure is not None and level is Level.SHAPE:
-            rows.append(_own(each, sure=False))
-        elif end > doubtful and each.field is not None and each.field.sensitivity is Sensitivity.NONE:
-            rows.append(stretch(data, each.offset, end, level))
-        else:
-            part = Part(each.field, each.offset, each.raw)
-            values = {} if each.field is None or each.value is None else {each.field.name: each.value}
-            rows.append(row_of(trial.partner, trial.telegram, number, part, values, reveal=False))
-    if trial.rest < len(data):
-        rows.append(stretch(data, trial.rest, len(data), level))
-    return rows
-
-
-def _is_short(field: FieldSpec | None) -> bool:
-    """Whether a field that is to hold no card data has no more digits than may be seen of any number."""
-    if field is None or field.sensitivity is not Sensitivity.NONE:
-        return False
-    return digits_of(field) <= _ALWAYS_SHOWN
-
-
-def _may_be_moved(field: FieldSpec | None) -> bool:
-    """Whether a field that fits, and is to hold no card data, has room for more of a card number than may be seen."""
-    if field is None or field.const is not None or field.sensitivity is not Sensitivity.NONE:
-        return False
-    return not _is_short(field)
-
-
-def _run_into(data: bytes, at: int) -> int:
-    """Where a card number would begin whose last digit stands before byte `at`, or at it, by the digits before it."""
-    begin = at
-    for alphabet, most in RUNS:
-        start = at
-        while start > 0 and at - start < most and data[start - 1] in alphabet:
-            start -= 1
-        begin = min(begin, start)
-    return begin
-
-
-def _own(tried: Tried, *, sure: bool) -> Stretch:
-    """A field that is wrong, by itself: all hidden where it is to hold card data, else what could be a card number.
-
-    `sure`: it stands where it should, so that it is not part of a number that goes on beside it.
-    """
-    count = len(tried.raw)
-    if tried.field is None or tried.field.sensitivity is not Sensitivity.NONE:
-        return Stretch(tried.offset, (None,) * count, ("#",) * count)
-    if sure and digits_of(tried.field) < SHORTEST:
-        return Stretch(tried.offset, tuple(tried.raw), tuple(character_of(byte, hidden=False) for byte in tried.raw))
-    return msgspec.structs.replace(stretch(tried.raw, 0, count, Level.NUMBERS), offset=tried.offset)
-
-
-def digits_of(field: FieldSpec) -> int:
-    """The digits that a field's bytes can hold."""
-    return field.size * (2 if field.encoding in (Encoding.BCD, Encoding.BINARY) else 1)
+    return fitting if at == len(data) and any(each.value is not None for each in fitting) else None

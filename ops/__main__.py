@@ -222,6 +222,9 @@ def inspect(
     ] = None,
     number: Annotated[list[int] | None, typer.Option(help="this telegram in full; may be given several times")] = None,
     everything: Annotated[bool, typer.Option("--all", help="every telegram of a capture in full")] = False,
+    trace: Annotated[
+        int | None, typer.Option(metavar="N", help="処理通番: of a capture only the telegrams about this one")
+    ] = None,
     strays: Annotated[bool, typer.Option("--strays", help="the gateway's own: answers that matched nothing")] = False,
     line: Annotated[str | None, typer.Option(help="with --strays: of this line alone")] = None,
     reveal: Annotated[bool, typer.Option("--reveal", help="show card number and expiry; is written down")] = False,
@@ -249,7 +252,7 @@ def inspect(
         raise typer.Exit(inspect_strays(config or HERE, line=line, as_json=as_json))
     raise typer.Exit(work(Look(
         given=given, text=text, form=form, partner=partner, folders=telegrams or (), config=config,
-        numbers=number or (), everything=everything, as_json=as_json,
+        numbers=number or (), everything=everything, trace=trace, as_json=as_json,
         reveal=Reveal(reason, operator, key, audit) if reveal else None,
     )))  # fmt: skip
 

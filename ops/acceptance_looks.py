@@ -1,7 +1,7 @@
 """What a check looks at, on an installation that is up. Nothing is changed, but by `order`, an operator's."""
 
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from acceptance.cases import Look
 from ops.cases import ENDED, STAGES, WITH_PERSON, cases
@@ -28,12 +28,21 @@ class Looks:
         self._lines = set(lines)
         self._topics = Topics(installation.kafka.topic_prefix)
 
-    def lines_are(self, wanted_open: bool) -> bool:
-        """Whether every line is open, or none is."""
-        stages = [None if row.state is None else row.state.stage for row in self._rows()]
-        if wanted_open:
-            return all(stage is LineStage.OPEN for stage in stages)
-        return not any(stage is LineStage.OPEN for stage in stages)
+    def all_open(self) -> bool:
+        """Whether every line is open."""
+        return all(_is_open(row) for row in self._rows())
+
+    def none_open(self) -> bool:
+        """Whether no line is open."""
+        return not any(_is_open(row) for row in self._rows())
+
+    def sessions(self) -> dict[str, int | None]:
+        """By line: since when its connection stands, by the clock of its owner."""
+        return {row.line.name: None if row.state is None else row.state.connected_ms for row in self._rows()}
+
+    def reopened(self, before: Mapping[str, int | None]) -> bool:
+        """Whether every line is open, on another connection than `before`."""
+        return self.all_open() and all(before.get(name) != since for name, since in self.sessions().items())
 
     def order(self, order: LineOrder, operator: str, reason: str) -> str | None:
         """Order this of every line, as `denbun lines` does; gives what went wrong, if anything."""
@@ -69,6 +78,8 @@ class Looks:
                 return not held, "\n".join(held) or "経路保留なし  none"
             case Look.NO_ATTENTION:
                 return self._cases(lambda stage: stage in WITH_PERSON)
+            case Look.MONEY:
+                raise AssertionError("the money of an installation is no look of one partner's lines")
             case Look.NO_CANCEL_OPEN:
                 return self._cases(lambda stage: stage not in (*WITH_PERSON, *ENDED))
 

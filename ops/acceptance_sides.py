@@ -15,6 +15,7 @@ from acceptance.telling import told_step
 from acceptance.words import IN, WORDS, code_for
 from images.annotated import Row, annotate
 from images.dump import dump_text
+from ops.acceptance_client import DONE, Outcome
 from ops.acceptance_people import Answer, Person, Said
 from schemas.installation import Installation
 from schemas.telegrams import REPORT_OF, STATION_REQUESTS, PartnerSpec, Role
@@ -30,11 +31,11 @@ class PartnerSide(Protocol):
 
     side: Side
 
-    def behave(self, case: Case, terminal: str, step: PartnerStep) -> tuple[Done, str, str | None]:
+    def behave(self, case: Case, terminal: str, step: PartnerStep) -> Outcome:
         """Have it behave so to the telegrams of this case; gives how that went, a remark, and who did it."""
         ...
 
-    def happen(self, step: EventStep) -> tuple[Done, str, str | None]:
+    def happen(self, step: EventStep) -> Outcome:
         """Have something happen."""
         ...
 
@@ -52,7 +53,7 @@ class OperatorSide:
         self._partner = partner
         self._person = person
 
-    def behave(self, case: Case, terminal: str, step: PartnerStep) -> tuple[Done, str, str | None]:
+    def behave(self, case: Case, terminal: str, step: PartnerStep) -> Outcome:
         """Ask, and hear whether it is prepared."""
         words = told_step(step, self._partner)
         amounts = "・".join(f"¥{ask.amount:,}" for ask in case.asks)
@@ -63,7 +64,7 @@ class OperatorSide:
             )
         )
 
-    def happen(self, step: EventStep) -> tuple[Done, str, str | None]:
+    def happen(self, step: EventStep) -> Outcome:
         """Ask, and hear whether it has happened."""
         words = told_step(step, self._partner)
         return self._asked(Words(f"相手先へ依頼してください：{words.ja}", f"ask the partner: {words.en}"))
@@ -78,9 +79,9 @@ class OperatorSide:
                 )
             )
 
-    def _asked(self, words: Words) -> tuple[Done, str, str | None]:
+    def _asked(self, words: Words) -> Outcome:
         said: Said = self._person.ask(words)
-        return _DONE[said.answer], said.remark, self._person.name
+        return Outcome(_DONE[said.answer], said.remark, self._person.name)
 
 
 class SimulatedSide:
@@ -102,7 +103,7 @@ class SimulatedSide:
 
     # --- what it shall do
 
-    def behave(self, case: Case, terminal: str, step: PartnerStep) -> tuple[Done, str, str | None]:
+    def behave(self, case: Case, terminal: str, step: PartnerStep) -> Outcome:
         """A rule for the telegrams of this case's terminal; those about a line have none."""
         assert case.steps
         roles = [WORDS[word] for word in step.telegrams]
@@ -116,9 +117,9 @@ class SimulatedSide:
         if step.after is not None:
             rule["after_ms"] = self._after_ms[step.after]
         self._control.behave(**rule)
-        return Done.DONE, "", None
+        return DONE
 
-    def happen(self, step: EventStep) -> tuple[Done, str, str | None]:
+    def happen(self, step: EventStep) -> Outcome:
         """The centre does it at once."""
         match step.event:
             case "keepalive":
@@ -129,7 +130,7 @@ class SimulatedSide:
                 self._control.drop_lines()
             case "refuse_opening" | "accept_opening":
                 self._control.refuse_opening(step.event == "refuse_opening")
-        return Done.DONE, "", None
+        return DONE
 
     def restore(self, case: Case, terminal: str) -> None:
         """Rules go by terminal, so those of a payment hurt nobody else; those of a line are taken back."""

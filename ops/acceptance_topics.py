@@ -32,6 +32,7 @@ from schemas.records import (
 from schemas.telegrams import REPORT_OF, STATION_REQUESTS, PartnerSpec, Role, Value
 from schemas.topics import Topics
 
+CLOCKS_MS = 60_000  # more than the clocks of this machine and the services' differ
 _NUMBER = re.compile(r"\b(trace_number|route_number|business_date): (\d+)")
 _STATION = {*STATION_REQUESTS, *(REPORT_OF[role] for role in STATION_REQUESTS)}
 
@@ -83,8 +84,8 @@ def held(found: Found) -> tuple[set[str], set[str]]:
 # --- telegrams ------------------------------------------------------------------------------------------------------
 
 
-def telegrams(found: Found, partner: PartnerSpec, transactions: Sequence[str], until_ms: int) -> list[Telegram]:
-    """The telegrams about these transactions, and the partner's that matched nothing, in the order of time."""
+def telegrams(found: Found, partner: PartnerSpec, transactions: Sequence[str]) -> list[Telegram]:
+    """The telegrams about these transactions, and strays with a number of one of them, in the order of time."""
     seen: list[Telegram] = []
     for topic, records in found.records.items():
         name, _, line = topic.partition(".")
@@ -92,7 +93,7 @@ def telegrams(found: Found, partner: PartnerSpec, transactions: Sequence[str], u
             orders = _orders(found.records[f"dispatch.{line}"])
             sent = [each for each in records if isinstance(each, TelegramSent) and each.transaction_id in transactions]
             for each in sent:
-                seen.append(_sent(each, line, orders.get((each.transaction_id, each.attempt)), partner, sent))
+                seen.append(_sent(each, line, orders.get((each.transaction_id, each.attempt)), partner))
     reports = [*found.records["reports"], *found.records["cancel-reports"]]
     out = {(each.line, each.trace_number): each for each in seen}
     for record in reports:
@@ -102,12 +103,10 @@ def telegrams(found: Found, partner: PartnerSpec, transactions: Sequence[str], u
     for record in reports:
         if isinstance(record, CancelReported) and record.transaction_id in transactions:
             seen.append(_cancel_report(record, sent_of))
-    seen += [
-        _stray(each)
-        for each in found.records["strays"]
-        if isinstance(each, StrayTelegram) and each.role is not None and each.received_ms <= until_ms
-        and Role(each.role) not in _STATION
-    ]  # fmt: skip
+    numbers = {(each.line, each.trace_number) for each in seen if each.way == OUT}
+    strays = [each for each in found.records["strays"] if isinstance(each, StrayTelegram) and each.role is not None]
+    mine = [stray for stray in map(_stray, strays) if (stray.line, stray.trace_number) in numbers]
+    seen += [stray for stray in mine if stray.role not in _STATION]
     return sorted(seen, key=lambda each: each.at_ms or 0)
 
 
@@ -125,8 +124,7 @@ def _orders(records: Iterable[Record]) -> Orders:
 
 
 def _sent(
-    record: TelegramSent, line: str, order: SendRequest | SendCancel | None, partner: PartnerSpec,
-    siblings: Iterable[TelegramSent],
+    record: TelegramSent, line: str, order: SendRequest | SendCancel | None, partner: PartnerSpec
 ) -> Telegram:  # fmt: skip
     values: dict[str, Value] = {}
     if isinstance(order, SendRequest):
@@ -135,9 +133,7 @@ def _sent(
             values |= _original(order.original)
     elif order is not None:
         values = {"amount": order.original.amount, "terminal_id": order.original.terminal_id}
-        first = [each for each in siblings if each.transaction_id == record.transaction_id and each.attempt == 0]
-        if order.original.trace_number is not None or not first:
-            values |= _original(order.original)
+        values |= _original(order.original)
         values["original_type_code"] = partner.type_code(Role(f"{order.original.kind}_request"))
     return Telegram(
         way=OUT, role=Role(record.role), line=line, trace_number=record.trace_number,

@@ -1,7 +1,7 @@
 """What `denbun inspect` is given: a file, text or standard input, and the partners whose telegrams it may hold."""
 
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,11 +11,12 @@ from images.hextext import HexError, parse_hex
 from images.segments import packet_in
 from pipeline.config import load
 from schemas.installation import Installation
-from schemas.telegrams import LayoutError, PartnerSpec, load_partner, packaged
+from schemas.telegrams import PartnerSpec, load_partner, packaged
 
 FORMS = ("auto", "raw", "hex", "pcap")
 _LARGEST = 512 * 1024 * 1024  # bytes
 _LONGEST_TEXT = 8 * 1024 * 1024  # bytes; a greater file is not hex text
+_LONGEST_UNREAD = 1024 * 1024  # bytes; more that is neither telegrams nor a capture was given by mistake
 _HEXISH = 0.8  # of the characters: then it was meant to be hex text
 
 
@@ -99,8 +100,8 @@ def _either(name: str, data: bytes, partners: Sequence[PartnerSpec], carriers: S
     try:
         return _hex(name, _text(data), partners, carriers)
     except HexError:
-        near = any(found.trials for finding in raw.findings for found in finding.found)
-        if not near and _is_hexish(data):
+        typed = any(trial.typed for finding in raw.findings for found in finding.found for trial in found.trials)
+        if not typed and _is_hexish(data):
             raise
     return raw
 
@@ -111,12 +112,14 @@ def _raw(name: str, data: bytes, partners: Sequence[PartnerSpec], carriers: Sequ
     if not finding.decoded and bare and bare != data:
         without = find(partners, bare, carriers=carriers)
         if without.decoded:
-            return Source(
-                name,
-                Reason("バイト列（末尾の改行を除く）", "bytes, without the line end behind them"),
-                None,
-                (without,),
-            )
+            form = Reason("バイト列（末尾の改行を除く）", "bytes, without the line end behind them")
+            return Source(name, form, None, (without,))
+    if not finding.decoded and len(data) > _LONGEST_UNREAD:
+        names = ", ".join(each.name for each in partners)
+        raise InputError(
+            f"{name}: {len(data)} bytes, neither telegrams of {names} nor a capture: give the part that is a telegram, "
+            "or the partner's layouts with --telegrams"
+        )
     return Source(name, Reason("バイト列", "bytes"), None, (finding,))
 
 
@@ -157,8 +160,3 @@ def _bytes_of(given: str) -> bytes:
     if len(data) > _LARGEST:
         raise InputError(f"{given}: more than {_LARGEST >> 20} MiB: cut the capture into parts (`editcap -c`)")
     return data
-
-
-def layout_faults(errors: Iterable[LayoutError]) -> str:
-    """What is wrong with layouts, each fault on a line."""
-    return "\n".join(map(str, errors))

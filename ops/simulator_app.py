@@ -1,5 +1,6 @@
 """``denbun simulator``: a partner's centre alone, and what people order of it. Loads the simulator only when called."""
 
+import os
 from importlib import import_module
 from pathlib import Path
 from typing import Annotated
@@ -22,7 +23,7 @@ def run(context: typer.Context) -> None:
     """Run a centre until Ctrl-C; --help after it tells its arguments. Commands are taken at 127.0.0.1:7310."""
     arguments = list(context.args)
     if not any(each.split("=")[0] == "--control" for each in arguments):
-        arguments += ["--control", CONTROL]
+        arguments += ["--control", os.environ.get("DENBUN_SIMULATOR", CONTROL)]
     raise typer.Exit(import_module("simulator.__main__").main(arguments, prog="denbun simulator run"))
 
 

@@ -117,7 +117,7 @@ def _read(description: str, specs: Sequence[PartnerSpec]) -> tuple[PartnerSpec, 
                     start = f"  {field.japanese} {field.name}: "
                     said = next((line.removeprefix(start) for line in lines[1:] if line.startswith(start)), None)
                     if said is not None:
-                        bare = said.partition("（")[0] if field.name in (spec.result_field, "error_code") else said
+                        bare = said.partition("（")[0]  # what follows is a code's meaning; no alphabet has this bracket
                         values[field.name] = int(bare) if field.value_type is int else bare
                 return spec, Message(telegram.role, values)
     return None

@@ -24,6 +24,10 @@ class ControlError(Exception):
     """The centre did not take a command, or cannot be reached."""
 
 
+class NoCentreError(ControlError):
+    """Nobody takes commands there."""
+
+
 class Control:
     """One connection to a centre's control port; threads may share it. Every method raises `ControlError`.
 
@@ -35,7 +39,7 @@ class Control:
         try:
             self._socket = socket.create_connection((host, port), timeout_s)
         except OSError as error:
-            raise ControlError(f"no centre takes commands at {host}:{port}: {error.strerror or error}") from error
+            raise NoCentreError(f"no centre takes commands at {host}:{port}: {error.strerror or error}") from error
         self._file = self._socket.makefile("rb")
         self._lock = threading.Lock()
 

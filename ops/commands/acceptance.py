@@ -25,15 +25,18 @@ from acceptance.deeds import Words
 from acceptance.documents import write_documents
 from acceptance.record import CaseRecord, Evidence, EvidenceError, Session, Verdict, load
 from client import ClientError
+from ops.acceptance_client import Customer
 from ops.acceptance_facts import facts_of
 from ops.acceptance_people import Answer, Ended, Nobody, Person, Said
-from ops.acceptance_place import Customer, Place
+from ops.acceptance_place import OnStage, Place
 from ops.acceptance_run import Runner, begun, drilling, left, status
 from ops.acceptance_sides import OperatorSide, SimulatedSide
 from ops.broker import BrokerError
 from ops.commands.consoles import open_console
 from ops.commands.desk import Wrong, name_text
+from ops.evidence import collect
 from ops.installations import QUICK, LinePlan
+from ops.money import report
 from ops.processes import ProcessError
 from ops.stage import playing
 from ops.times import now_ms
@@ -108,10 +111,7 @@ def _run(
         with _place(console, wanted, partner, person) as (place, at_once, facts):
             session = msgspec.structs.replace(session, version=facts.pop("denbun"), facts=facts)
             runner = Runner(evidence, wanted.out, session, lambda case, record: _tell(console, case, record))
-            try:
-                runner.run(place, cases, at_once)
-            finally:
-                runner.end()
+            runner.run(place, cases, at_once)
     except (ConfigError, Wrong) as error:
         console.print(str(error), style="red", markup=False)
         return 2
@@ -120,10 +120,13 @@ def _run(
     except _FAILURES as error:
         console.print(f"{type(error).__name__}: {error}", style="bold red", markup=False)
         broke = True
+    finally:
+        if runner is not None:  # also where something breaks that nobody has thought of
+            runner.end()
+            write_documents(runner.evidence, catalogue, partner, wanted.out)
     if runner is None:
         return 1
     evidence = runner.evidence
-    write_documents(evidence, catalogue, partner, wanted.out)
     console.print(_summary(evidence, chosen))
     console.print(f"  {wanted.out / 'index.html'}   {wanted.out / 'evidence.xlsx'}")
     return 1 if broke else status(evidence, chosen)
@@ -207,7 +210,7 @@ def _place(
             name = stage.plan.customers[partner.name]
             customer = Customer(stage.plan.doors[0], name, stage.plan.tokens[name])
             terminals: Callable[[], str] = (f"4980{number:09}" for number in count(1)).__next__
-            drill, at_once = drilling(folder / "drills"), AT_ONCE
+            on_stage, at_once = OnStage(drilling(folder / "drills"), lambda told: report(collect(stage, told))), AT_ONCE
         else:
             installation = load_config(Installation, wanted.config)
             customer = _customer(installation, wanted, partner.name)
@@ -215,12 +218,12 @@ def _place(
             if not wanted.terminals:
                 raise Wrong("--terminal: give the 端末識別番号 that the partner knows; several, if there are")
             control = None if wanted.control is None else stack.enter_context(_control(wanted.control, partner.name))
-            drill, at_once = None, 1
+            on_stage, at_once = None, 1
         side = (
             OperatorSide(partner, person) if control is None else SimulatedSide(partner, control, installation)
         )  # fmt: skip
         place = Place(
-            installation, partner, side, customer, person, terminals=terminals, cards=cards, drill=drill
+            installation, partner, side, customer, person, terminals=terminals, cards=cards, stage=on_stage
         )  # fmt: skip
         stack.callback(place.close)
         yield place, at_once, facts_of(installation, partner)

@@ -1,7 +1,7 @@
 """``denbun inspect``: bytes from a file, hex text or a capture into telegrams that a person can read."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,7 +16,8 @@ from images.telling import revealed_fields
 from ops.commands.consoles import open_console
 from ops.commands.desk import NOT_DONE, OK, WRONG, Wrong, name_text, print_json, reason_text
 from ops.inspect_facts import facts_of_finding, facts_of_silent, facts_of_talk
-from ops.inspect_view import LEGEND, show_finding, show_found, show_silent, show_source, show_talk
+from ops.inspect_talks import is_about, show_silent, show_talk
+from ops.inspect_view import LEGEND, show_finding, show_found, show_source
 from ops.inspecting import FORMS, InputError, Source, chosen, partners_of, read_source
 from ops.revealing import Permit, RevealError, permit, write_down
 from pipeline.config import ConfigError
@@ -45,6 +46,7 @@ class Look(NamedTuple):
     config: Path | None
     numbers: Sequence[int]  # of telegrams to show in full
     everything: bool  # all of them
+    trace: int | None  # of a capture only what is about this trace number
     reveal: Reveal | None
     as_json: bool
 
@@ -91,6 +93,8 @@ def _permit(reveal: Reveal) -> Permit:
 
 
 def _pieces(console: Console, look: Look, source: Source, may: Permit | None) -> int:
+    if look.trace is not None:
+        raise Wrong("--trace goes with a capture")
     found = [each for finding in source.findings for each in finding.found]
     _check_numbers(look.numbers, len(found))
     wanted = [number for number in range(1, len(found) + 1) if not look.numbers or number in look.numbers]
@@ -111,7 +115,7 @@ def _pieces(console: Console, look: Look, source: Source, may: Permit | None) ->
                 if index in wanted:
                     show_found(console, each, finding, f"#{index}", reveal=may is not None)
         number += len(finding.found)
-    _close(console, may)
+    _close(console, may, revealed=bool(revealed_fields([found[number - 1] for number in wanted])))
     return _status(found)
 
 
@@ -131,12 +135,15 @@ def _write_down(may: Permit, source: Source, shown: Sequence[tuple[int, Found]])
     write_down(may, source.name, data, fields, [number for number, _ in shown])
 
 
-def _close(console: Console, may: Permit | None) -> None:
+def _close(console: Console, may: Permit | None, *, revealed: bool) -> None:
     console.print(LEGEND, style="dim", markup=False)
     console.print(
         "＊ 仮定の電文形式  an assumption of the layouts, not checked against the partner's specification", style="dim"
     )
-    if may is not None:
+    if may is not None and not revealed:
+        told = "表示できる会員番号はありません  there is no card number here that may be shown"
+        console.print(told, style="bold")
+    elif may is not None:
         console.print(
             "会員番号と有効期限を表示し、監査ファイルに記録しました。機密認証データは表示しません（PCI DSS 3.3.1）\n"
             "card number and expiry are shown, which is written down; sensitive authentication data never is",
@@ -170,12 +177,12 @@ def _capture(
         else NOT_DONE
     )
     if look.as_json:
-        shown = {entry.number for entry in details}
-        print_json(_facts(look, source, talks, silent, left_out, shown, reveal=may is not None))
+        full = {entry.number for entry in details}
+        print_json(_facts(look, source, talks, silent, left_out, full, reveal=may is not None))
         return status
     show_source(console, source.name, source.form)
     for talk in talks:
-        show_talk(console, talk)
+        show_talk(console, talk, trace=look.trace, everything=look.everything)
     show_silent(console, silent, left_out, source.capture.remarks)
     if not connections:
         console.print("TCP の接続がありません  no TCP connection that carried anything", style="yellow")
@@ -183,7 +190,7 @@ def _capture(
         assert entry.found is not None
         show_found(console, entry.found, None, f"#{entry.number}", reveal=may is not None)
     if details:
-        _close(console, may)
+        _close(console, may, revealed=bool(revealed_fields([each.found for each in details if each.found is not None])))
     elif entries:
         console.print(
             "電文の中身は --number N または --all で表示  --number N or --all shows telegrams in full", style="dim"
@@ -196,35 +203,28 @@ def _details(look: Look, entries: Sequence[Entry]) -> list[Entry]:
         return list(entries)
     if look.numbers:
         return [entry for entry in entries if entry.number in look.numbers]
+    if look.trace is not None:
+        return []
     return [entry for entry in entries if entry.found is not None and entry.found.message is None][:_DETAILS]
 
 
 def _facts(
-    look: Look,
-    source: Source,
-    talks: Sequence[Talk],
-    silent: Sequence[Silent],
-    left_out: dict[str, int],
-    shown: set[int],
-    *,
-    reveal: bool,
-) -> dict[str, Any]:
+    look: Look, source: Source, talks: Sequence[Talk], silent: Sequence[Silent], left_out: dict[str, int],
+    full: Collection[int], *, reveal: bool,
+) -> dict[str, Any]:  # fmt: skip
     assert source.capture is not None
-    connections = []
-    for talk in talks:
-        facts = facts_of_talk(talk, reveal=reveal, details=True)
-        for entry in facts["telegrams"]:
-            if not look.everything and entry.get("number") not in shown and "telegram" in entry:
-                entry["telegram"].pop("fields")
-                for inner in entry["telegram"].get("carried", []):
-                    inner.pop("fields")
-        connections.append(facts)
+    entries = {
+        talk.connection.number: [entry for entry in talk.entries if look.trace is None or is_about(entry, look.trace)]
+        for talk in talks
+    }
     return {
         "input": source.name,
         "form": source.form.english,
         "packets": len(source.capture.packets),
         "packets_left_out": dict(left_out),
         "remarks": list(source.capture.remarks),
-        "connections": connections,
+        "connections": [
+            facts_of_talk(talk, entries[talk.connection.number], full=full, reveal=reveal) for talk in talks
+        ],
         "connections_without_telegrams": facts_of_silent(silent),
     }

@@ -12,7 +12,7 @@ from rich.table import Table
 
 from ops.commands.consoles import open_console
 from schemas.telegrams import load_partner, packaged
-from simulator.control import Control, ControlError
+from simulator.control import Control, ControlError, NoCentreError
 from simulator.rule_files import RuleError, read_toml
 from simulator.scenario import PLAIN, load_scenario
 from simulator.scenario import packaged as packaged_scenarios
@@ -45,8 +45,11 @@ def _at(door: Door, work: Callable[[Control], None]) -> int:
     except (ValueError, RuleError) as error:
         print(f"simulator: {error}", file=sys.stderr)
         return _WRONG
-    except ControlError as error:
+    except NoCentreError as error:
         print(f"simulator: {error}: 起動していますか  start one with denbun simulator run", file=sys.stderr)
+        return _FAILED
+    except ControlError as error:
+        print(f"simulator: {error}", file=sys.stderr)
         return _FAILED
     except OSError as error:
         print(f"simulator: {error.filename}: {error.strerror}", file=sys.stderr)
@@ -109,7 +112,7 @@ def add_rule(door: Door, text: str) -> int:
         except tomllib.TOMLDecodeError as error:
             raise RuleError(f'rule: {error}: write it as do = "silent", amount = 4000') from None
         control.behave(**raw)
-        print(f"追加しました  added: {text}")
+        print("追加しました  added")
 
     return _at(door, work)
 

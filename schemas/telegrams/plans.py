@@ -334,7 +334,7 @@ def bit_of(field: FieldSpec) -> int:
 
 
 class FieldReader:
-    """One field by itself, for who wants to know how far bytes fit a layout. `placed`: it stands at a fixed place."""
+    """One field by itself, for those who want to know how far bytes fit a layout. `placed`: at a fixed place."""
 
     def __init__(self, field: FieldSpec, *, placed: bool) -> None:
         in_place = placed and not field.is_variable

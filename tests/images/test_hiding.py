@@ -41,7 +41,7 @@ def test_blanks_and_letters_are_seen() -> None:
 def test_a_short_number_is_seen_where_no_card_data_belongs_unless_it_may_be_cut_off() -> None:
     data = b"A20250401-000123B"
     assert not any(hidden_in(data, Level.NUMBERS))
-    assert hidden_in(b"1234567-and-1234567-and-123456", Level.NUMBERS) == [True] * 7 + [False] * 23
+    assert hidden_in(b"1234567-and-1234567-and-123456", Level.NUMBERS) == (True,) * 7 + (False,) * 23
 
 
 def test_an_expiry_date_beside_a_packed_number_is_hidden_too() -> None:

@@ -115,6 +115,7 @@ def test_a_card_number_that_somebody_wrote_into_a_text_is_hidden(spec: PartnerSp
     assert leaks(tell(found)) == []
     assert visible(spec, Message(Role.SALE_REPORT, values))["reference"] == "R-****************"
     assert next(row for row in tell(found, reveal=True) if row.name == "reference").value == f"R-{PAN}"
+    assert revealed_fields([found]) == ["reference"]
 
 
 def test_a_terminal_id_that_happens_to_pass_the_check_is_seen() -> None:

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from images.trial import Shift, Stretch, nearest, shown, try_layout
+from images.showing import Stretch, shown
+from images.trial import nearest, try_layout
 from schemas.telegrams import DecodeError, PartnerSpec, Role, load_partner, packaged
 
 PARTNERS = [load_partner(name) for name in packaged()]
@@ -76,15 +77,18 @@ def test_layouts_that_look_alike_are_both_near() -> None:
 @pytest.mark.parametrize(
     ("changed", "shift"),
     [
-        (lambda data: data[:40] + b"9" + data[40:], Shift(69, -1)),
-        (lambda data: data[:60] + data[61:], Shift(48, 1)),
-        (lambda data: data[:57] + b"  " + data[57:], Shift(70, -2)),
+        (lambda data: data[:40] + b"9" + data[40:], (69, -1)),
+        (lambda data: data[:60] + data[61:], (48, 1)),
+        (lambda data: data[:57] + b"  " + data[57:], (70, -2)),
     ],
 )
-def test_bytes_that_are_missing_or_too_many_are_told_of(changed: object, shift: Shift) -> None:
+def test_bytes_that_are_missing_or_too_many_are_told_of(changed: object, shift: tuple[int, int]) -> None:
     assert callable(changed)
     (trial,) = nearest(PARTNERS, changed(sample(CAFIS, Role.SALE_REQUEST)))
-    assert (trial.telegram.role, trial.shift) == (Role.SALE_REQUEST, shift)
+    assert trial.telegram.role is Role.SALE_REQUEST
+    assert trial.shift is not None
+    assert (trial.shift.offset, trial.shift.missing) == shift
+    assert trial.shift.fitting[-1].value == "AP02-20250401-000123"
 
 
 def test_a_telegram_that_ends_early_says_which_field_it_does_not_reach() -> None:
@@ -99,7 +103,7 @@ def test_bytes_behind_the_last_field_are_the_rest() -> None:
     data = sample(CARDNET, Role.SALE_REPORT)
     (trial,) = nearest(PARTNERS, data + b"\x7f!")
     assert (trial.telegram.role, trial.troubles, trial.rest) == (Role.SALE_REPORT, [], len(data))
-    last = shown(trial, data + b"\x7f!")[-1]
+    last = shown(trial, data + b"\x7f!")[-1].row
     assert isinstance(last, Stretch)
     assert (last.offset, last.cells) == (len(data), (0x7F, 0x21))
 
@@ -125,7 +129,7 @@ def test_the_rows_cover_every_byte_once_whatever_comes(data: bytes, spec: Partne
     for each in (data, altered(good, at, data), good[:at] + data + good[at:], good[:at]):
         trial = try_layout(spec, spec.telegrams[role], each)
         end = 0
-        for row in shown(trial, each):
+        for row in (each.row for each in shown(trial, each)):
             assert row.offset == end
             end += len(row.cells)
             assert len(row.cells) == len(row.characters)

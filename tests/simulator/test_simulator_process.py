@@ -2,12 +2,14 @@
 
 import contextlib
 import errno
+import json
 import os
 import re
 import signal
 import socket
 import subprocess
 import sys
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -127,6 +129,59 @@ def test_it_records_bytes_and_times_where_it_is_told_to() -> None:
     assert 0 < opening["at_ms"] <= answer["at_ms"]
 
 
+def test_it_follows_a_scenario_and_shows_its_page_until_a_signal_ends_it_in_order() -> None:
+    with running(*LISTEN, "--scenario", "every-code", "--http", f"{HOST}:0") as (process, told):
+        found = re.fullmatch(r"cafis: ports (\d+); control (\d+); page (\d+)\n", told)
+        assert found is not None, told
+        with urllib.request.urlopen(f"http://{HOST}:{found[3]}/api/state", timeout=WAIT_S) as answer:
+            assert json.load(answer)["ok"]["scenario"] == "every-code"
+        with LineSocket(partner_named("cafis"), socket.create_connection((HOST, int(found[1])), WAIT_S)) as line:
+            line.ask(Role.OPENING_REQUEST)
+            report = line.ask(Role.SALE_REQUEST, trace_number=1, route_number=1, amount=20_000)
+            assert report.values["result_code"] == "R01"
+            process.send_signal(signal.SIGTERM)
+            assert line.has_ended()
+        assert process.wait(GO) == 0
+        assert process.stderr is not None
+        assert process.stderr.read() == ""
+
+
+def test_without_the_extra_everything_but_the_page_works() -> None:
+    hide = "import sys; sys.modules |= dict.fromkeys(('starlette', 'uvicorn', 'jinja2')); "
+    program = hide + "from simulator.__main__ import main; sys.exit(main(sys.argv[1:]))"
+    for extra, status, err in (
+        ((), 0, ""),
+        (("--http", f"{HOST}:0"), 2, "--http: jinja2 is not installed: pip install 'denbun[documents]'\n"),
+    ):
+        done = subprocess.run(
+            [sys.executable, "-c", program, *LISTEN, *extra, "--check"],
+            cwd=ROOT, capture_output=True, text=True, timeout=GO, check=False,
+        )  # fmt: skip
+        assert (done.returncode, done.stderr) == (status, err)
+
+
+def test_stopping_leaves_no_socket_to_the_collector() -> None:
+    program = (
+        "import asyncio, gc, socket\n"
+        "from schemas.telegrams import load_partner\n"
+        "from simulator.centre import Centre\n"
+        "from simulator.rules import Rules\n"
+        "from simulator.server import Addresses, CentreServer\n"
+        "async def run(turns):\n"
+        f"    here = ({HOST!r}, 0)\n"
+        "    server = CentreServer(Centre(load_partner('cafis'), Rules()), Addresses([here], [], here))\n"
+        "    await server.start()\n"
+        "    for port in (*server.listen_ports, server.control_port) * 2:\n"
+        f"        with socket.create_connection(({HOST!r}, port)): pass\n"
+        "    for _ in range(turns): await asyncio.sleep(0)\n"
+        "    await server.stop()\n"
+        "for turns in range(8): asyncio.run(run(turns)); gc.collect()\n"
+    )
+    command = [sys.executable, "-W", "error", "-c", program]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=GO, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 # --- what it refuses ------------------------------------------------------------------------------------------------
 
 
@@ -153,6 +208,11 @@ def test_the_layouts_may_lie_in_a_folder() -> None:
         (("--partner", "cafis", "--dial", ":7210"), "argument --dial: ':7210' is no address: give HOST:PORT"),
         ((*LISTEN, "--control", f"{HOST}:x"), f"argument --control: '{HOST}:x' is no address: give HOST:PORT"),
         ((*LISTEN, "--control", f"{HOST}:70000"), f"argument --control: '{HOST}:70000' is no address: give HOST:PORT"),
+        (
+            (*LISTEN, "--rules", "x.toml", "--scenario", "plain"),
+            "argument --scenario: not allowed with argument --rules",
+        ),
+        ((*LISTEN, "--http", "7380"), "argument --http: '7380' is no address: give HOST:PORT"),
         ((*LISTEN, "--rule", "x"), "unrecognized arguments: --rule x"),
         (
             (*LISTEN, "--record", "--no-story"),
@@ -181,7 +241,22 @@ def test_a_wrong_rule_is_said_with_status_2(check: tuple[str, ...], tmp_path: Pa
     assert run(*LISTEN, "--rules", str(rules), *check) == (2, "", told)
 
 
-@pytest.mark.parametrize("option", ["--listen", "--control"])
+@pytest.mark.parametrize("check", [(), ("--check",)], ids=["run", "check"])
+def test_a_wrong_scenario_is_said_with_status_2(check: tuple[str, ...], tmp_path: Path) -> None:
+    scenario = tmp_path / "mine.toml"
+    scenario.write_text('[[event]]\ndo = "close"\n')
+    told = f"{scenario}: event 1: when is said 0 times: give one of at_s, every_s, at\n"
+    assert run(*LISTEN, "--scenario", str(scenario), *check) == (2, "", told)
+
+
+@pytest.mark.parametrize("check", [(), ("--check",)], ids=["run", "check"])
+def test_a_page_for_other_machines_without_a_token_is_refused_with_status_2(check: tuple[str, ...]) -> None:
+    status, out, err = run(*LISTEN, "--http", "0.0.0.0:0", *check)
+    assert (status, out) == (2, "")
+    assert err.startswith("--http: 0.0.0.0 can be reached from other machines: give --token-file")
+
+
+@pytest.mark.parametrize("option", ["--listen", "--control", "--http"])
 def test_a_busy_port_is_said_with_status_1_and_the_remedy(option: str) -> None:
     with socket.create_server((HOST, 0)) as busy:
         place = f"{HOST}:{busy.getsockname()[1]}"
