@@ -14,10 +14,11 @@ from pathlib import Path
 from images.differences import differences
 from images.differences_documents import PAGE, SHEET, differences_book, differences_page
 from images.document import Document, document_of
+from images.editions import digest_of, edition_text, place_named, version_of
 from images.pages import GENERATOR, cover_page, pages_of, write_pages
 from images.record import Record, write_record
 from images.workbook import workbook_of, write_workbook
-from schemas.telegrams import load_partner
+from schemas.telegrams import PartnerSpec
 
 INDEX, RECORD = "index.html", "record.json"
 _NO_MOMENT = "1980-01-01T00:00:00+00:00"  # differences depend on no run
@@ -39,18 +40,24 @@ def _is_ours(page: Path) -> bool:
     return page.is_file() and f'content="{GENERATOR}"' in page.read_text("utf-8", "replace")
 
 
-def build_differences(old: str | Path, new: str | Path, out: Path) -> list[Path]:
-    """Write the page and the sheet of what differs between two versions of layouts; gives both files.
+def build_differences(old: str, new: str, out: Path) -> list[Path]:
+    """Write the page and the sheet of what differs between two versions of layouts (`version_of`); gives both files.
 
-    Raises `LayoutError`, `FolderError`, `OSError`.
+    Raises `VersionError`, `LayoutError`, `FolderError`, `OSError`.
     """
     check_folder(out)
-    found = differences(load_partner(old), load_partner(new))
-    page, book = differences_page(found, old, new), differences_book(found, old, new)
+    found = differences(version_of(old), version_of(new))
+    names = [_named(old, found.old), _named(new, found.new)]
+    page, book = differences_page(found, names), differences_book(found, names)
     out.mkdir(parents=True, exist_ok=True)
     write_pages({PAGE: page}, out)
     write_workbook(book, out / SHEET, _NO_MOMENT)
     return [out / PAGE, out / SHEET]
+
+
+def _named(text: str, spec: PartnerSpec) -> str:
+    place = place_named(text)
+    return f"{Path(place).name}　{edition_text(spec)}　指紋 fingerprint {digest_of(place)}"
 
 
 def build(record: Record, out: Path, partners: Sequence[str] = ()) -> list[Path]:

@@ -3,6 +3,7 @@
 from openpyxl.worksheet.worksheet import Worksheet
 
 from images.document import Document
+from images.editions import edition_text
 from images.pages import framing_text
 from images.sheets import CODES, FLOWS, HEAD, NOTE_FILL, TELEGRAMS, fit, merged, printable, put, title, widths
 
@@ -68,7 +69,11 @@ def _conditions(document: Document) -> list[tuple[str, str, str]]:
     return [
         ("実行日時", "run at", record.made_at),
         ("版", "version", f"denbun {record.version}{commit}"),
-        ("レイアウト", "layouts", f"{document.spec.name}　指紋 fingerprint {document.digest}{changed}"),
+        (
+            "レイアウト",
+            "layouts",
+            f"{document.spec.name}　{edition_text(document.spec)}　指紋 fingerprint {document.digest}{changed}",
+        ),
         ("レイアウトの注記", "note", document.spec.note.replace("\n", " ").strip()),
         ("電文長", "framing", framing_text(document)),
         ("報告待ちタイマ", "report time-out", f"{part.report_timeout_ms:,} ms（本資料の実行のために短縮した値）"),

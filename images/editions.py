@@ -1,11 +1,44 @@
-"""Which layouts a document was made from: a fingerprint of their files."""
+"""Which layouts a document is about: their edition 版, and a fingerprint of their files."""
 
+import datetime as dt
 import hashlib
 from collections.abc import Iterator
 from importlib.resources.abc import Traversable
 from pathlib import Path
 
+from schemas.telegrams import PartnerSpec, load_partner
 from schemas.telegrams.folders import place_of
+
+
+class VersionError(ValueError):
+    """A text names no version of layouts. The message says how to write one."""
+
+
+def version_of(text: str) -> PartnerSpec:
+    """Layouts as a command names them: a packaged partner or a folder, and behind ``@`` the day an edition holds on.
+
+    ``cafis``, ``my-layouts``, ``cafis@2027-04-01``; without a day the edition of today. Raises `VersionError`,
+    `LayoutError`.
+    """
+    place, mark, day = text.rpartition("@")
+    if not mark:
+        return load_partner(text)
+    try:
+        on = dt.date.fromisoformat(day)
+    except ValueError:
+        raise VersionError(f"{text}: {day or 'nothing'} is no day: write it as {place}@2027-04-01") from None
+    return load_partner(place, f"{on:%Y%m%d}")
+
+
+def place_named(text: str) -> str:
+    """The folder or partner in such a text."""
+    return text.rpartition("@")[0] or text
+
+
+def edition_text(partner: PartnerSpec) -> str:
+    """From when on an edition holds, in Japanese."""
+    since = partner.since
+    return "初版" if since is None else f"{since[:4]}-{since[4:6]}-{since[6:]} からの版"
 
 
 def digest_of(layout: str | Path) -> str:

@@ -11,6 +11,7 @@ from images.codes import codes_of
 from images.document import Document, counted
 from images.drawing import GATEWAY_X, TIME_X, detail_of, drawing_of
 from images.dump import RULER, Cell, dump
+from images.editions import edition_text
 from images.palette import PALETTE
 from images.tables import colour_of, lines_of, value_text
 
@@ -24,6 +25,7 @@ def pages_of(document: Document) -> dict[str, str]:
     flows = {flow.entry.name: flow for flow in document.flows}
     common: dict[str, Any] = {
         "doc": document,
+        "edition": edition_text(document.spec),
         "centre": document.centre,
         "counted": document.counted,
         "never": document.never_travelled,
