@@ -6,6 +6,7 @@ from images.document import Document
 from images.editions import edition_text
 from images.pages import framing_text
 from images.sheets import CODES, FLOWS, HEAD, NOTE_FILL, TELEGRAMS, fit, merged, printable, put, title, widths
+from images.telegram_sheet import flow_sheet_name
 
 TEST_CARDS = "カードは公開テスト番号のみ伏せずに示す。それ以外は伏せる（••）。"
 
@@ -38,6 +39,12 @@ def fill_cover(sheet: Worksheet, document: Document) -> None:
         row += 1
         put(sheet, row, 1, name, link=(name, "A1"))
         put(sheet, row, 2, text)
+        merged(sheet, row, 2, 3)
+    for flow, japanese, english in document.first_looks:
+        row += 1
+        name = flow_sheet_name(flow.number, flow.entry.japanese)
+        put(sheet, row, 1, name, link=(name, "A1"))
+        put(sheet, row, 2, f"{japanese}　{english}")
         merged(sheet, row, 2, 3)
     row += 2
     put(sheet, row, 1, "読み方 How to read", bold=True, size=HEAD, box=False)

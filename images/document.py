@@ -18,6 +18,25 @@ from schemas.telegrams import REPORT_OF, FieldSpec, Message, PartnerSpec, Role, 
 TO_PARTNER = "→"
 
 
+_FIRST_LOOKS: Mapping[str, tuple[Role, str, str]] = {
+    "approved": (
+        Role.SALE_REQUEST,
+        "テストカードでの {amount} 円の売上で、送るバイト列と返るバイト列",
+        "which bytes go out for a sale of {amount} yen on a test card, and which come back",
+    ),
+    "silence": (
+        Role.FAULT_CONFIRM,
+        "{amount} 円の売上に報告がないときの {code} {name}",
+        "what {code} {name} looks like for a sale of {amount} yen without a report",
+    ),
+    "client_gone": (
+        Role.FAULT_CANCEL,
+        "{amount} 円の売上の報告を返却できないときの {code} {name}",
+        "what {code} {name} looks like for a sale of {amount} yen whose report cannot be returned",
+    ),
+}
+
+
 class Image(NamedTuple):
     """One telegram that travelled. `number` counts within its flow; `after_ms` from the flow's first telegram."""
 
@@ -98,6 +117,22 @@ class Document(NamedTuple):
     def centre(self) -> str:
         """The centre in a word: ``CAFIS``."""
         return self.spec.english.partition(" ")[0]
+
+    @property
+    def first_looks(self) -> list[tuple[FlowView, str, str]]:
+        """Where the first questions of a reviewer are answered: the flow, and the question in both languages."""
+        looks = []
+        for flow in self.flows:
+            if flow.entry.name in _FIRST_LOOKS and flow.flow.asks:
+                role, japanese, english = _FIRST_LOOKS[flow.entry.name]
+                amount, telegram = f"{flow.flow.asks[0].amount:,}", self.spec.telegrams[role]
+                named = {"amount": amount, "code": telegram.type_code}
+                looks.append((
+                    flow,
+                    japanese.format(**named, name=telegram.japanese),
+                    english.format(**named, name=telegram.english),
+                ))  # fmt: skip
+        return looks
 
     def flow(self, name: str) -> FlowView:
         """The flow of this name. Raises `KeyError`."""

@@ -112,3 +112,12 @@ def test_a_record_that_says_no_time_is_refused() -> None:
     record = msgspec.structs.replace(record_of(usual().part()), made_at="yesterday")
     with pytest.raises(RecordError, match="'yesterday', which is no time"):
         document_of(record, "cafis")
+
+
+@pytest.mark.parametrize(("partner", "code"), [("cafis", "8930"), ("cardnet", "0420")])
+def test_a_reviewers_first_questions_lead_to_the_flows_that_answer_them(partner: str, code: str) -> None:
+    document = document_of(record_of(usual(partner).part()), partner)
+    sale, silence, gone = document.first_looks
+    assert (sale[0].entry.name, "1,000 円" in sale[1], "1,000 yen" in sale[2]) == ("approved", True, True)
+    assert (silence[0].entry.name, silence[1].endswith(f"{code} 取消確認指令")) == ("silence", True)
+    assert gone[0].entry.name == "client_gone"
