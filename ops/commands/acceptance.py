@@ -43,6 +43,7 @@ from ops.times import now_ms
 from pipeline.config import ConfigError
 from pipeline.config import load as load_config
 from pipeline.log import LogError
+from pipeline.logs import blacken
 from schemas.installation import Installation
 from schemas.telegrams import LayoutError, PartnerSpec, load_partner
 from schemas.wire import RecordError
@@ -299,6 +300,7 @@ class AtConsole:
         while True:
             typed = self._console.input("     y=はい・完了 yes  n=いいえ no  s=実施不可 cannot  q=中断 quit > ").strip()
             answer, _, remark = typed.partition(" ")
+            remark = blacken(remark)  # it is kept, in clear
             match answer.lower():
                 case "y":
                     return Said(Answer.YES, remark)
