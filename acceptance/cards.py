@@ -1,4 +1,4 @@
-"""Test cards by brand: numbers that brands and payment services publish for tests (`images.test_cards`)."""
+"""Test cards by brand: numbers that brands and payment services publish for tests (`images.cards`)."""
 
 from collections.abc import Mapping
 from typing import NamedTuple

@@ -120,7 +120,9 @@ def _read(name: str, data: bytes) -> tuple[_Chapter, list[RawCase]]:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise CatalogueError(f"{name}: not TOML: {error}: correct the syntax") from error
     if raw.keys() - {"chapter", "case"} or not isinstance(raw.get("case"), list):
-        raise CatalogueError(f"{name}: only [chapter] and [[case]] sections belong here, and both are needed")
+        raise CatalogueError(
+            f"{name}: only [chapter] and [[case]] sections belong here, both are needed: see acceptance/catalogue.py"
+        )
     chapter = _converted(raw.get("chapter", {}), _Chapter, f"{name}: chapter")
     cases = []
     for number, each in enumerate(raw["case"], 1):

@@ -165,15 +165,16 @@ def _others(case: Case, observation: Observation) -> Iterator[Check]:
     ):
         if found is not None:
             yield _compared(ja, en, _listed(names), _listed(found))
-        elif names:
+        elif case.asks:
             yield _unseen(observation.side, ja, en, _listed(names))
-    if observation.still_held is not None and case.asks:
-        yield _compared(
-            "終了後に残った経路保留", "routes still held at the end", _NOTHING, _listed(observation.still_held)
-        )
-    if observation.violations is not None:
-        ja, en = "相手センタが検出した規約違反", "broken rules of the line, as the partner saw"
-        yield _compared(ja, en, _NOTHING, "; ".join(observation.violations) or _NOTHING)
+    for left, ja, en in (
+        (observation.still_held, "終了後に残った経路保留", "routes still held at the end"),
+        (observation.violations, "相手センタが検出した規約違反", "broken rules of the line, as the partner saw"),
+    ):
+        if left is not None:
+            yield _compared(ja, en, _NOTHING, "; ".join(left) or _NOTHING)
+        elif case.asks:
+            yield _unseen(observation.side, ja, en, _NOTHING)
 
 
 def _told(case: Case, observation: Observation) -> Iterator[Check]:

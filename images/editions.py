@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from importlib.resources.abc import Traversable
 from pathlib import Path
 
-from schemas.telegrams.files import place_of
+from schemas.telegrams.folders import place_of
 
 
 def digest_of(layout: str | Path) -> str:

@@ -25,6 +25,7 @@ from acceptance.cases import (
     PartnerStep,
 )
 from acceptance.deeds import Words
+from acceptance.judging import STATION_ROLES
 from acceptance.record import Done, Observation, Side, StepDone, Telegram
 from acceptance.telling import LOOKS, told_step
 from client import ClientError
@@ -44,6 +45,7 @@ from simulator.control import ControlError
 _LOOK_S = 0.05
 _SPARE_S = 15.0
 _SETTLE_S = 5.0
+_TOPICS_S = 0.3  # reading topics is work for the broker
 _SAID: Mapping[Answer, Done] = {Answer.YES: Done.DONE, Answer.NO: Done.FAILED, Answer.CANNOT: Done.NOT_DONE}
 _ELSEWHERE = "開発環境（dev、構成ファイルなし）でのみ実施できる  only on the stage of dev"
 
@@ -189,18 +191,29 @@ class Place:
     # --- waiting
 
     def _await_telegrams(self, play: Play) -> None:
-        """Until as many telegrams have passed as are expected, where they can be seen as they pass."""
-        side = self._side
-        if isinstance(side, SimulatedSide) and side.side is Side.PARTNER:
-            wanted = sum(each.times.number(self._counts) for each in play.case.telegrams)
-            self._awaited(lambda: len(side.rows_of(play.case, play.terminal, play.since)) >= wanted)
+        """Until as many telegrams have passed as are expected and can be seen.
 
-    def _awaited(self, found: Callable[[], bool]) -> bool:
+        Nobody inquires before: a client that comes back is told of its approval, and nothing is cancelled.
+        """
+        gateway = self.side is Side.GATEWAY
+        expected = [each for each in play.case.telegrams if not (gateway and each.role in STATION_ROLES)]
+        wanted = sum(each.times.number(self._counts) for each in expected)
+        if wanted:
+            self._awaited(lambda: self._passed(play) >= wanted, _TOPICS_S if gateway else _LOOK_S)
+
+    def _passed(self, play: Play) -> int:
+        """How many telegrams of the case have passed until now."""
+        if isinstance(self._side, SimulatedSide) and self.side is Side.PARTNER:
+            return len(self._side.rows_of(play.case, play.terminal, play.since))
+        since_ms = play.started_ms - topics.CLOCKS_MS
+        return len(self._telegrams(play, topics.look(self._installation, self.partner.name, since_ms, telegrams=True)))
+
+    def _awaited(self, found: Callable[[], bool], step_s: float = _LOOK_S) -> bool:
         until = time.monotonic() + self._limit_s
         while not found():
             if time.monotonic() > until:
                 return False
-            time.sleep(_LOOK_S)
+            time.sleep(step_s)
         return True
 
     # --- observing

@@ -112,7 +112,7 @@ def add_rule(door: Door, text: str) -> int:
         except tomllib.TOMLDecodeError as error:
             raise RuleError(f'rule: {error}: write it as do = "silent", amount = 4000') from None
         control.behave(**raw)
-        print(f"追加しました  added: {text}")
+        print("追加しました  added")
 
     return _at(door, work)
 

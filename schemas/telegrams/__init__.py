@@ -13,7 +13,7 @@ replaces the files, not the code. ``python -m schemas.telegrams check PATH`` say
 from schemas.records import Outcome
 from schemas.telegrams.errors import DecodeError, EncodeError, Fault, FramingError, LayoutError, TelegramError
 from schemas.telegrams.fields import FieldSpec, ListedValue
-from schemas.telegrams.files import packaged
+from schemas.telegrams.folders import packaged
 from schemas.telegrams.framing import Deframer, Framing
 from schemas.telegrams.loader import load_partner
 from schemas.telegrams.masking import mask_pan

@@ -9,7 +9,7 @@ from rich.table import Table
 
 from schemas.telegrams.errors import LayoutError
 from schemas.telegrams.fields import FieldSpec
-from schemas.telegrams.files import packaged
+from schemas.telegrams.folders import packaged
 from schemas.telegrams.loader import load_partner
 from schemas.telegrams.plans import Part
 from schemas.telegrams.roles import Role

@@ -1,7 +1,7 @@
 """From the tables of layout files to `FieldSpec`s, checking each field by itself and each telegram's row of fields."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
@@ -63,8 +63,9 @@ class Dictionary:
             self.faulty.add(name)
         self.entries[name] = entry
 
-    def report_unused(self) -> None:
-        for name in self.entries.keys() - self.used:
+    def report_unused(self, own: Collection[str]) -> None:
+        """Say which fields no telegram uses, of those that are the edition's own."""
+        for name in self.entries.keys() & set(own) - self.used:
             self._faults.add(FIELDS, name, "the field is used in no telegram", "use it or take it away")
 
 

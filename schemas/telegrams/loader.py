@@ -1,6 +1,7 @@
 """Loading a partner: its files into a `PartnerSpec`, or a `LayoutError` with every fault of every file at once."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple
@@ -16,6 +17,7 @@ from schemas.telegrams.building import (
 )
 from schemas.telegrams.checking import WITH_RESULT, PartnerChecks, Selecting
 from schemas.telegrams.coding import compile_positional
+from schemas.telegrams.edition_checks import check_editions
 from schemas.telegrams.errors import LayoutError
 from schemas.telegrams.fields import FieldSpec
 from schemas.telegrams.files import (
@@ -26,12 +28,10 @@ from schemas.telegrams.files import (
     PARTNER_KEYS,
     TELEGRAM_KEYS,
     Faults,
-    Folder,
     Table,
     check_table,
-    place_of,
-    read_folder,
 )
+from schemas.telegrams.folders import Folder, place_of, read_folder, versions_in
 from schemas.telegrams.generating import nothing_quick
 from schemas.telegrams.grouped import Group, GroupedPlan
 from schemas.telegrams.plans import BitmapPlan, FixedPlan, Plan
@@ -39,31 +39,55 @@ from schemas.telegrams.reading import quick_read
 from schemas.telegrams.relations import GroupBuilder, check_conditions
 from schemas.telegrams.roles import ENVELOPES, Role
 from schemas.telegrams.settings import read_settings
-from schemas.telegrams.spec import PartnerSpec, Telegram, keys_by_role
+from schemas.telegrams.spec import Editions, PartnerSpec, Telegram, keys_by_role
 from schemas.telegrams.vocabulary import NEEDED
 from schemas.telegrams.writing import quick_write
 
 
-def load_partner(partner: str | Path) -> PartnerSpec:
+def load_partner(partner: str | Path, on: str | None = None) -> PartnerSpec:
     """The telegrams of a partner: one that comes with the package by name, or any by the path of its directory.
 
-    So a configuration can say either in one text; a `Path` is always a directory.
+    So a configuration can say either in one text; a `Path` is always a directory. Of several editions it gives the one
+    that holds on the business date `on` (``YYYYMMDD``; today in Japan when not given); the others are to be had from
+    it by `PartnerSpec.on`.
 
-    Raises `LayoutError`, which lists all faults of all files, each with its remedy.
+    Raises `LayoutError`, which lists all faults of all files of all editions, each with its remedy.
     """
     place = place_of(partner)
-    faults = Faults(place.name)
-    spec = _Loading(read_folder(place, faults), faults).finish()
-    if spec is None or faults.told:
+    editions, faults = Editions(), Faults(place.name)
+    folder = read_folder(place, faults)
+    made = [_Loading(folder, faults, editions, None).finish()]
+    shown = [place.name]
+    for version in versions_in(place, faults):
+        faults.edition(version.shown)
+        folder = read_folder(version.place, faults, folder)
+        made.append(_Loading(folder, faults, editions, version.since).finish())
+        shown.append(version.shown)
+    specs = [spec for spec in made if spec is not None]
+    if len(specs) == len(made) and not faults.told:
+        check_editions(specs, shown, faults)
+    if len(specs) != len(made) or faults.told:
         raise LayoutError(place.name, faults.all())
-    return spec
+    editions.hold(specs)
+    return editions.on(business_date_now() if on is None else on)
+
+
+def business_date_now() -> str:
+    """Today in Japan, ``YYYYMMDD``."""
+    return datetime.now(_JAPAN).strftime("%Y%m%d")
+
+
+_JAPAN = timezone(timedelta(hours=9))  # it keeps no summer time
 
 
 class _Loading:
     """One partner on its way from tables to a `PartnerSpec`. Each step adds its faults and goes on as far as it can."""
 
-    def __init__(self, folder: Folder, faults: Faults) -> None:
+    def __init__(self, folder: Folder, faults: Faults, editions: Editions, since: str | None) -> None:
         self._folder = folder
+        self._editions = editions
+        self._since = since
+        self._before = faults.told
         self._faults = faults
         self._partner = folder.partner or {}
         self._partner_ok = folder.partner is not None and check_table(
@@ -78,11 +102,11 @@ class _Loading:
         wanted = {role for role in Role if role not in ENVELOPES or role in self._folder.telegrams}
         if settings is None or telegrams.keys() != wanted:
             return None
-        self._dictionary.report_unused()
+        self._dictionary.report_unused(self._folder.own_fields)
         checks = PartnerChecks(settings, telegrams, self._faults)
         checks.run()
         selector = Selecting(telegrams, self._faults, bitmap=self._bitmap).selector()
-        if self._faults.told:
+        if self._faults.told != self._before:
             return None
         header_field = telegrams[Role.SALE_REQUEST].field("type_code")
         start = header_field.offset or 0
@@ -94,6 +118,8 @@ class _Loading:
             selector=selector,
             likely=_likely(telegrams.values()),
             keys=keys_by_role(settings.match_fields),
+            since=self._since,
+            editions=self._editions,
             sensitivities={field.name: field.sensitivity for field in every},
         )
 

@@ -3,7 +3,8 @@
 Nothing here knows a partner: everything comes from the files `schemas.telegrams.loader` reads.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from bisect import bisect_right
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -113,8 +114,31 @@ class Candidates(NamedTuple):
     by_constant: Mapping[bytes, Telegram]
 
 
+class Editions:
+    """The editions 版 of a partner's layouts, the oldest first. Each knows the others by it."""
+
+    def __init__(self) -> None:
+        self._specs: tuple[PartnerSpec, ...] = ()
+        self._dates: list[str] = []  # from which each but the first holds
+
+    def hold(self, specs: Sequence["PartnerSpec"]) -> None:
+        """These they are; the first holds until the second's date."""
+        self._specs = tuple(specs)
+        self._dates = [spec.since or "" for spec in specs[1:]]
+
+    def __iter__(self) -> Iterator["PartnerSpec"]:
+        return iter(self._specs)
+
+    def __len__(self) -> int:
+        return len(self._specs)
+
+    def on(self, business_date: str) -> "PartnerSpec":
+        """The one that holds on a business date ``YYYYMMDD``."""
+        return self._specs[bisect_right(self._dates, business_date)]
+
+
 class PartnerSpec(msgspec.Struct, frozen=True, kw_only=True):
-    """All a service has to know about a partner's telegrams."""
+    """All a service has to know about a partner's telegrams, in one edition of the layouts; the others by `on`."""
 
     name: str
     japanese: str
@@ -136,9 +160,47 @@ class PartnerSpec(msgspec.Struct, frozen=True, kw_only=True):
     likely: Mapping[bytes, tuple[Telegram, ...]]  # by the bytes of their type code
     keys: Mapping[Role, Callable[[Values], MatchKey]]
     sensitivities: Mapping[str, Sensitivity]
+    since: str | None  # the business date ``YYYYMMDD`` this edition holds from; None: it is the first
+    editions: Editions
 
     def __repr__(self) -> str:
-        return f"PartnerSpec({self.name})"
+        return f"PartnerSpec({self.name})" if self.since is None else f"PartnerSpec({self.name}, from {self.since})"
+
+    # --- editions ---------------------------------------------------------------------------------------------------
+
+    def on(self, business_date: str) -> "PartnerSpec":
+        """The edition that holds on a business date ``YYYYMMDD``."""
+        return self if len(self.editions) < 2 else self.editions.on(business_date)
+
+    def dated(self, values: Values) -> "PartnerSpec":
+        """The edition a telegram of these values is of: that of the business date it carries."""
+        date = values.get("business_date")
+        return self.on(date) if isinstance(date, str) else self
+
+    def read(self, data: bytes) -> Message:
+        """As `decode`, by that edition which holds on the business date the telegram itself carries.
+
+        So both sides change over at midnight without a word, and what is under way then is read as it was written.
+        Raises `DecodeError`: that of the edition that could read the most of it.
+        """
+        if len(self.editions) < 2:
+            return self.decode(data)
+        nearest: DecodeError | None = None
+        strange = False
+        for spec in reversed(tuple(self.editions)):
+            try:
+                message = spec.decode(data)
+            except DecodeError as error:
+                if nearest is None or (error.offset or 0) > (nearest.offset or 0):
+                    nearest = error
+                continue
+            if self.dated(message.values) is spec:
+                return message
+            strange = True
+        if strange or nearest is None:
+            problem = "is of a day on which another edition of the layouts holds"
+            nearest = DecodeError(self.name, None, "business_date", None, problem)
+        raise nearest
 
     def type_code(self, role: Role) -> str:
         """The 電文種別コード of a role, as `original_type_code` wants it."""

@@ -67,7 +67,7 @@ def test_it_switches_to_a_scenario_of_a_file(centre: Served, line: LineSocket, t
 
 
 def test_it_adds_a_rule_and_has_an_event_happen(centre: Served, line: LineSocket) -> None:
-    assert good(run(centre, "rule", 'do = "turn_round", amount = 7')).startswith("追加しました  added")
+    assert good(run(centre, "rule", 'do = "turn_round", amount = 7')) == "追加しました  added\n"
     assert paid(line, 1, amount=7) is Outcome.TURNED_ROUND
     assert good(run(centre, "event", "keepalive")) == "keepalive: 1 回線  lines\n"
     assert line.hear().role is Role.KEEPALIVE_REQUEST
@@ -159,7 +159,11 @@ def test_a_place_that_cannot_be_written_is_said(centre: Served, tmp_path: Path) 
         (("rule", 'do = "vanish"'), 1, "behave: rule: Invalid enum value 'vanish'"),
         (("rule", "do silent"), 2, "rule: Expected '=' after a key"),
         (("event", "sing"), 1, "event: event: Invalid enum value 'sing'"),
-        (("event", "reopen", "--station", "A"), 1, "event: event: station: reopen is about the whole centre"),
+        (
+            ("event", "listen_again", "--station", "A"),
+            1,
+            "event: event: station: listen_again is about the whole centre",
+        ),
     ],
 )
 def test_what_cannot_be_is_said_and_changes_nothing(

@@ -120,12 +120,13 @@ def test_a_record_of_a_replay_is_the_record() -> None:
 
 def test_a_record_holds_no_card_number_in_clear() -> None:
     spec = partner_named("cafis")
-    raw = {**tomllib.loads(MIXTURE), "rule": [{"do": "decline", "pan": PAN}]}
+    raw = {**tomllib.loads(MIXTURE), "rule": [{"do": "decline", "pan": each} for each in (PAN, f"{PAN[:15]}*")]}
     centre, _ = played(spec, scenario_from(raw, spec, "mixture"))
     text, scenario = recorded(centre)
     assert [card for card in CARDS if card in text] == []
     assert "411111******1111" in text
-    assert [rule.pan for rule in scenario.rules] == ["411111*"]
+    assert PAN[:15] not in text
+    assert [rule.pan for rule in scenario.rules] == ["411111*"] * 2
 
 
 def test_requests_that_are_alike_have_their_fates_in_turn_whatever_comes_between() -> None:

@@ -1,0 +1,248 @@
+"""The evidence for people: reopened, it says what was observed; nothing that must be hidden is anywhere in it."""
+
+import re
+import zipfile
+from collections.abc import Iterator
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import openpyxl
+import pytest
+from acceptance_rig import PARTNERS, case_of, catalogue_of, observed, partner_named
+from openpyxl.workbook import Workbook
+
+from acceptance.cards import CARDS
+from acceptance.documents import write_documents
+from acceptance.judging import judge
+from acceptance.record import Attempt, CaseRecord, Evidence, Session, Verdict, load, save
+from images.annotated import hex_of
+
+_BEGAN_MS = 1_795_000_000_000
+FRONT = {"cafis": "CAF", "cardnet": "CDN"}
+
+
+def evidence_of(name: str) -> Evidence:
+    """A run in which case 306 passed, 307 failed, and nothing else was played; it was interrupted once."""
+    partner, catalogue = partner_named(name), catalogue_of(name)
+    records = {case.id: CaseRecord(id=case.id) for case in catalogue.cases}
+    for number in ("306", "307"):
+        case = case_of(f"{FRONT[name]}-D-{number}")
+        seen = observed(partner, case)
+        records[case.id] = CaseRecord(
+            id=case.id, observation=seen, judgement=judge(case, seen, partner), by="試験 太郎",
+            earlier=(Attempt(started_ms=_BEGAN_MS - 60_000, verdict=Verdict.FAILED, by="試験 次郎"),),
+        )  # fmt: skip
+    sessions = (
+        Session(by="試験 次郎", started_ms=_BEGAN_MS - 90_000, ended_ms=None, version="0.1.0 (a)", facts={}),
+        Session(
+            by="試験 太郎", started_ms=_BEGAN_MS, ended_ms=_BEGAN_MS + 9_000, version="0.1.0 (b)", facts={"回線": "<b>"}
+        ),
+    )
+    return Evidence(
+        partner=name, environment="dev", catalogue=catalogue.digest, where_ja="試験環境", where_en="a test",
+        sessions=sessions, records=records,
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module", params=PARTNERS)
+def written(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Path]:
+    folder = tmp_path_factory.mktemp("evidence")
+    evidence = evidence_of(request.param)
+    save(evidence, folder)
+    write_documents(evidence, catalogue_of(request.param), partner_named(request.param), folder)
+    return request.param, folder
+
+
+@pytest.fixture(scope="module")
+def book(written: tuple[str, Path]) -> Workbook:
+    return openpyxl.load_workbook(written[1] / "evidence.xlsx")
+
+
+def texts(book: Workbook, sheet: str) -> list[list[Any]]:
+    return [[cell for cell in row if cell not in (None, "")] for row in book[sheet].iter_rows(values_only=True)]
+
+
+def flat(book: Workbook, sheet: str) -> str:
+    return "\n".join(str(cell) for row in texts(book, sheet) for cell in row)
+
+
+# --- the workbook
+
+
+def test_it_opens_with_a_cover_the_results_and_the_coverage_then_a_sheet_per_case(
+    written: tuple[str, Path], book: Workbook
+) -> None:
+    cases = [case.id for case in catalogue_of(written[0]).cases]
+    assert book.sheetnames == ["表紙", "結果一覧", "網羅表", *cases]
+
+
+def test_the_cover_says_who_when_with_what_and_how_it_ended(written: tuple[str, Path], book: Workbook) -> None:
+    cover = flat(book, "表紙")
+    for text in (
+        "不合格",
+        "作成",
+        "確認",
+        "承認",
+        "試験 太郎",
+        "（中断）",
+        "0.1.0 (b)",
+        "仮定",
+        catalogue_of(written[0]).digest,
+    ):
+        assert text in cover, text
+    assert f"{FRONT[written[0]]}-D-307 不合格" in cover
+    (counts,) = [row for row in texts(book, "表紙") if row and row[0] == len(catalogue_of(written[0]).cases)]
+    assert counts[1:4] == [1, 1, len(catalogue_of(written[0]).cases) - 2]
+
+
+def test_the_list_has_every_case_with_its_verdict_and_a_link(written: tuple[str, Path], book: Workbook) -> None:
+    sheet = book["結果一覧"]
+    found = {}
+    for row in sheet.iter_rows(min_row=3):
+        if row[0].value and str(row[0].value).startswith(FRONT[written[0]]):
+            found[row[0].value] = (row[6].value, row[0].hyperlink.location or row[0].hyperlink.target)
+    assert found.keys() == {case.id for case in catalogue_of(written[0]).cases}
+    assert {verdict for verdict, _ in found.values()} == {"合格", "不合格", "未実施"}
+    assert all(link.lstrip("#") == f"'{case}'!A1" for case, (_, link) in found.items())
+    assert sheet.print_title_rows == "$2:$2"
+    assert sheet.page_setup.orientation == "landscape"
+
+
+def test_a_cases_sheet_shows_expected_beside_actual_and_the_bytes_of_the_codec(
+    written: tuple[str, Path], book: Workbook
+) -> None:
+    name, _ = written
+    case_id = f"{FRONT[name]}-D-306"
+    shown = flat(book, case_id)
+    partner, case = partner_named(name), case_of(case_id)
+    for telegram in observed(partner, case).telegrams or ():
+        layout = partner.telegrams[telegram.role]
+        assert shown.count(f"{telegram.way} {layout.type_code} {layout.japanese}") >= 2, "expected, and actual"
+        for field in telegram.fields:
+            assert field.hex in shown
+            assert field.value in shown
+    assert "試験者印" in shown
+    assert "以前の実施" in shown
+
+
+def test_a_difference_stands_out(written: tuple[str, Path], book: Workbook) -> None:
+    sheet = book[f"{FRONT[written[0]]}-D-307"]
+    marked = [row for row in sheet.iter_rows() if row[0].fill.fgColor.rgb == "00FBDAD7"]
+    assert any("（電文なし）" in [cell.value for cell in row] for row in marked)
+
+
+def test_a_text_that_begins_like_a_formula_is_none(written: tuple[str, Path], book: Workbook) -> None:
+    assert written
+    assert [
+        cell.coordinate for sheet in book for row in sheet.iter_rows() for cell in row if cell.data_type == "f"
+    ] == []
+
+
+# --- the pages
+
+
+class Links(HTMLParser):
+    """Where a page leads, and what it has under a name."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.to: list[str] = []
+        self.ids: set[str] = set()
+        self.foreign: list[str] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        for name, value in attrs:
+            if tag == "a" and name == "href" and value:
+                self.to.append(value)
+            elif name == "id" and value:
+                self.ids.add(value)
+            elif name in ("src", "href", "action"):
+                self.foreign.append(f"{tag} {name}={value}")
+
+
+def pages(folder: Path) -> Iterator[Path]:
+    yield folder / "index.html"
+    yield from sorted((folder / "cases").glob("*.html"))
+
+
+def test_every_link_leads_somewhere_and_nothing_is_fetched(written: tuple[str, Path]) -> None:
+    for page in pages(written[1]):
+        links = Links(page.read_text("utf-8"))
+        assert links.foreign == []
+        for link in links.to:
+            file, _, anchor = link.partition("#")
+            assert (page.parent / file).is_file() if file else anchor in links.ids, f"{page.name}: {link}"
+
+
+def test_the_index_shows_verdicts_failures_with_their_reasons_and_the_coverage(written: tuple[str, Path]) -> None:
+    index = (written[1] / "index.html").read_text("utf-8")
+    front = FRONT[written[0]]
+    assert re.search(rf"{front}-D-307</a>.*?不合格.*?電文", index, re.DOTALL)
+    assert "まだ実施していない" in index
+    assert "網羅表" in index
+    assert "&lt;b&gt;" in index, "what comes from outside is text"
+
+
+def test_a_cases_page_shows_steps_sequence_fields_and_dump(written: tuple[str, Path]) -> None:
+    case_id = f"{FRONT[written[0]]}-D-306"
+    page = (written[1] / "cases" / f"{case_id}.html").read_text("utf-8")
+    for text in (
+        "手順",
+        "電文シーケンス",
+        "経路＝1 と同じ（経路保留）",
+        "取消済み cancelled",
+        "○",
+        "offset     0  1  2",
+        "411111******1111",
+    ):
+        assert text in page, text
+    assert page.count('<div class="telegram">') == 4
+
+
+# --- what must be hidden
+
+
+def test_no_card_data_is_in_any_file(written: tuple[str, Path]) -> None:
+    _, folder = written
+    card = CARDS["visa"]
+    packed, ebcdic = bytes.fromhex(card.number), card.number.encode("cp500")
+    hidden = [card.number, card.number.encode().hex(), *map(hex_of, (card.number.encode(), ebcdic, packed))]
+    files = {page.name: page.read_text("utf-8") for page in pages(folder)}
+    files["evidence.json"] = (folder / "evidence.json").read_text("utf-8")
+    with zipfile.ZipFile(folder / "evidence.xlsx") as packed:
+        files |= {name: packed.read(name).decode("utf-8", "replace") for name in packed.namelist()}
+    assert len(files) > 100
+    found = [(name, text) for name, content in files.items() for text in hidden if text in content]
+    assert found == []
+    assert any("411111******1111" in content for content in files.values()), "there was something to hide"
+
+
+# --- kept for machines
+
+
+def test_the_evidence_is_read_back_as_it_was_and_can_be_judged_again(written: tuple[str, Path]) -> None:
+    name, folder = written
+    evidence = load(folder)
+    assert evidence == evidence_of(name)
+    for number, verdict in (("306", Verdict.PASSED), ("307", Verdict.FAILED)):
+        case = case_of(f"{FRONT[name]}-D-{number}")
+        seen = evidence.records[case.id].observation
+        assert seen is not None
+        again = judge(case, seen, partner_named(name))
+        assert again == evidence.records[case.id].judgement
+        assert again.verdict is verdict
+
+
+def test_a_run_that_has_passed_says_so(tmp_path: Path) -> None:
+    evidence = evidence_of("cafis")
+    kept = evidence.records["CAF-D-306"]
+    catalogue = catalogue_of("cafis")._replace(cases=(case_of("CAF-D-306"),))
+    write_documents(
+        msgspec.structs.replace(evidence, records={"CAF-D-306": kept}), catalogue, partner_named("cafis"), tmp_path
+    )  # fmt: skip
+    index = (tmp_path / "index.html").read_text("utf-8")
+    assert '<span class="verdict passed">合格</span>' in index
+    assert "合格でないケース" not in index
