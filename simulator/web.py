@@ -84,6 +84,7 @@ class Page:
         config = uvicorn.Config(
             self.app(),
             lifespan="off",
+            log_config=None,
             log_level="warning",
             access_log=False,
             timeout_graceful_shutdown=_STOP_S,
