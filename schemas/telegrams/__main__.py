@@ -1,5 +1,6 @@
 """For those who write layouts: ``python -m schemas.telegrams check [PATH]`` and ``show PARTNER ROLE``."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated
@@ -16,6 +17,7 @@ from schemas.telegrams.loader import load_partner
 from schemas.telegrams.plans import Part
 from schemas.telegrams.roles import Role
 from schemas.telegrams.spec import PartnerSpec, Telegram
+from schemas.telegrams.vocabulary import Value
 
 app = typer.Typer(
     help="電文レイアウトの検査と表示 Check and show telegram layouts", no_args_is_help=True, add_completion=False
@@ -114,19 +116,20 @@ def _table(spec: PartnerSpec, telegram: Telegram, parts: list[Part]) -> Table:
     table.add_column("桁数\nlength", justify="right")
     for heading in ("属性\ntype", "項目名\nname", "必須\nrequired", "例\nsample", "意味\nmeaning"):
         table.add_column(heading, overflow="fold")
+    values = telegram.sample()
     for part in parts:
         if part.field is None:
             table.add_row(
                 "", str(part.offset), str(len(part.raw)), "binary", "ビットマップ\nbitmap", "○", "", part.raw.hex()
             )
         else:
-            table.add_row(part.field.number, str(part.offset), *_cells(part.field))
+            table.add_row(part.field.number, str(part.offset), *_cells(part.field, values))
     return table
 
 
-def _cells(field: FieldSpec) -> tuple[str, ...]:
+def _cells(field: FieldSpec, values: Mapping[str, Value]) -> tuple[str, ...]:
     mark = "＊" if field.assumption else ""
-    sample = field.sample if field.const is None else field.const
+    sample = values.get(field.name, "") if field.const is None else field.const
     bit = "" if field.bit is None else f"\nbit {field.bit}"
     only = "値 values (no others)" if field.values_closed else "値 values"
     listed = [f"  {each.value} {each.japanese} {each.english}" for each in field.values]

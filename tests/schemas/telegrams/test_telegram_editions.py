@@ -62,6 +62,12 @@ def test_what_does_not_change_is_that_of_the_edition_before(old: PartnerSpec) ->
     assert repr(new) == "PartnerSpec(cafis, from 20260401)"
 
 
+def test_a_sample_is_of_a_day_of_its_edition(old: PartnerSpec) -> None:
+    for edition in old.editions:
+        for role, telegram in edition.telegrams.items():
+            assert old.read(edition.encode(role, telegram.sample())) == Message(role, telegram.sample())
+
+
 @pytest.mark.parametrize("name", packaged())
 def test_a_partner_without_versions_has_one_edition(name: str) -> None:
     partner = load_partner(name, "19000101")
