@@ -73,11 +73,11 @@ class Telegram(msgspec.Struct, frozen=True, kw_only=True):
     names: frozenset[str]  # what `encode` takes
     required: frozenset[str]  # what `encode` needs
     size: int  # bytes, the greatest possible
-    since: str | None  # the business date ``YYYYMMDD`` its edition holds from; None: it is the first
     told_apart_by: str | None  # the constant that tells it from others of the same type code
     plan: Plan  # the law: strict, and says what is wrong
     write: QuickWrite  # as the plan, for what is as it should be; None of anything else
     read: QuickRead
+    since: str | None  # the business date ``YYYYMMDD`` its edition holds from; None: it is the first
 
     def __repr__(self) -> str:
         return f"Telegram({self.role.value}, {self.type_code})"
