@@ -7,7 +7,8 @@ from centre_rig import Line, values_for
 from edition_rig import BEFORE, SINCE, write_editions
 
 from schemas.telegrams import PartnerSpec, Role, load_partner
-from simulator.centre import Centre, Send
+from simulator.acts import Send
+from simulator.centre import Centre
 from simulator.rules import Rules
 
 
@@ -20,7 +21,8 @@ def ask(line: Line, partner: PartnerSpec, role: Role, date: str, **given: int | 
     """Send a telegram of that day; gives the bytes that come back."""
     edition = partner.on(date)
     values = values_for(edition, role, business_date=date, **given)
-    (send,) = [act for act in line.centre.received(line.station, edition.encode(role, values)) if isinstance(act, Send)]
+    acts = line.centre.received(line.station, edition.encode(role, values), line.now)
+    (send,) = [act for act in acts if isinstance(act, Send)]
     return line.centre.sent(line.station, send)[4:]
 
 
@@ -51,5 +53,5 @@ def test_a_telegram_in_the_layout_of_another_day_is_unreadable(centre: Centre) -
     line = Line(centre)
     old = centre.partner.on(BEFORE)
     values = values_for(old, Role.SALE_REQUEST, business_date=SINCE, trace_number=1, route_number=1)
-    assert centre.received(line.station, old.encode(Role.SALE_REQUEST, values)) == []
+    assert centre.received(line.station, old.encode(Role.SALE_REQUEST, values), line.now) == []
     assert "is of a day on which another edition of the layouts holds" in centre.ledger.violations[-1].text
