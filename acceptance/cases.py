@@ -221,6 +221,11 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
         return tuple(step for step in self.steps if isinstance(step, AskStep))
 
     @property
+    def drills(self) -> bool:
+        """Whether it is played on stages of its own."""
+        return all(isinstance(step, DrillStep) for step in self.steps)
+
+    @property
     def manual(self) -> bool:
         """Whether a person is needed wherever it is played."""
         return any(isinstance(step, ConfirmStep) for step in self.steps)

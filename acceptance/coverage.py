@@ -134,8 +134,8 @@ def _holding(case: Case) -> bool:
     return bool(case.held) and all(each.route for each in case.telegrams if each.role in FAULT_COMMANDS)
 
 
-def _drilled(case: Case) -> bool:
-    return any(isinstance(step, DrillStep) for step in case.steps)
+def _drills(drill: str) -> Callable[[Case], bool]:
+    return lambda case: any(isinstance(step, DrillStep) and step.drill == drill for step in case.steps)
 
 
 # --- the demands ----------------------------------------------------------------------------------------------------
@@ -232,4 +232,5 @@ def _others() -> Iterator[Demand]:
     yield Demand("別内容の再送", "other content under a used reference", lambda case: _repeats(case, same=False))
     for refusal in ("station_closed", "no_open_line", "original_unknown", "original_not_approved"):
         yield Demand(f"送信前の拒否 {refusal}", f"refused, {refusal}", _told(refusal))
-    yield Demand("ノード障害", "node death", _drilled)
+    yield Demand("ノード障害", "node death", _drills("node-death"))
+    yield Demand("縮退運転", "the breaker", _drills("breaker"))

@@ -31,13 +31,15 @@ class Runner:
         save(self.evidence, folder)
 
     def run(self, place: Place, cases: Sequence[Case], at_once: int) -> None:
-        """Play these cases: first those that go together, at most `at_once` of them. Raises `Ended`, `LogError`."""
-        together = [case for case in cases if not case.alone]
+        """Play these cases: first those that go together, at most `at_once` of them; drills last. Raises `Ended`."""
+        together = [case for case in cases if not case.alone and not case.drills]
         for first in range(0, len(together), at_once):
             self._batch(place, together[first : first + at_once])
         for case in cases:
             if case.alone:
                 self._batch(place, [case])
+        if drills := [case for case in cases if case.drills]:
+            self._batch(place, drills)
 
     def end(self) -> None:
         """The session is over."""

@@ -6,7 +6,7 @@ real one the gateway's own topics tell, and a person.
 
 import threading
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any
 
 from acceptance.cases import After, Case, EventStep, PartnerStep
 from acceptance.deeds import Words
@@ -24,24 +24,6 @@ from simulator.control import Control
 _STATION = {*STATION_REQUESTS, *(REPORT_OF[role] for role in STATION_REQUESTS)}
 _KEEPALIVE = (Role.KEEPALIVE_REQUEST, Role.KEEPALIVE_ANSWER)
 _DONE: Mapping[Answer, Done] = {Answer.YES: Done.DONE, Answer.NO: Done.FAILED, Answer.CANNOT: Done.NOT_DONE}
-
-
-class PartnerSide(Protocol):
-    """How the partner's side is told what to do. Every method raises `ControlError` or `Ended`."""
-
-    side: Side
-
-    def behave(self, case: Case, terminal: str, step: PartnerStep) -> Outcome:
-        """Have it behave so to the telegrams of this case; gives how that went, a remark, and who did it."""
-        ...
-
-    def happen(self, step: EventStep) -> Outcome:
-        """Have something happen."""
-        ...
-
-    def restore(self, case: Case, terminal: str) -> None:
-        """Have it behave as ever."""
-        ...
 
 
 class OperatorSide:

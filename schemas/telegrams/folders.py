@@ -108,7 +108,8 @@ def read_folder(place: Traversable, faults: Faults, before: Folder | None = None
     read = _read(place, faults)
     own = {name for name in read if name in _EXPECTED}
     if before is not None and not own:
-        faults.add(PARTNER, None, "the edition changes nothing", "add the files that change, or take its folder away")
+        remedy = "add the files that change, or take its folder away"
+        faults.put(Fault(faults.folder, None, "the edition changes nothing", remedy))
     names = own | (before.names if before is not None else set())
     _say_missing(names, faults)
     tables = {name: table for name, table in read.items() if table is not None}

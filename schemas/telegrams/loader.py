@@ -183,7 +183,7 @@ class _Loading:
         if self._faults.told != before:
             return None
         body = Body(front, rest, grouped, tuple(group for group, _ in groups))
-        return _telegram_of(role, table, body, bitmap=self._bitmap)
+        return _telegram_of(role, table, body, self._since, bitmap=self._bitmap)
 
     def _check_doubles(
         self, file: str, front: Sequence[FieldSpec], rest: Sequence[FieldSpec], grouped: Sequence[FieldSpec]
@@ -222,7 +222,7 @@ class Body(NamedTuple):
     groups: tuple[Group, ...]
 
 
-def _telegram_of(role: Role, table: Table, body: Body, *, bitmap: bool) -> Telegram:
+def _telegram_of(role: Role, table: Table, body: Body, since: str | None, *, bitmap: bool) -> Telegram:
     front, rest, grouped, groups = body
     fields = (*front, *rest, *grouped)
     apart = table.get("told_apart_by")
@@ -244,6 +244,7 @@ def _telegram_of(role: Role, table: Table, body: Body, *, bitmap: bool) -> Teleg
             field.name for field in fields if field.always and field.const is None and field.default is None
         ),
         size=sum(field.size for field in fields) + bitmap_size,
+        since=since,
         told_apart_by=apart,
         plan=plan,
         write=nothing_quick if groups else quick_write(front, rest, bitmap=bitmap),

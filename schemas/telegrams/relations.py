@@ -9,6 +9,7 @@ from schemas.telegrams.coding import compile_element, compile_positional
 from schemas.telegrams.fields import Condition, FieldSpec
 from schemas.telegrams.files import GROUP_KEYS, REPEAT_KEYS, WHEN_KEYS, Faults, Table, check_table, tables_in
 from schemas.telegrams.grouped import Group
+from schemas.telegrams.vocabulary import Sensitivity
 
 _MOST = 99  # times a group may come
 
@@ -122,6 +123,9 @@ def _check_condition(
     if decider.const is not None:
         problem = f"depends on {when.field}, which always says the same"
         faults.add(file, place, problem, "name a field without a const")
+    if decider.sensitivity is not Sensitivity.NONE:
+        problem = f"depends on {when.field}, which not everybody may see"
+        faults.add(file, place, problem, "name a field of sensitivity none: what is there would tell its value")
     if when.at_least is not None:
         if decider.value_type is not int:
             faults.add(file, place, f"is counted by {when.field}, which is no number", "name a field of type number")

@@ -79,6 +79,7 @@ class Telegram(msgspec.Struct, frozen=True, kw_only=True):
     plan: Plan  # the law: strict, and says what is wrong
     write: QuickWrite  # as the plan, for what is as it should be; None of anything else
     read: QuickRead
+    since: str | None  # the business date ``YYYYMMDD`` its edition holds from; None: it is the first
 
     def __repr__(self) -> str:
         return f"Telegram({self.role.value}, {self.type_code})"
@@ -93,7 +94,7 @@ class Telegram(msgspec.Struct, frozen=True, kw_only=True):
     def sample(self, *, optional: bool = True) -> dict[str, Value]:
         """The samples of the layout files as values that make a valid telegram; without optional ones on request.
 
-        What another field's sample says is not there is left out.
+        What another field's sample says is not there is left out, and the business date is one of its edition.
         """
         values = {
             field.name: field.sample
@@ -103,6 +104,8 @@ class Telegram(msgspec.Struct, frozen=True, kw_only=True):
         for rule in rules_of(self.fields):
             if not rule.holds(values):
                 values.pop(rule.field.name, None)
+        if self.since is not None and str(values.get("business_date", self.since)) < self.since:
+            values["business_date"] = self.since
         return values
 
 

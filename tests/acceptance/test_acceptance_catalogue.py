@@ -15,7 +15,8 @@ from acceptance.words import OUT, STATION, WORDS, code_for
 from images.cards import TEST_NUMBERS
 from ops.drills import drill_named
 from schemas.telegrams import FAULT_COMMANDS, REPORT_OF, Role
-from simulator.rules import Deed, rule_from
+from simulator.rule_files import rule_from
+from simulator.rules import Deed
 
 of_each = pytest.mark.parametrize("partner", PARTNERS)
 EVERY = [(partner, environment) for partner in PARTNERS for environment in Environment]

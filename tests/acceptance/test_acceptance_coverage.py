@@ -7,7 +7,7 @@ from acceptance.cases import Environment
 from acceptance.coverage import coverage, demands
 
 of_each = pytest.mark.parametrize("partner", PARTNERS)
-ONLY_ON_A_STAGE = {"ノード障害", "同時多数の要求（20 件以上）"}
+ONLY_ON_A_STAGE = {"ノード障害", "縮退運転", "同時多数の要求（20 件以上）"}
 
 
 @of_each
@@ -23,7 +23,7 @@ def test_the_brand_test_meets_all_that_needs_no_stage_of_our_own(partner: str) -
     assert {demand.ja for demand, cases in found.items() if not cases} == ONLY_ON_A_STAGE
 
 
-ALONE = ("112", "210", "306", "308", "310", "312", "320", "321", "406", "408", "411", "413", "504", "601", "701")
+ALONE = ("112", "210", "306", "308", "310", "312", "320", "321", "406", "408", "411", "413", "504", "601", "701", "702")
 
 
 @of_each

@@ -246,3 +246,10 @@ def test_a_run_that_has_passed_says_so(tmp_path: Path) -> None:
     index = (tmp_path / "index.html").read_text("utf-8")
     assert '<span class="verdict passed">合格</span>' in index
     assert "合格でないケース" not in index
+
+
+def test_the_style_of_a_page_is_taken_as_it_stands(written: tuple[str, Path]) -> None:
+    for page in pages(written[1]):
+        (style,) = re.findall(r"<style>(.*?)</style>", page.read_text("utf-8"), re.DOTALL)
+        assert "tr.different > td" in style
+        assert "&" not in style

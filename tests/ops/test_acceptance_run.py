@@ -85,6 +85,15 @@ def run(catalogue: Any, folder: Path, ends: dict[str, Done | None], only: Sequen
     return runner
 
 
+def test_drills_come_last_and_at_once(tmp_path: Path) -> None:
+    catalogue = load_catalogue(PARTNER, Environment.DEV)
+    cases = [case for case in catalogue.cases if case.id[6:9] in ("701", "702", "801", "101")]
+    stand = Stand({})
+    runner = Runner(begun(catalogue, "此処", "here"), tmp_path, session(), lambda *_: None)
+    runner.run(stand, cases, at_once=2)  # type: ignore[arg-type]
+    assert [[each[-3:] for each in batch] for batch in stand.batches] == [["101"], ["801"], ["701", "702"]]
+
+
 def test_cases_that_go_together_come_first_and_those_about_lines_alone(catalogue: Any, tmp_path: Path) -> None:
     stand = Stand({})
     runner = Runner(begun(catalogue, "此処", "here"), tmp_path, session(), lambda *_: None)

@@ -166,7 +166,7 @@ def test_how_a_line_went_on_is_told_once_for_each_change() -> None:
         return LineState(
             line=line, partner="cafis", node="n", stage=stage, reason=None, since_ms=0, wish=None, wished_by=None,
             wished_since_ms=None, connected_ms=None, asked_ms=None, answered_ms=None, in_flight=None,
-            cancels_waiting=None, routes_held=None, told_ms=None,
+            cancels_waiting=None, routes_held=None, told_ms=None, spared=None,
         )  # fmt: skip
 
     states = [

@@ -73,6 +73,7 @@ def test_it_adds_a_rule_and_has_an_event_happen(centre: Served, line: LineSocket
     assert line.hear().role is Role.KEEPALIVE_REQUEST
     assert good(run(centre, "event", "keepalive", "--station", "DNB00009")) == "keepalive: 0 回線  lines\n"
     assert good(run(centre, "event", "destination_down")) == "destination_down: 実行しました  done\n"
+    assert good(run(centre, "event", "reopen")) == "reopen: 実行しました  done\n"
     assert centre.control.state()["destination"] == "destination_down"
 
 
@@ -97,6 +98,7 @@ def test_it_shows_the_newest_entries_of_the_ledger(centre: Served, line: LineSoc
     assert "残高 balance 6,000 円 yen" in told
     assert [text in told for text in ("1,000 ", "2,000 ", "3,000 ")] == [False, True, True]
     assert "411111******1111" in told
+    assert "承認 approved" in told
     assert [row["trace_number"] for row in json.loads(good(run(centre, "ledger", "--last", "2", "--json")))] == [2, 3]
 
 
