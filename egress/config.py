@@ -32,9 +32,11 @@ class Settings:
             except LayoutError as error:
                 raise ConfigError(f"partner {partner.name}: {error}") from error
         for line in lines:
-            _check(line, partners[line.partner])
-            for carried in line.carries:
-                _check_carried(line, carried, partners[line.partner], partners[carried.partner])
+            for edition in partners[line.partner].editions:
+                _check(line, edition)
+                for carried in line.carries:
+                    for inside in partners[carried.partner].editions:
+                        _check_carried(line, carried, edition, inside)
         return cls(lines, partners, installation.egress, {each.name: each.breaker for each in installation.partner})
 
 

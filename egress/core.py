@@ -371,7 +371,7 @@ class LineCore:
             party, message = self._parties.read(payload)
         except Unreadable as error:
             return self.stray(str(error), now_ms)
-        spec = party.spec
+        spec = party.spec.dated(message.values)  # the edition it is of
         if message.role in ASKED:
             self._acts += self.station.asked(message, now_ms)
             return self._flush()

@@ -65,10 +65,10 @@ class Parties:
         party = self.of(job)
         assert party is not None
         assert job.numbers is not None
-        data = party.spec.encode(job.role, values)
+        data = party.spec.dated(values).encode(job.role, values)
         if party.code is not None:
             around = self.own.telegrams.envelope(party.code, data, job.numbers, now_ms)
-            data = self.own.spec.encode(Role.ENVELOPE_REQUEST, around)
+            data = self.own.spec.dated(around).encode(Role.ENVELOPE_REQUEST, around)
             job.envelope_match = self.own.spec.error_key(around)
         job.data = self.own.spec.framing.wrap(data)
         job.match = party.spec.match_key(job.role, values)
@@ -113,10 +113,10 @@ class Parties:
             return own, message
         party = self._by_code.get(message.values["carried_code"])
         if party is None:
-            raise Unreadable(f"in an envelope of nobody whose telegrams are carried\n{own.spec.describe(message)}")
+            raise Unreadable(f"in an envelope of nobody whose telegrams are carried\n{_described(own.spec, message)}")
         inside = _decoded(party.spec, bytes.fromhex(str(message.values["carried_telegram"])), "in an envelope: ")
         if FAMILY_OF.get(inside.role, Family.STATION) is Family.STATION:
-            raise Unreadable(f"in an envelope, where nothing about a line belongs\n{party.spec.describe(inside)}")
+            raise Unreadable(f"in an envelope, where nothing about a line belongs\n{_described(party.spec, inside)}")
         return party, inside
 
     def answered(self, party: Party, message: Message) -> Job | None:
@@ -127,8 +127,12 @@ class Parties:
         return party.flights.answered(message)
 
 
+def _described(spec: PartnerSpec, message: Message) -> str:
+    return spec.dated(message.values).describe(message)
+
+
 def _decoded(spec: PartnerSpec, payload: bytes, where: str = "") -> Message:
     try:
-        return spec.decode(payload)
+        return spec.read(payload)
     except DecodeError as error:
         raise Unreadable(f"{where}{error} ({len(payload)} bytes)") from None

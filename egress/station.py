@@ -242,7 +242,7 @@ class Station:
             return self._befalls(Event.RECOVERED, now_ms) if self.breaker.probed(now_ms) else []
         if message.role is Role.CLOSING_ANSWER:
             return self._befalls(Event.CLOSING_ANSWERED, now_ms)
-        if self._partner.classify(message) is not Outcome.APPROVED:
+        if self._partner.dated(message.values).classify(message) is not Outcome.APPROVED:
             code = str(message.values.get("result_code", ""))
             return self._befalls(Event.REFUSED, now_ms, f"the partner refuses to open the station: {code}")
         return self._befalls(Event.OPENED, now_ms)
@@ -346,7 +346,7 @@ class Station:
         return self._transmit(role, values)
 
     def _transmit(self, role: Role, values: dict[str, int | str]) -> Transmit:
-        return Transmit(self._partner.framing.wrap(self._partner.encode(role, values)))
+        return Transmit(self._partner.framing.wrap(self._partner.dated(values).encode(role, values)))
 
     def _told(self, now_ms: int) -> Tell:
         """Tell where the line stands; now and then once more."""

@@ -42,13 +42,12 @@ class CardDataUnreadable(Exception):  # noqa: N818  it tells what happened
 
 
 class Telegrams:
-    """Makes the telegrams of one partner for one line."""
+    """Makes the telegrams of one partner for one line, by the edition that holds on their business date."""
 
     def __init__(self, company_code: str, station_id: str, partner: PartnerSpec) -> None:
         self._company_code = company_code
         self._station_id = station_id
         self._partner = partner
-        self._names = {role: telegram.names for role, telegram in partner.telegrams.items()}
 
     def request(self, record: SendRequest, card: CardData, numbers: Numbers, now_ms: int) -> dict[str, Value]:
         """The values of a request of a client."""
@@ -76,7 +75,7 @@ class Telegrams:
         """The values of a cancel telegram; `first` are the numbers of the original request."""
         values: dict[str, Value | None] = {
             "terminal_id": original.terminal_id,
-            "original_type_code": self._partner.type_code(ROLE_OF_KIND[original.kind]),
+            "original_type_code": self._partner.on(first.business_date).type_code(ROLE_OF_KIND[original.kind]),
             "original_trace_number": first.trace_number,
             "original_route_number": first.route_number,
             "original_business_date": first.business_date,
@@ -86,10 +85,11 @@ class Telegrams:
 
     def station(self, role: Role, trace_number: int, now_ms: int) -> dict[str, Value]:
         """The values of a telegram about the line itself; its route number is 0."""
+        today = business_date(now_ms)
         values: dict[str, Value | None] = {"station_id": self._station_id}
         if role in (Role.OPENING_ANSWER, Role.CLOSING_ANSWER):
-            values["result_code"] = self._partner.result_code_for(Outcome.APPROVED)
-        return self._fitting(role, values, Numbers(trace_number, 0, business_date(now_ms)), now_ms)
+            values["result_code"] = self._partner.on(today).result_code_for(Outcome.APPROVED)
+        return self._fitting(role, values, Numbers(trace_number, 0, today), now_ms)
 
     def envelope(self, code: str, telegram: bytes, numbers: Numbers, now_ms: int) -> dict[str, Value]:
         """The values of an envelope around a telegram of another partner, the one of this code."""
@@ -107,7 +107,7 @@ class Telegrams:
             "trace_number": numbers.trace_number,
             "route_number": numbers.route_number,
         }
-        names = self._names[role]
+        names = self._partner.on(numbers.business_date).telegrams[role].names
         return {name: value for name, value in {**values, **every}.items() if value is not None and name in names}
 
 

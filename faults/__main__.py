@@ -25,7 +25,10 @@ def trouble_codes(installation: Installation) -> Mapping[str, frozenset[str]]:
         except LayoutError as error:
             raise ConfigError(f"partner {partner.name}: {error}") from error
         codes[partner.name] = frozenset(
-            code for code, each in spec.error_codes.items() if each.error_class is ErrorClass.DESTINATION_TROUBLE
+            code
+            for edition in spec.editions  # that agree about the class of each code they have in common
+            for code, each in edition.error_codes.items()
+            if each.error_class is ErrorClass.DESTINATION_TROUBLE
         )
     return codes
 

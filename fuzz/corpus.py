@@ -23,7 +23,7 @@ CORPUS = Path(__file__).parent / "corpus"
 FILES_MAX = 40
 BYTES_MAX = 4_096
 _TEST_CARDS = ("4111111111111111",)
-_OURS = tuple(str(ROOT / name) for name in ("schemas", "ingress", "client", "pipeline"))
+_OURS = tuple(str(ROOT / name) for name in ("schemas", "ingress", "client", "pipeline", "images"))
 
 Arc = tuple[CodeType, int, int]
 

@@ -4,7 +4,7 @@ import sys
 
 import atheris
 
-with atheris.instrument_imports(include=["schemas", "ingress", "client", "pipeline", "tomllib"]):
+with atheris.instrument_imports(include=["schemas", "ingress", "client", "pipeline", "images", "tomllib"]):
     from fuzz.targets import TARGETS
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """Where every corpus begins: one input of every kind there is, made from the code's own samples."""
 
+import struct
 from collections.abc import Iterator
 from enum import Enum
 from pathlib import Path
@@ -65,6 +66,7 @@ def seeds() -> dict[str, list[bytes]]:
         "session": list(_sessions()),
         "client": list(_gateways()),
         "installation": list(_files()),
+        "inspect": list(_inspected()),
     }
 
 
@@ -160,3 +162,42 @@ def _files() -> Iterator[bytes]:
     yield b"x = " + b"[" * _DEEP
     yield b"x = 1\n\0DENBUN_KAFKA__PARTITIONS=" + b"[" * _DEEP
     yield b'"a\\nb" = 1\n[kafka]\npartitions = ' + b"1" * 4_001
+
+
+def _inspected() -> Iterator[bytes]:
+    """Bytes, hex text of two forms, and a connection as packets without a file, and as a capture."""
+    whole = CAFIS.encode(Role.SALE_REQUEST, CAFIS.telegrams[Role.SALE_REQUEST].sample())
+    report = CARDNET.encode(Role.SALE_REPORT, CARDNET.telegrams[Role.SALE_REPORT].sample())
+    yield b"\0" + whole
+    yield b"\0" + CARDNET.framing.wrap(report)
+    yield b"\0" + whole[:60] + whole[61:]
+    yield b"\0" + report[:40]
+    yield b"\1" + report.hex(",").encode()
+    shown = bytes(range(0xA0, 0xDA))  # the digits of a telegram would look like a card number
+    rows = (f"{at:08x}: {shown[at : at + 16].hex(' ')}  ................" for at in range(0, len(shown), 16))
+    yield b"\1" + "\n".join(rows).encode()
+    stream = CAFIS.framing.wrap(whole) * 2
+    packets = [_packet(1_000, b"", 2), _packet(1_001, stream[:100], 16), _packet(1_101, stream[100:], 16)]
+    yield b"\3" + b"".join((1 << 13 | len(each)).to_bytes(2, "big") + each for each in packets)
+    records = b"".join(struct.pack("<IIII", 1, 0, len(each), len(each)) + each for each in packets)
+    yield b"\2" + struct.pack("<IHHiIII", 0xA1B2_C3D4, 2, 4, 0, 0, 65_535, 101) + records
+    section = struct.pack("<IIIHHqI", 0x0A0D_0D0A, 28, 0x1A2B_3C4D, 1, 0, -1, 28)
+    described = struct.pack("<IIHHII", 1, 20, 101, 0, 0, 20)
+    blocks = (each + bytes(-len(each) % 4) for each in packets)
+    yield (
+        b"\2"
+        + section
+        + described
+        + b"".join(_block(each, size) for each, size in zip(blocks, map(len, packets), strict=True))
+    )
+
+
+def _packet(sequence: int, data: bytes, flags: int) -> bytes:
+    """A packet of IPv4 with this much of a stream."""
+    tcp = struct.pack(">HHIIBBHHH", 40_001, 7_501, sequence, 0, 0x50, flags, 0, 0, 0) + data
+    return struct.pack(">BBHHHBBHII", 0x45, 0, 20 + len(tcp), 0, 0, 64, 6, 0, 1, 2) + tcp
+
+
+def _block(packet: bytes, size: int) -> bytes:
+    length = 32 + len(packet)
+    return struct.pack("<IIIIIII", 6, length, 0, 0, 0, size, size) + packet + struct.pack("<I", length)

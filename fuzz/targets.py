@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 
 from fuzz.door import door, session
+from fuzz.inspecting import inspect
 from fuzz.installation import installation
 from fuzz.library import client
 from fuzz.records import records
@@ -18,4 +19,5 @@ TARGETS: Mapping[str, Callable[[bytes], None]] = {
     "session": session,
     "client": client,
     "installation": installation,
+    "inspect": inspect,
 }

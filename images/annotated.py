@@ -8,13 +8,14 @@ layouts do; the length in front of it (`framing`) stands apart.
 """
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import NamedTuple
 
 import msgspec
 
 from schemas.telegrams import FieldSpec, FramingError, PartnerSpec, Role, Sensitivity, Telegram, Value
 from schemas.telegrams.coding import byte_of
-from schemas.telegrams.fields import TYPES, Encoding
+from schemas.telegrams.fields import ONE_BYTE, TYPES, Encoding, Pad
 from schemas.telegrams.masking import HIDDEN, mask_pan
 from schemas.telegrams.plans import Part, bits_of
 
@@ -214,23 +215,36 @@ def _shown(field: FieldSpec, raw: bytes, value: str) -> list[bool]:
         filler = [True] * (2 * len(body) - len(digits))  # an odd digit's other half
         halves = digits + filler if field.is_variable else filler + digits
         return head + [halves[at] and halves[at + 1] for at in range(0, len(halves), 2)]
-    return head + digits + [True] * (len(body) - len(digits))  # the rest is padding
+    padding = [True] * (len(body) - len(digits))
+    return head + (padding + digits if field.pad is Pad.SPACE_LEFT else digits + padding)
 
 
 def _characters(field: FieldSpec, raw: bytes) -> list[str]:
     head = [_character(field.length_encoding, byte) for byte in raw[: field.length_size]]
-    return head + [_character(field.encoding, byte) for byte in raw[field.length_size :]]
+    body = raw[field.length_size :]
+    if field.encoding is Encoding.SHIFT_JIS:
+        return head + [each for at in range(0, len(body), 2) for each in _double(body[at : at + 2])]
+    return head + [_character(field.encoding, byte) for byte in body]
 
 
-_READABLE = "".join(sorted({*TYPES["text"].alphabet, *TYPES["kana"].alphabet}))
-_CHARACTERS: dict[Encoding, dict[int, str]] = {
-    encoding: {
-        byte_of(character, encoding): character
-        for character in _READABLE
-        if character.isascii() or encoding is Encoding.JIS_X0201
-    }
-    for encoding in (Encoding.ASCII, Encoding.EBCDIC, Encoding.JIS_X0201)
-}
+def _double(raw: bytes) -> tuple[str, str]:
+    """A character of two bytes stands at its first."""
+    try:
+        return raw.decode("shift_jis"), ""
+    except UnicodeDecodeError:
+        return NO_CHARACTER, NO_CHARACTER
+
+
+def _table(encoding: Encoding) -> dict[int, str]:
+    """For each byte its character in an encoding of one byte each."""
+    table = {}
+    for character in sorted({*TYPES["text"].alphabet, *TYPES["kana"].alphabet}):
+        with suppress(UnicodeEncodeError, KeyError):  # it has not got this one
+            table[byte_of(character, encoding)] = character
+    return table
+
+
+_CHARACTERS = {encoding: _table(encoding) for encoding in ONE_BYTE}
 
 
 def _character(encoding: Encoding | None, byte: int) -> str:

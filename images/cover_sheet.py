@@ -3,8 +3,10 @@
 from openpyxl.worksheet.worksheet import Worksheet
 
 from images.document import Document
+from images.editions import edition_text
 from images.pages import framing_text
 from images.sheets import CODES, FLOWS, HEAD, NOTE_FILL, TELEGRAMS, fit, merged, printable, put, title, widths
+from images.telegram_sheet import flow_sheet_name
 
 TEST_CARDS = "カードは公開テスト番号のみ伏せずに示す。それ以外は伏せる（••）。"
 
@@ -38,6 +40,12 @@ def fill_cover(sheet: Worksheet, document: Document) -> None:
         put(sheet, row, 1, name, link=(name, "A1"))
         put(sheet, row, 2, text)
         merged(sheet, row, 2, 3)
+    for flow, japanese, english in document.first_looks:
+        row += 1
+        name = flow_sheet_name(flow.number, flow.entry.japanese)
+        put(sheet, row, 1, name, link=(name, "A1"))
+        put(sheet, row, 2, f"{japanese}　{english}")
+        merged(sheet, row, 2, 3)
     row += 2
     put(sheet, row, 1, "読み方 How to read", bold=True, size=HEAD, box=False)
     for text in _how_to_read():
@@ -68,7 +76,11 @@ def _conditions(document: Document) -> list[tuple[str, str, str]]:
     return [
         ("実行日時", "run at", record.made_at),
         ("版", "version", f"denbun {record.version}{commit}"),
-        ("レイアウト", "layouts", f"{document.spec.name}　指紋 fingerprint {document.digest}{changed}"),
+        (
+            "レイアウト",
+            "layouts",
+            f"{document.spec.name}　{edition_text(document.spec)}　指紋 fingerprint {document.digest}{changed}",
+        ),
         ("レイアウトの注記", "note", document.spec.note.replace("\n", " ").strip()),
         ("電文長", "framing", framing_text(document)),
         ("報告待ちタイマ", "report time-out", f"{part.report_timeout_ms:,} ms（本資料の実行のために短縮した値）"),

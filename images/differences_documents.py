@@ -1,6 +1,6 @@
 """The page and the sheet of the differences between two versions of layouts."""
 
-from pathlib import Path
+from collections.abc import Sequence
 
 from openpyxl.workbook import Workbook
 from openpyxl.worksheet.worksheet import Worksheet
@@ -8,7 +8,6 @@ from openpyxl.worksheet.worksheet import Worksheet
 from images.annotated import AnnotatedTelegram, annotate
 from images.cards import may_be_shown
 from images.differences import KEYS, Differences, Part
-from images.editions import digest_of
 from images.pages import environment_of
 from images.sheets import fit, heads, printable, put, title, widths
 from schemas.telegrams import PartnerSpec, Role
@@ -26,25 +25,25 @@ _HEADS = (
 )
 
 
-def differences_page(found: Differences, old: str | Path, new: str | Path) -> str:
-    """The page; `old` and `new` are where the layouts lie. Raises `LayoutError`."""
+def differences_page(found: Differences, names: Sequence[str]) -> str:
+    """The page; `names` says of the old and of the new version which it is."""
     samples = {part.role: _samples(found, part) for part in found.parts}
-    return environment_of().get_template("differences.html.jinja").render(
-        found=found, keys=KEYS, samples=samples,
-        places=[(Path(old).name, digest_of(old)), (Path(new).name, digest_of(new))],
-    )  # fmt: skip
+    return (
+        environment_of()
+        .get_template("differences.html.jinja")
+        .render(found=found, keys=KEYS, samples=samples, names=names)
+    )
 
 
-def differences_book(found: Differences, old: str | Path, new: str | Path) -> Workbook:
-    """The workbook with the one sheet. Raises `LayoutError`."""
+def differences_book(found: Differences, names: Sequence[str]) -> Workbook:
+    """The workbook with the one sheet; `names` as of the page."""
     book = Workbook()
     sheet = book.active
     assert isinstance(sheet, Worksheet)
     sheet.title = "差分"
     widths(sheet, _COLUMNS)
     title(sheet, f"{found.new.japanese} レイアウトの差分", "Differences between two versions of layouts")
-    versions = f"旧 old: {Path(old).name} {digest_of(old)}　→　新 new: {Path(new).name} {digest_of(new)}"
-    put(sheet, 2, 1, versions, box=False, wrap=False)
+    put(sheet, 2, 1, f"旧 old: {names[0]}　→　新 new: {names[1]}", box=False, wrap=False)
     unchanged = "、".join(f"{each.type_code} {each.japanese}" for each in found.unchanged) or "なし"
     put(sheet, 3, 1, f"差分 {found.total} 件。変わらない電文 unchanged: {unchanged}", box=False, wrap=False)
     heads(sheet, 5, _HEADS)

@@ -4,6 +4,7 @@ Every byte in it comes from a record, is read by the partner's layouts, and is m
 are published test numbers. A kind of telegram that never travelled is shown by the layout's own sample, and says so.
 """
 
+import datetime as dt
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
@@ -15,6 +16,25 @@ from images.record import Flow, PartnerRecord, Record, RecordError, Travelled
 from schemas.telegrams import REPORT_OF, FieldSpec, Message, PartnerSpec, Role, Telegram, TelegramError, load_partner
 
 TO_PARTNER = "→"
+
+
+_FIRST_LOOKS: Mapping[str, tuple[Role, str, str]] = {
+    "approved": (
+        Role.SALE_REQUEST,
+        "テストカードでの {amount} 円の売上で、送るバイト列と返るバイト列",
+        "which bytes go out for a sale of {amount} yen on a test card, and which come back",
+    ),
+    "silence": (
+        Role.FAULT_CONFIRM,
+        "{amount} 円の売上に報告がないときの {code} {name}",
+        "what {code} {name} looks like for a sale of {amount} yen without a report",
+    ),
+    "client_gone": (
+        Role.FAULT_CANCEL,
+        "{amount} 円の売上の報告を返却できないときの {code} {name}",
+        "what {code} {name} looks like for a sale of {amount} yen whose report cannot be returned",
+    ),
+}
 
 
 class Image(NamedTuple):
@@ -98,6 +118,22 @@ class Document(NamedTuple):
         """The centre in a word: ``CAFIS``."""
         return self.spec.english.partition(" ")[0]
 
+    @property
+    def first_looks(self) -> list[tuple[FlowView, str, str]]:
+        """Where the first questions of a reviewer are answered: the flow, and the question in both languages."""
+        looks = []
+        for flow in self.flows:
+            if flow.entry.name in _FIRST_LOOKS and flow.flow.asks:
+                role, japanese, english = _FIRST_LOOKS[flow.entry.name]
+                amount, telegram = f"{flow.flow.asks[0].amount:,}", self.spec.telegrams[role]
+                named = {"amount": amount, "code": telegram.type_code}
+                looks.append((
+                    flow,
+                    japanese.format(**named, name=telegram.japanese),
+                    english.format(**named, name=telegram.english),
+                ))  # fmt: skip
+        return looks
+
     def flow(self, name: str) -> FlowView:
         """The flow of this name. Raises `KeyError`."""
         for flow in self.flows:
@@ -131,8 +167,9 @@ def document_of(record: Record, partner: str) -> Document:
     if part is None:
         known = ", ".join(each.partner for each in record.partners)
         raise RecordError(f"nothing of {partner} was recorded: one of {known}, or record anew")
-    spec = load_partner(part.layout)
-    carried = {code: load_partner(layout) for code, layout in part.carries.items()}
+    on = _business_date(record)
+    spec = load_partner(part.layout, on)
+    carried = {code: load_partner(layout, on) for code, layout in part.carries.items()}
     order = {entry.name: number for number, entry in enumerate(CATALOGUE)}
     unknown = sorted({flow.name for flow in part.flows} - order.keys())
     if unknown:
@@ -144,16 +181,23 @@ def document_of(record: Record, partner: str) -> Document:
     return Document(record, part, spec, digest_of(part.layout), _telegrams(spec, flows), flows)
 
 
+def _business_date(record: Record) -> str:
+    try:
+        return dt.datetime.fromisoformat(record.made_at).strftime("%Y%m%d")
+    except ValueError:
+        raise RecordError(f"the record was made at {record.made_at!r}, which is no time: record anew") from None
+
+
 def _images(spec: PartnerSpec, carried: Mapping[str, PartnerSpec], flow: Flow) -> list[Image]:
     images = []
     for number, travelled in enumerate(flow.telegrams, 1):
         try:
             payload = travelled.payload
-            message = spec.decode(payload)
+            message = spec.read(payload)
             inside = _inside(carried, message)
             reveal = may_be_shown(message, None if inside is None else inside.telegram)
             framing = spec.framing.wrap(payload)[: spec.framing.length_bytes]
-            telegram = annotate(spec, payload, framing=framing, reveal=reveal)
+            telegram = annotate(spec.dated(message.values), payload, framing=framing, reveal=reveal)
         except (TelegramError, ValueError) as error:
             told = str(error) if isinstance(error, TelegramError) else "its bytes are no pairs of hexadecimal digits"
             where = f"{spec.name}, flow {flow.name}, telegram {number}"
@@ -169,8 +213,8 @@ def _inside(carried: Mapping[str, PartnerSpec], envelope: Message) -> Inside | N
     if code is None or data is None or str(code) not in carried:
         return None
     spec, payload = carried[str(code)], bytes.fromhex(str(data))
-    message = spec.decode(payload)
-    return Inside(spec, annotate(spec, payload, reveal=may_be_shown(message)), message)
+    message = spec.read(payload)
+    return Inside(spec, annotate(spec.dated(message.values), payload, reveal=may_be_shown(message)), message)
 
 
 def _telegrams(spec: PartnerSpec, flows: Sequence[FlowView]) -> dict[Role, TelegramView]:

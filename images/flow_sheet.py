@@ -58,7 +58,8 @@ def _event(sheet: Worksheet, row: int, step: Step) -> None:
 def _telegram(sheet: Worksheet, row: int, document: Document, image: Image) -> None:
     view = document.telegrams[image.message.role]
     arrow = "━━▶ {}" if image.travelled.way == TO_PARTNER else "◀━━ {}"
-    names = f"{view.spec.type_code} {view.spec.japanese}\n{view.spec.english}"
+    carried = "" if image.inside is None else f"［{_coded(image.inside.telegram)}］"
+    names = f"{view.spec.type_code} {view.spec.japanese}{carried}\n{view.spec.english}"
     put(sheet, row, NUMBER, image.number, align="center", link=(sheet_name(view), "A1"))
     put(sheet, row, TIME, image.after_ms, align="right")
     put(sheet, row, LINE, arrow.format(names), bold=True)
@@ -70,13 +71,16 @@ def _telegram(sheet: Worksheet, row: int, document: Document, image: Image) -> N
     hexes, said = _hexes(image.telegram), _said(image.telegram)
     if image.inside is not None:
         inner = image.inside.telegram
-        named = f"{inner.telegram.type_code} {inner.telegram.japanese}"
-        hexes += f"\n搬送されている電文 {named}\n{_hexes(inner)}"
-        said += f"\n搬送されている電文 {named}\n{_said(inner)}"
+        hexes += f"\n搬送されている電文 {_coded(inner)}\n{_hexes(inner)}"
+        said += f"\n搬送されている電文 {_coded(inner)}\n{_said(inner)}"
     put(sheet, row, BYTES, hexes, mono=True, size=SMALL)
     put(sheet, row, VALUES, said, size=SMALL)
     lines = max(hexes.count("\n"), said.count("\n")) + 1
     fit(sheet, row, [(names, COLUMNS[LINE - 1] - 8)], small=lines)
+
+
+def _coded(telegram: AnnotatedTelegram) -> str:
+    return f"{telegram.telegram.type_code} {telegram.telegram.japanese}"
 
 
 def codes_in(document: Document, image: Image) -> list[str]:

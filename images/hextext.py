@@ -4,7 +4,9 @@ A dump's offset column is checked, not only skipped: a line that was lost on the
 that begin again at 0 begin another piece. No text of an error repeats what was read.
 """
 
+import ast
 import re
+import warnings
 from collections.abc import Sequence
 from itertools import pairwise
 from typing import NamedTuple
@@ -13,6 +15,7 @@ _OFFSET = re.compile(r"\s*(?:0x)?([0-9a-fA-F]{4,16})(:?)(?=\s|$)")
 _GROUPS = re.compile(r"[0-9a-fA-F]{2}(?:[0-9a-fA-F]{2})*(?: {1,2}(?:[0-9a-fA-F]{2})+)*")
 _COLUMN = re.compile(r" {2,}| +(?=[|>])")
 _DECORATION = re.compile(r"0x|\\x|[\s,;:{}\[\]()\"'-]", re.IGNORECASE)  # of a list of bytes in a program or a log
+_LITERAL = re.compile(r"b'[^']*'|b\"[^\"]*\"")
 _PREFIX = re.compile(r"^\s*b(?=['\"])")
 _LARGEST = 64 * 1024 * 1024  # characters
 _SQUEEZED = 16 * 1024 * 1024  # bytes that `*` may stand for
@@ -37,11 +40,26 @@ def parse_hex(text: str) -> list[bytes]:
     filled = [(number, line) for number, line in lines if line.strip()]
     if not filled:
         raise HexError("the text is empty: give pairs of hexadecimal digits")
+    literal = _literal(filled[0][1].strip()) if len(filled) == 1 else None
+    if literal:
+        return [literal]
     dump = _as_dump(filled)
     return dump if dump is not None else [_plain(filled)]
 
 
 # --- without offsets ------------------------------------------------------------------------------------------------
+
+
+def _literal(text: str) -> bytes | None:
+    """Bytes as Python prints them into a log: ``b'0044'``, with escapes. None of what is otherwise."""
+    if _LITERAL.fullmatch(text) is None:
+        return None
+    try:
+        with warnings.catch_warnings(action="error"):  # an escape that Python does not know
+            value = ast.literal_eval(text)
+    except (SyntaxError, ValueError, Warning):
+        return None
+    return value if isinstance(value, bytes) else None
 
 
 def _plain(lines: Sequence[tuple[int, str]]) -> bytes:

@@ -1,6 +1,6 @@
 """What is hidden in bytes that no layout explains, where a card number may stand at any place (PCI DSS 3.4).
 
-Digits travel in three ways: ASCII, EBCDIC, and two a byte (BCD). Two levels:
+Digits travel in four ways: ASCII, EBCDIC, two a byte (BCD), and two bytes each (Shift JIS). Two levels:
 
 * *shape*: what could be a digit in any of them is hidden, so that a reader sees where digits, letters and blanks stand,
   but no number. It is for telegrams that may carry card data, and for bytes of which nobody knows what they are: beside
@@ -10,6 +10,7 @@ Digits travel in three ways: ASCII, EBCDIC, and two a byte (BCD). Two levels:
 A run at the beginning or the end of the bytes may have been cut off: there fewer digits suffice.
 """
 
+import re
 from collections.abc import Iterable
 from enum import StrEnum
 from functools import lru_cache
@@ -26,6 +27,10 @@ _PACKED_END = frozenset(high << 4 | 0x0F for high in range(10))  # an odd digit 
 RUNS = ((_ASCII, LONGEST), (_EBCDIC, LONGEST), (_PACKED, (LONGEST + 1) // 2))
 """In which bytes the digits of a card number travel, and how many bytes it takes at most."""
 
+NARROW = {0xFF10 + digit: 0x30 + digit for digit in range(10)}
+"""For `str.translate`: the digits among the kanji as plain ones."""
+
+_WIDE = re.compile(rb"(?:\x82[\x4f-\x58])+")  # digits in Shift JIS
 _PRINTABLE = frozenset(range(0x20, 0x7F))
 _FILLERS = frozenset({0x00, 0x20, 0x40, 0xFF})
 
@@ -41,19 +46,16 @@ class Level(StrEnum):
 def hidden_in(data: bytes, level: Level) -> tuple[bool, ...]:
     """For each byte whether it is hidden."""
     hidden = [False] * len(data)
-    for digits in (_ASCII, _EBCDIC):
-        for start, end in _runs(data, digits):
-            least = _LEAST_AT_EDGE if start == 0 or end == len(data) else SHORTEST
-            if level is Level.SHAPE or end - start >= least:
-                hidden[start:end] = [True] * (end - start)
+    for start, end, width in _character_runs(data):
+        if level is Level.SHAPE or (end - start) // width >= _least(data, start, end):
+            hidden[start:end] = [True] * (end - start)
     for start, end in _packed_runs(data):
         run = data[start:end]
         if all(byte in _PRINTABLE for byte in run):  # letters and blanks, unless it looks like a card number
             for first, last in _card_numbers(run):
                 hidden[start + first : start + last] = [True] * (last - first)
             continue
-        least = _LEAST_AT_EDGE if start == 0 or end == len(data) else SHORTEST
-        if level is Level.SHAPE or 2 * (end - start) >= least:
+        if level is Level.SHAPE or 2 * (end - start) >= _least(data, start, end):
             hidden[start:end] = [True] * (end - start)
     for start, end in _fills(data):
         hidden[start:end] = [False] * (end - start)
@@ -69,6 +71,7 @@ def character_of(byte: int, *, hidden: bool) -> str:
 
 def holds_card_number(text: str) -> bool:
     """Whether 13 to 19 digits that pass the Luhn check stand in a text that should hold none."""
+    text = text.translate(NARROW)
     at = 0
     while at < len(text):
         end = at
@@ -78,6 +81,20 @@ def holds_card_number(text: str) -> bool:
             return True
         at = end + 1
     return False
+
+
+def _least(data: bytes, start: int, end: int) -> int:
+    """How many digits of a run are hidden."""
+    return _LEAST_AT_EDGE if start == 0 or end == len(data) else SHORTEST
+
+
+def _character_runs(data: bytes) -> Iterable[tuple[int, int, int]]:
+    """Runs of digits that are characters: from, to, and how many bytes each takes."""
+    for digits in (_ASCII, _EBCDIC):
+        for start, end in _runs(data, digits):
+            yield start, end, 1
+    for found in _WIDE.finditer(data):
+        yield *found.span(), 2
 
 
 def _runs(data: bytes, wanted: frozenset[int]) -> Iterable[tuple[int, int]]:

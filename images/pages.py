@@ -11,8 +11,12 @@ from images.codes import codes_of
 from images.document import Document, counted
 from images.drawing import GATEWAY_X, TIME_X, detail_of, drawing_of
 from images.dump import RULER, Cell, dump
+from images.editions import edition_text
 from images.palette import PALETTE
 from images.tables import colour_of, lines_of, value_text
+
+GENERATOR = "denbun images"
+"""What each page says it was made by; a folder of older documents is known by it."""
 
 
 def pages_of(document: Document) -> dict[str, str]:
@@ -21,6 +25,7 @@ def pages_of(document: Document) -> dict[str, str]:
     flows = {flow.entry.name: flow for flow in document.flows}
     common: dict[str, Any] = {
         "doc": document,
+        "edition": edition_text(document.spec),
         "centre": document.centre,
         "counted": document.counted,
         "never": document.never_travelled,
@@ -90,7 +95,7 @@ def environment_of(document: Document | None = None) -> Environment:
     environment = Environment(
         loader=PackageLoader("images"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    environment.globals.update(palette=PALETTE, ruler=RULER)
+    environment.globals.update(palette=PALETTE, ruler=RULER, generator=GENERATOR)
     environment.filters.update(dumped=dump, colour=colour_of, begins=_begins, owner=_owner, value=value_text)
     if document is not None:
         environment.filters["detail"] = lambda image: detail_of(document, image)

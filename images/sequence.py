@@ -165,4 +165,4 @@ class _Walk:
         for each in self._heard:
             if each.ended != each.told:
                 japanese, english = heard(each.ended)
-                yield Step(Kind.CLIENT_HEARS, f"照会への回答：{japanese}", f"answer to an inquiry: {english}")
+                yield Step(Kind.CLIENT_HEARS, f"照会への回答：{japanese}", f"on inquiry: {english}")

@@ -2,8 +2,8 @@
 
 Where one field is all that is wrong, the others are shown as in any telegram. So are those behind missing bytes, or
 behind some that are too many, once they fit to the last byte. Else nobody knows whether the bytes stand where they
-should: from the first fault on they are hidden by `images.hiding`. Before it only short fields are shown, and none
-whose digits go on into the fault, for they may be those of a card number that has moved.
+should: from the first fault on they are hidden by `images.hiding`. Before it only short fields are shown, of card data
+nothing, and none whose digits go on into the fault, for they may be those of a card number that has moved.
 """
 
 import msgspec
@@ -92,14 +92,14 @@ def _unsure(trial: Trial, data: bytes) -> list[Shown]:
     rows: list[Shown] = []
     for number, each in enumerate(trial.tried, 1):
         end = each.offset + len(each.raw)
-        harmless = each.field is not None and each.field.sensitivity is Sensitivity.NONE
+        harmless = each.field is None or each.field.sensitivity is Sensitivity.NONE
         if each.offset == fault and each.trouble is not None and _is_short(each.field):
             row: Row | Stretch = _own(each, sure=False)
         elif each.trouble is not None or each.offset >= fault:
             row = stretch(data, each.offset, end, level)
-        elif level is Level.SHAPE and _may_be_moved(each.field):
+        elif not harmless or (level is Level.SHAPE and _may_be_moved(each.field)):
             row = _own(each, sure=False)
-        elif end > doubtful and harmless:
+        elif end > doubtful and each.field is not None:
             row = stretch(data, each.offset, end, level)
         else:
             row = _plain(trial, number, each)

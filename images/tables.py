@@ -6,7 +6,7 @@ Words only, the same for pages and sheets: Japanese first, the English beside it
 from typing import NamedTuple
 
 from images.annotated import AnnotatedTelegram, Row
-from schemas.telegrams import FieldSpec, PartnerSpec, Sensitivity, Value
+from schemas.telegrams import FieldSpec, PartnerSpec, Sensitivity, Telegram, Value
 from schemas.telegrams.fields import Blank, Encoding, Pad
 
 TYPES = {
@@ -16,6 +16,7 @@ TYPES = {
     "track2": ("数字・区切り(=)", "digits and ="),
     "text": ("文字", "text"),
     "kana": ("半角カナ", "half-width katakana"),
+    "kanji": ("漢字", "kanji"),
     "date": ("日付", "date"),
     "time": ("時刻", "time"),
     "number": ("数値", "number"),
@@ -25,11 +26,18 @@ TYPES = {
 ENCODINGS = {
     Encoding.ASCII: "ASCII",
     Encoding.EBCDIC: "EBCDIC",
+    Encoding.EBCDIC_KANA: "EBCDIC カナ",
     Encoding.JIS_X0201: "JIS X 0201",
+    Encoding.SHIFT_JIS: "Shift_JIS",
     Encoding.BCD: "BCD",
     Encoding.BINARY: "バイナリ",
 }
-_PADS = {Pad.NONE: None, Pad.SPACE_RIGHT: "左詰め・右空白", Pad.ZERO_LEFT: "右詰め・前ゼロ"}
+_PADS = {
+    Pad.NONE: None,
+    Pad.SPACE_RIGHT: "左詰め・右空白",
+    Pad.SPACE_LEFT: "右詰め・左空白",
+    Pad.ZERO_LEFT: "右詰め・前ゼロ",
+}
 _BLANKS = {Blank.SPACES: "省略時は空白", Blank.ZEROS: "省略時はゼロ"}
 _SENSITIVE = {Sensitivity.PAN: "会員番号", Sensitivity.SECRET: "秘匿"}
 
@@ -80,7 +88,7 @@ def lines_of(partner: PartnerSpec, telegram: AnnotatedTelegram) -> list[Line]:
     for field in telegram.telegram.fields:
         if field.bit is not None and "bitmap" in rows:
             lines.append(_bitmap_line(rows.pop("bitmap")))
-        lines.append(_line(partner, field, rows.get(field.name)))
+        lines.append(_line(partner, telegram.telegram, field, rows.get(field.name)))
     return lines
 
 
@@ -99,7 +107,7 @@ def _visible(value: Value) -> str:
     return str(value) if str(value).strip() else "（空白）"
 
 
-def _line(partner: PartnerSpec, field: FieldSpec, row: Row | None) -> Line:
+def _line(partner: PartnerSpec, telegram: Telegram, field: FieldSpec, row: Row | None) -> Line:
     japanese, english = form_of(field)
     meaning = None if row is None else row.meaning
     at = "" if row is None else f"({row.offset})"
@@ -113,10 +121,10 @@ def _line(partner: PartnerSpec, field: FieldSpec, row: Row | None) -> Line:
         size=size_of(field),
         form=japanese,
         form_english=english,
-        required="○" if field.required else "－",
+        required="△" if field.when is not None else "○" if field.required else "－",
         meaning=field.meaning,
         japanese_meaning=field.japanese_meaning or "",
-        allowed=tuple(allowed(partner, field)),
+        allowed=(*allowed(partner, field), *condition_of(telegram, field)),
         value="（この電文にはない）" if row is None else value_text(row),
         value_meaning="" if meaning is None else meaning.japanese,
         hex="" if row is None else row.hex,
@@ -159,6 +167,16 @@ def form_of(field: FieldSpec) -> tuple[str, str]:
         parts.append(_SENSITIVE[field.sensitivity])
         told.append(field.sensitivity.value)
     return "、".join(parts), ", ".join(told)
+
+
+def condition_of(telegram: Telegram, field: FieldSpec) -> list[str]:
+    """When a field is there that is not always, in Japanese."""
+    if field.when is None:
+        return []
+    decider = telegram.field(field.when.field).japanese
+    if field.when.at_least is not None:
+        return [f"［{decider}が {field.when.at_least} 以上のとき］"]
+    return [f"［{decider}が {'・'.join(map(str, field.when.values))} のとき］"]
 
 
 def size_of(field: FieldSpec) -> str:

@@ -11,7 +11,7 @@ import msgspec
 
 from images.annotated import Meaning, Row, annotate
 from images.finding import Found
-from images.hiding import Level, holds_card_number
+from images.hiding import NARROW, Level, holds_card_number
 from images.showing import Stretch, shown, stretch
 from images.trial import Tried
 from schemas.telegrams import Message, PartnerSpec, Sensitivity, Value
@@ -20,7 +20,7 @@ REVEALED = frozenset({"pan", "expiry"})
 """Fields that whoever may see card data sees; other sensitive fields stay hidden."""
 
 _CODES = frozenset({"digits", "number", "amount", "date", "time"})  # types that a layout says to be no text
-_DIGITS = "0123456789"
+_DIGITS = frozenset("0123456789") | {chr(wide) for wide in NARROW}
 
 
 class Told(msgspec.Struct, frozen=True, kw_only=True):
@@ -87,12 +87,11 @@ def visible(partner: PartnerSpec, message: Message) -> dict[str, Value]:
 def revealed_fields(found: Sequence[Found]) -> list[str]:
     """The names of the fields that are shown to whoever may see card data, for the audit."""
     names = [
-        row.name
+        masked.name
         for each in found
         for one in (each, *each.carried)
-        if one.message is not None and one.partner is not None
-        for row in annotate(one.partner, one.data).rows
-        if row.hidden and may_be_revealed(row)
+        for masked, clear in zip(tell(one), tell(one, reveal=True), strict=True)
+        if masked.cells != clear.cells
     ]
     return sorted(set(names))
 
@@ -127,10 +126,12 @@ def _without_card_number(told: Told) -> Told:
     text = "".join(told.characters)
     if not isinstance(told.value, str) or not holds_card_number(text):
         return told
-    cells = [None if each in _DIGITS else cell for cell, each in zip(told.cells, told.characters, strict=True)]
-    return msgspec.structs.replace(
-        told, cells=tuple(cells), characters=tuple(_without_digits(text)), value=_without_digits(told.value)
-    )
+    cells: list[int | None] = []
+    for cell, character in zip(told.cells, told.characters, strict=True):
+        second = character == "" and bool(cells) and cells[-1] is None  # of a character of two bytes
+        cells.append(None if character in _DIGITS or second else cell)
+    characters = tuple(map(_without_digits, told.characters))
+    return msgspec.structs.replace(told, cells=tuple(cells), characters=characters, value=_without_digits(told.value))
 
 
 def _without_digits(text: str) -> str:

@@ -10,6 +10,7 @@ from functools import lru_cache
 import msgspec
 
 from schemas.telegrams import FieldSpec, PartnerSpec, Telegram, Value
+from schemas.telegrams.conditions import Rule, broken, rules_of
 from schemas.telegrams.plans import BitmapPlan, FieldFault, FieldReader, bit_of, bitmap_of, bits_of
 
 _SHIFTS = [each for distance in range(1, 9) for each in (-distance, distance)]
@@ -45,7 +46,7 @@ class Trial(msgspec.Struct, frozen=True, kw_only=True):
     tried: tuple[Tried, ...]
     rest: int
     size: int
-    unmet: tuple[FieldSpec, ...]  # of a fixed layout: fields that the bytes do not reach
+    unmet: tuple[FieldSpec, ...]  # fields that could not be placed any more, or that the bytes do not reach
     shift: Shift | None = None
 
     @property
@@ -93,10 +94,10 @@ class Trial(msgspec.Struct, frozen=True, kw_only=True):
 def try_layout(partner: PartnerSpec, telegram: Telegram, data: bytes) -> Trial:
     """Hold bytes against one layout."""
     if isinstance(telegram.plan, BitmapPlan):
-        tried, rest = _bitmap(telegram, data)
-        unmet: tuple[FieldSpec, ...] = ()
+        tried, rest, unmet = _bitmap(telegram, data)
     else:
-        tried, rest, unmet = _fixed(telegram.fields, data)
+        tried, rest, unmet = _fixed(telegram, telegram.fields, data, 0, {})
+    tried = _with_rules(telegram, tried)
     trial = Trial(
         partner=partner, telegram=telegram, tried=tuple(tried), rest=rest, size=len(data), unmet=unmet
     )  # fmt: skip
@@ -125,7 +126,8 @@ def nearest(partners: Iterable[PartnerSpec], data: bytes) -> list[Trial]:
 
 @lru_cache(maxsize=4096)
 def _reader(field: FieldSpec, placed: bool) -> FieldReader:
-    return FieldReader(field, placed=placed)
+    plain = field if field.group is None else msgspec.structs.replace(field, when=None)  # the group is there
+    return FieldReader(plain, placed=placed)
 
 
 def _try(field: FieldSpec, data: bytes, at: int, *, placed: bool) -> Tried | None:
@@ -152,10 +154,19 @@ def _lost(field: FieldSpec, data: bytes, at: int, *, placed: bool) -> Tried:
     raise AssertionError("only a field that cannot be taken is lost")
 
 
-def _fixed(fields: Sequence[FieldSpec], data: bytes) -> tuple[list[Tried], int, tuple[FieldSpec, ...]]:
+def _fixed(
+    telegram: Telegram, fields: Sequence[FieldSpec], data: bytes, at: int, known: Mapping[str, Value]
+) -> tuple[list[Tried], int, tuple[FieldSpec, ...]]:
+    """These fields from byte `at` on: what came of them, the byte behind them, and those that the bytes do not reach.
+
+    `known` are values of fields before them, by which groups may be there or not.
+    """
+    rules = _rules(telegram)
+    values = dict(known)
     tried: list[Tried] = []
-    at = 0
     for index, field in enumerate(fields):
+        if field.group is not None and not rules[field.name].holds(values):
+            continue
         found = _try(field, data, at, placed=True)
         if found is None:
             if at < len(data):
@@ -163,38 +174,78 @@ def _fixed(fields: Sequence[FieldSpec], data: bytes) -> tuple[list[Tried], int, 
             return tried, min(len(data), at + field.size), tuple(fields[index:])
         tried.append(found)
         at += len(found.raw)
+        if found.value is not None:
+            values[field.name] = found.value
     return tried, at, ()
 
 
-def _bitmap(telegram: Telegram, data: bytes) -> tuple[list[Tried], int]:
+@lru_cache(maxsize=256)
+def _rules_of(fields: tuple[FieldSpec, ...]) -> dict[str, Rule]:
+    return {rule.field.name: rule for rule in rules_of(fields)}
+
+
+def _rules(telegram: Telegram) -> dict[str, Rule]:
+    """For each field that another one decides about, its rule."""
+    return _rules_of(telegram.fields)
+
+
+def _with_rules(telegram: Telegram, tried: list[Tried]) -> list[Tried]:
+    """With what is wrong with fields that another one decides about, where each field by itself is right."""
+    if any(each.trouble is not None for each in tried):
+        return tried
+    values = {each.field.name: each.value for each in tried if each.field is not None and each.value is not None}
+    counts = {group.count: group.most for group in telegram.groups if group.count is not None}
+    wrong: dict[str, str] = {}
+    for rule in _rules(telegram).values():
+        if (found := broken([rule], values)) is not None:
+            wrong.setdefault(found[0].name, found[1])
+    for name, most in counts.items():
+        count = values.get(name)
+        if isinstance(count, int) and count > most:
+            wrong[name] = f"counts more than the {most} that the layout has room for"
+    names = {each.field.name for each in tried if each.field is not None}
+    absent = "; ".join(f"{name} {problem}" for name, problem in wrong.items() if name not in names)
+    return [_faulty(each, absent if each.field is None else wrong.get(each.field.name)) for each in tried]
+
+
+def _faulty(tried: Tried, trouble: str | None) -> Tried:
+    return msgspec.structs.replace(tried, trouble=trouble, trouble_at=tried.offset) if trouble else tried
+
+
+def _bitmap(telegram: Telegram, data: bytes) -> tuple[list[Tried], int, tuple[FieldSpec, ...]]:
     header = [field for field in telegram.fields if field.bit is None]
     by_bit = {bit_of(field): field for field in telegram.fields if field.bit is not None}
-    tried, at, unmet = _fixed(header, data)
+    tried, at, unmet = _fixed(telegram, header, data, 0, {})
     if unmet:
-        return tried, at
+        return tried, at, unmet
     try:
         bitmap, at_fields = bitmap_of(data, at)
     except FieldFault as fault:
-        return [*tried, Tried(None, at, data[at:], None, fault.problem, at)], len(data)
+        return [*tried, Tried(None, at, data[at:], None, fault.problem, at)], len(data), tuple(by_bit.values())
     bits = bits_of(bitmap)
     tried.append(_tried_bitmap(by_bit, bits, bitmap, at))
     at = at_fields
-    for bit in bits:
+    for index, bit in enumerate(bits):
         field = by_bit.get(bit)
         if field is None:  # of unknown length: nobody knows where the next one begins
-            return tried, at
+            return tried, at, _named(by_bit, bits[index + 1 :])
         found = _try(field, data, at, placed=False)
         if found is None:
             lost = _lost(field, data, at, placed=False)
-            return [*tried, lost], at + len(lost.raw)
+            behind = _named(by_bit, bits[index + 1 :])
+            return [*tried, lost], at + len(lost.raw), behind
         tried.append(found)
         at += len(found.raw)
-    return tried, at
+    return tried, at, ()
+
+
+def _named(by_bit: Mapping[int, FieldSpec], bits: Sequence[int]) -> tuple[FieldSpec, ...]:
+    return tuple(by_bit[bit] for bit in bits if bit in by_bit)
 
 
 def _tried_bitmap(by_bit: Mapping[int, FieldSpec], bits: Sequence[int], bitmap: bytes, at: int) -> Tried:
     unknown = [bit for bit in bits if bit not in by_bit]
-    missing = [field for bit, field in sorted(by_bit.items()) if bit not in bits and field.required]
+    missing = [field for bit, field in sorted(by_bit.items()) if bit not in bits and field.always]
     troubles = [f"bit {bit} is set, but this telegram has no such field" for bit in unknown]
     troubles += [f"bit {field.bit} is not set, but the field {field.name} is required" for field in missing]
     shown = " ".join(map(str, bits))
@@ -208,24 +259,17 @@ def _shift(trial: Trial, data: bytes) -> Shift | None:
     if isinstance(trial.telegram.plan, BitmapPlan) or not troubles:
         return None
     first = next(index for index, field in enumerate(fields) if field is troubles[0].field)
+    before = {each.field.name: each.value for each in trial.tried if each.field is not None and each.value is not None}
+    known = {field.name: before[field.name] for field in fields[:first] if field.name in before}
     for missing in _SHIFTS:
         at = troubles[0].offset - missing
         for start in (first, first + 1):  # the fault lies before the first field that is wrong, or in it
             begin = at + (fields[first].size if start > first else 0)
             left = fields[start:]
-            fitting = _all_fit(left, data, begin) if len(left) > 1 and begin >= 0 else None
-            if fitting is not None:
+            if len(left) < 2 or begin < 0:
+                continue
+            fitting, end, unmet = _fixed(trial.telegram, left, data, begin, known)
+            right = end == len(data) and not unmet and all(each.trouble is None for each in fitting)
+            if right and any(each.value is not None for each in fitting):
                 return Shift(begin, missing, tuple(fitting))
     return None
-
-
-def _all_fit(fields: Sequence[FieldSpec], data: bytes, at: int) -> list[Tried] | None:
-    """These fields from byte `at` on, if they all fit, to the last byte, and one of them is more than blank."""
-    fitting: list[Tried] = []
-    for field in fields:
-        found = _try(field, data, at, placed=True)
-        if found is None or found.trouble is not None:
-            return None
-        fitting.append(found)
-        at += len(found.raw)
-    return fitting if at == len(data) and any(each.value is not None for each in fitting) else None

@@ -16,7 +16,7 @@ from images.list_sheets import fill_codes, fill_flows, fill_telegrams
 from images.sheets import CODES, COVER, FLOWS, TELEGRAMS
 from images.telegram_sheet import add_telegram_sheet
 
-_MODIFIED = re.compile(rb"(<dcterms:modified[^>]*>)[^<]*(</dcterms:modified>)")
+_TIMES = re.compile(rb"(<dcterms:(?:created|modified)[^>]*>)[^<]*(<)")
 
 
 def workbook_of(document: Document) -> Workbook:
@@ -35,7 +35,6 @@ def workbook_of(document: Document) -> Workbook:
     fill_codes(book.create_sheet(CODES), document)
     book.properties.creator = f"denbun {document.record.version}"
     book.properties.title = f"{document.spec.japanese} 電文イメージ"
-    book.properties.created = _moment(document)
     return book
 
 
@@ -47,12 +46,8 @@ def write_workbook(book: Workbook, file: Path, moment: str) -> None:
     out = io.BytesIO()
     with zipfile.ZipFile(written) as source, zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as target:
         for name in source.namelist():
-            data = _MODIFIED.sub(rb"\g<1>" + stamp + rb"\g<2>", source.read(name))
+            data = _TIMES.sub(rb"\g<1>" + stamp + rb"\g<2>", source.read(name))
             entry = zipfile.ZipInfo(name)  # the first moment that a ZIP file can tell
             entry.compress_type = zipfile.ZIP_DEFLATED
             target.writestr(entry, data)
     file.write_bytes(out.getvalue())
-
-
-def _moment(document: Document) -> dt.datetime:
-    return dt.datetime.fromisoformat(document.record.made_at).astimezone(dt.UTC).replace(tzinfo=None)

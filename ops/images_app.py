@@ -13,7 +13,9 @@ def images(
     record: Annotated[Path | None, typer.Option(help="of a record of an earlier run, instead of a new run")] = None,
     differences: Annotated[
         tuple[str, str] | None,
-        typer.Option(metavar="OLD NEW", help="instead: what differs between two versions of layouts, each a folder"),
+        typer.Option(
+            metavar="OLD NEW", help="instead: what differs between two versions of layouts, each a folder or FOLDER@DAY"
+        ),
     ] = None,
     bootstrap_servers: Annotated[str | None, typer.Option(help="a Kafka broker that is there")] = None,
 ) -> None:

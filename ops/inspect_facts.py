@@ -1,12 +1,14 @@
 """What `denbun inspect --json` tells: the same as the tables, for machines. Nothing that is hidden there is in it."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 from images.annotated import hex_of
 from images.conversation import Entry, Silent, Talk
 from images.finding import Finding, Found
+from images.hiding import Level
 from images.matching import NearMiss
+from images.showing import stretch
 from images.streams import Direction
 from images.telling import Told, tell
 from images.trial import Trial
@@ -72,8 +74,8 @@ def _nearest(trial: Trial) -> dict[str, Any]:
     }
 
 
-def facts_of_talk(talk: Talk, *, reveal: bool, details: bool) -> dict[str, Any]:
-    """One connection of a capture; with `details` each telegram's fields too."""
+def facts_of_talk(talk: Talk, entries: Iterable[Entry], *, full: Collection[int], reveal: bool) -> dict[str, Any]:
+    """One connection of a capture with these entries; the telegrams whose numbers are in `full` with their fields."""
     line = talk.connection
     return {
         "connection": line.number,
@@ -83,7 +85,7 @@ def facts_of_talk(talk: Talk, *, reveal: bool, details: bool) -> dict[str, Any]:
         "partner_because": talk.why.english,
         "gateway": None if talk.gateway is None else str(talk.gateway),
         "streams": [_stream(each) for each in (line.there, line.back)],
-        "telegrams": [_entry(each, reveal=reveal, details=details) for each in talk.entries],
+        "telegrams": [_entry(each, full=each.number in full, reveal=reveal) for each in entries],
     }
 
 
@@ -98,13 +100,14 @@ def _stream(direction: Direction) -> dict[str, Any]:
     }
 
 
-def _entry(entry: Entry, *, reveal: bool, details: bool) -> dict[str, Any]:
+def _entry(entry: Entry, *, full: bool, reveal: bool) -> dict[str, Any]:
     facts: dict[str, Any] = {"from": str(entry.source), "direction": entry.heading.value, "stream_offset": entry.offset}
     if entry.found is None:
         assert entry.skipped is not None
-        return facts | {"skipped_bytes": entry.skipped.size, "because": entry.skipped.why}
-    telegram = facts_of(entry.found, reveal=reveal)
-    if not details:
+        seen = stretch(entry.skipped.data, 0, len(entry.skipped.data), Level.SHAPE)
+        return facts | {"skipped_bytes": entry.skipped.size, "because": entry.skipped.why, "hex": hex_of(seen.cells)}
+    telegram = facts_of(entry.found, reveal=reveal and full)
+    if not full:
         telegram.pop("fields")
         for inner in telegram.get("carried", []):
             inner.pop("fields")

@@ -6,13 +6,18 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from images.annotated import hex_of
 from images.conversation import Entry, Silent, Talk, spoken, unanswered
+from images.cutting import Skipped
 from images.finding import Found
+from images.hiding import Level
+from images.showing import stretch
 from images.telling import visible
 from ops.inspect_words import HEADINGS, day_words, miss_words, problem_words, role_words, time_words
 from schemas.telegrams import Message, PartnerSpec
 
 _ALL_MOST = 1_000  # telegrams of a connection; of more, those that are in order are not shown unless asked for
+_SKIPPED_MOST = 64  # bytes
 _TRACES = ("trace_number", "original_trace_number")
 _WHY = {
     "not in the capture": "キャプチャにありません",
@@ -42,6 +47,8 @@ def show_talk(console: Console, talk: Talk, *, trace: int | None = None, everyth
         if entry.would_answer is not None:
             told = f"読めれば #{entry.would_answer} への応答です  would answer #{entry.would_answer}, could it be read"
             console.print(Text.assemble((f"#{entry.number}  ", "bold red"), told))
+        if entry.skipped is not None and entry.skipped.data:
+            console.print(_skipped(entry.skipped))
     for entry in left:
         console.print(Text(f"#{entry.number}  応答がキャプチャにありません  no answer in the capture", style="yellow"))
     if len(entries) < len(talk.entries) and trace is None:
@@ -74,6 +81,17 @@ def is_about(entry: Entry, trace: int) -> bool:
     return said is not None and any(said[1].values.get(name) == trace for name in _TRACES)
 
 
+def _skipped(skipped: Skipped) -> Text:
+    """The first of the bytes that belong to no telegram, with everything hidden that could be a digit."""
+    seen = stretch(skipped.data, 0, min(len(skipped.data), _SKIPPED_MOST), Level.SHAPE)
+    more = "" if len(skipped.data) <= _SKIPPED_MOST else f" … {len(skipped.data)} bytes"
+    rows = [
+        f"    {hex_of(seen.cells[at : at + 16]):<47}  {''.join(seen.characters[at : at + 16])}"
+        for at in range(0, len(seen.cells), 16)
+    ]
+    return Text(f"位置 {skipped.offset}: {_WHY[skipped.why]}  {skipped.why}{more}\n" + "\n".join(rows), style="yellow")
+
+
 def _stray(entry: Entry) -> str:
     said = None if entry.found is None else spoken(entry.found)
     assert said is not None
@@ -91,7 +109,7 @@ def _conversation(entries: Sequence[Entry]) -> Table:
         arrow = HEADINGS[entry.heading][0]
         if entry.found is None:
             assert entry.skipped is not None
-            what = f"{entry.skipped.size} バイト bytes: {_WHY.get(entry.skipped.why, '')}  {entry.skipped.why}"
+            what = f"{entry.skipped.size} バイト bytes: {_WHY[entry.skipped.why]}  {entry.skipped.why}"
             table.add_row("", "", Text(arrow), Text(what, style="yellow"))
             continue
         said = spoken(entry.found)

@@ -93,6 +93,12 @@ def _nearness(trials: Sequence[Trial]) -> Iterable[str]:
     if best.unmet:
         japanese, english = field_words(best.partner, best.unmet[0].name)
         count = len(best.unmet)
+        if best.troubles and not any(each.cut for each in best.troubles):
+            yield (
+                f"{japanese}以降の {count} 項目は位置が分かりません  "
+                f"where the last {_counted(count, 'field')} begin is not known, from the {english} on"
+            )
+            return
         yield (
             f"{japanese}以降の {count} 項目に届かず終わっています  "
             f"ends before the last {_counted(count, 'field')}, from the {english} on"

@@ -120,7 +120,7 @@ class Splitter:
         raw = bytes(self._raw[:size])
         del self._raw[:size]
         try:
-            return Telegram(raw, self._partner.decode(payload))
+            return Telegram(raw, self._partner.read(payload))
         except DecodeError:
             return Telegram(raw, None)
 

@@ -15,6 +15,7 @@ A telegram counts as in flight until its answer goes out; one that is answered b
 """
 
 import heapq
+import math
 import random
 from collections import Counter
 from enum import StrEnum
@@ -22,7 +23,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from simulator.latency import Latency, drawn_ms, problem_of
+from simulator.latency import LONGEST_MS, Latency, drawn_ms, problem_of
 
 _BURST_S = 0.1  # of tps, where no burst is given
 
@@ -58,12 +59,12 @@ def capacity_problem(capacity: Capacity) -> str | None:
     """What is wrong with the limits, and the remedy; None where nothing is."""
     for name in ("tps", "in_flight", "line_tps", "line_in_flight", "burst"):
         value = getattr(capacity, name)
-        if value is not None and value <= 0:
+        if value is not None and not 0 < value < math.inf:
             return f"{name}: must be above 0, or left out for no limit"
     if not capacity.is_limited:
         return "no limit is given: one of tps, in_flight, line_tps, line_in_flight, or leave the section out"
-    if capacity.queue_ms < 0:
-        return "queue_ms: must not be negative"
+    if not 0 <= capacity.queue_ms <= LONGEST_MS:
+        return f"queue_ms: must be from 0 to {LONGEST_MS}"
     if capacity.code is not None and capacity.overload not in (Overload.REFUSE, Overload.QUEUE):
         return f"code: {capacity.overload} refuses nothing: leave it out"
     problem = problem_of(capacity.slow)

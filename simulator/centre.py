@@ -68,7 +68,7 @@ class Centre:
         """A telegram from the gateway. `passed_on`: by the centre whose line it came over."""
         station.came = payload
         try:
-            message = self.partner.decode(payload)
+            message = self.partner.read(payload)
         except DecodeError as error:
             self.ledger.violation(Broken.UNREADABLE, station.name, str(error))
             return []
@@ -153,7 +153,7 @@ class Centre:
             trace_number=number_in(message, "trace_number"),
             route_number=number_in(message, "route_number"),
             role=message.role,
-            type_code=self.partner.type_code(message.role),
+            type_code=self.partner.dated(values).type_code(message.role),
             terminal_id=text_in(message, "terminal_id"),
             amount=amount,
             pan=pan,
@@ -178,10 +178,11 @@ class Centre:
         if entry.outcome is Outcome.IN_ERROR:
             return self._error_report(message, fate)._replace(about=entry.key, is_report=True, ends=True)
         values: dict[str, Value] = dict(message.values)
-        values["result_code"] = self.partner.result_code_for(entry.outcome)
+        partner = self.partner.dated(values)
+        values["result_code"] = partner.result_code_for(entry.outcome)
         stood_in_vain = fate.do is Deed.STAND_IN and entry.outcome is Outcome.DECLINED
         if fate.do in (Deed.DECLINE, Deed.TURN_ROUND) or stood_in_vain:
-            values["result_code"] = code_of(fate, self.partner)
+            values["result_code"] = code_of(fate, partner)
         if entry.approval_code is not None:
             values["approval_code"] = entry.approval_code
         return self._send(REPORT_OF[message.role], values)._replace(about=entry.key, is_report=True, ends=True)
@@ -212,11 +213,12 @@ class Centre:
         if fate.do is Deed.ERROR_REPORT:
             answer = self._error_report(message, fate)._replace(about=original, ends=True)
             return delivered(self.partner, station, fate, answer)
+        partner = self.partner.dated(message.values)
         outcome = Outcome.APPROVED if done else Outcome.DECLINED
-        code = self.partner.result_code_for(outcome, fault_cancel=True)
+        code = partner.result_code_for(outcome, fault_cancel=True)
         values: dict[str, Value] = {**message.values, "result_code": code}
         if fate.do is Deed.TROUBLE:
-            values["error_code"] = code_of(fate, self.partner)
+            values["error_code"] = code_of(fate, partner)
         answer = self._send(REPORT_OF[message.role], values)._replace(about=original, ends=done)
         return delivered(self.partner, station, fate, answer)
 
@@ -233,6 +235,7 @@ class Centre:
             return []
         acts: list[Act] = []
         values: dict[str, Value] = dict(message.values)
+        partner = self.partner.dated(values)
         if message.role in _LINE_STATES:
             refused = fate.do is Deed.REFUSE
             if message.role is Role.OPENING_REQUEST and not refused:
@@ -240,10 +243,10 @@ class Centre:
                 if excess is Excess.HANG_UP:
                     self.counters["hung_up_sessions"] += 1
                     return [Break(station.number)]
-                refused = self.conduct.refuse_opening or excess is Excess.REFUSE_OPENING
-            values["result_code"] = self.partner.result_code_for(Outcome.DECLINED if refused else Outcome.APPROVED)
+                refused = self.conduct.refuses(station.name) or excess is Excess.REFUSE_OPENING
+            values["result_code"] = partner.result_code_for(Outcome.DECLINED if refused else Outcome.APPROVED)
             if fate.do is Deed.REFUSE:
-                values["result_code"] = code_of(fate, self.partner)
+                values["result_code"] = code_of(fate, partner)
             if not refused and message.role is Role.OPENING_REQUEST:
                 acts += self._open(station, message)
             elif not refused:
@@ -319,13 +322,14 @@ class Centre:
         return self._told_by_us(station, send.role, send.values)
 
     def _send(self, role: Role, values: Mapping[str, Value]) -> Send:
-        names = self.partner.telegrams[role].names
+        names = self.partner.dated(values).telegrams[role].names
         return Send(role, {name: value for name, value in values.items() if name in names})
 
     def _error_report(self, message: Message, fate: Fate) -> Send:
         values: dict[str, Value] = dict(message.values)
-        values["original_type_code"] = self.partner.type_code(message.role)
-        values["error_code"] = code_of(fate, self.partner)
+        partner = self.partner.dated(values)
+        values["original_type_code"] = partner.type_code(message.role)
+        values["error_code"] = code_of(fate, partner)
         return self._send(Role.ERROR_REPORT, values)
 
     # --- the story, and what every request and cancel telegram has to keep to
@@ -355,7 +359,7 @@ class Centre:
         self._story.tell(station.name, "→", message, station.came, deed)
 
     def _told_by_us(self, station: Station, role: Role, values: dict[str, Value]) -> bytes:
-        data = self.partner.encode(role, values)
+        data = self.partner.dated(values).encode(role, values)
         self._story.tell(station.name, "←", Message(role, values), data)
         return data
 

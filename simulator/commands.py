@@ -133,12 +133,12 @@ class CallAgain(_Command, frozen=True):
 
 AboutBooks = LedgerRows | Balance | Violations | Suspicions
 AboutTraffic = Ping | Counters | KeepaliveTimes | StorySince | Telegrams
-AboutConduct = RulesInForce | State | Scenarios | Record
+AboutConduct = RulesInForce | State | Scenarios
 Question = AboutBooks | AboutTraffic | AboutConduct
 Behaviour = Behave | Clear | Use
 Occasion = Happen | DropLines | RefuseOpening | StopListening | ListenAgain | Keepalive | CloseStations
 Order = Behaviour | Occasion | CallAgain
-Command = Question | Order
+Command = Question | Order | Record
 
 _BY_NAME: dict[str, type[Command]] = {
     "ping": Ping,

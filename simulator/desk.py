@@ -92,6 +92,8 @@ class Desk:
 
     async def done(self, command: Command) -> object:
         """Answer a question, or obey an order. Raises `CommandError`, `RuleError`, `OSError`."""
+        if isinstance(command, commands.Record):  # of a long run it takes a second, in which telegrams go on
+            return await asyncio.to_thread(to_toml, record_of(self._of(command), command.name))
         return self._told(command) if isinstance(command, Question) else await self._obeyed(command)
 
     def _of(self, command: Command) -> Centre:
@@ -135,8 +137,6 @@ class Desk:
             case commands.Scenarios():
                 every = [PLAIN, *(load_scenario(name, centre.partner) for name in packaged())]
                 return [{"name": each.name, "japanese": each.japanese, "english": each.english} for each in every]
-            case commands.Record():
-                return to_toml(record_of(centre, question.name))
             case _:
                 assert_never(question)
 

@@ -55,7 +55,7 @@ def drawn_ms(latency: Latency, chance: random.Random) -> int:
         case Uniform():
             return chance.randint(latency.from_ms, latency.to_ms)
         case Normal():
-            return max(0, round(chance.gauss(latency.mean_ms, latency.sd_ms)))
+            return min(LONGEST_MS, max(0, round(chance.gauss(latency.mean_ms, latency.sd_ms))))
         case Lognormal():
             sigma = math.log(latency.p99_ms / latency.median_ms) / _Z99
             return min(LONGEST_MS, round(chance.lognormvariate(math.log(latency.median_ms), sigma)))
@@ -97,7 +97,7 @@ def problem_of(latency: Latency) -> str | None:
 def _table_problem(table: Table) -> str | None:
     shares = [share for share, _ in table.points]
     times = [ms for _, ms in table.points]
-    if not shares or shares != sorted(set(shares)) or shares[0] <= 0 or shares[-1] != 1:
+    if not shares or shares != sorted(set(shares)) or not shares[0] > 0 or shares[-1] != 1:
         return "table: the shares must rise from above 0 to 1.0, the last one"
     if times != sorted(times) or times[0] < 0 or times[-1] > LONGEST_MS:
         return f"table: the milliseconds must rise, from 0 to {LONGEST_MS} at most"

@@ -10,8 +10,9 @@ import msgspec
 
 from schemas.telegrams import ErrorClass, Outcome, PartnerSpec
 from simulator.deeds import FITTING, REQUESTS, SILENT, Deed
-from simulator.latency import problem_of
+from simulator.latency import LONGEST_MS, problem_of
 from simulator.rules import Fate, Rule, Rules
+from simulator.timeline import LONGEST_S
 
 _FORM = "see simulator/rules.py for the form of a rule"
 _EVERY = "every"
@@ -103,14 +104,16 @@ def _is_number_or_beginning(pan: str) -> bool:
 
 
 def _time_problem(rule: Rule) -> str | None:
-    if rule.from_s is not None and rule.from_s < 0:
-        return "from_s: must not be negative"
+    for name in ("from_s", "until_s"):
+        value = getattr(rule, name)
+        if value is not None and not 0 <= value <= LONGEST_S:
+            return f"{name}: must be from 0 to {LONGEST_S} seconds"
     if rule.until_s is not None and rule.until_s <= (rule.from_s or 0):
         return "until_s: must be later than from_s, or than 0 where that is left out"
     if rule.between is not None and rule.between[0] == rule.between[1]:
         return "between: nothing lies between a time and itself: leave it out for the whole day"
-    if rule.after_ms is not None and rule.after_ms < 0:
-        return "after_ms: must not be negative"
+    if rule.after_ms is not None and not 0 <= rule.after_ms <= LONGEST_MS:
+        return f"after_ms: must be from 0 to {LONGEST_MS}"
     if rule.latency is not None and rule.after_ms is not None:
         return "latency: after_ms says it already: give one of them"
     for name in ("after_ms", "latency"):

@@ -224,10 +224,12 @@ class Rules:
                 if after_ms is None:
                     after_ms = self._usual_ms(message.role)
                 return Fate(rule.do, after_ms, each.code(), rule.floor_limit)
+        return self.of_none(message.role)
+
+    def of_none(self, role: Role) -> Fate:
+        """What becomes of a telegram of this role that no rule decides."""
         self.others += 1
-        if self._latency == 0:
-            return ANSWERED
-        return Fate(after_ms=self._usual_ms(message.role))
+        return ANSWERED if self._latency == 0 else Fate(after_ms=self._usual_ms(role))
 
     def _usual_ms(self, role: Role) -> int:
         if self._latency == 0 or role not in MONEY:

@@ -27,7 +27,7 @@ import tomli_w
 from schemas.telegrams import PartnerSpec
 from simulator.capacity import Capacity, capacity_problem
 from simulator.deeds import FITTING, Deed
-from simulator.latency import Latency, problem_of
+from simulator.latency import LONGEST_MS, Latency, problem_of
 from simulator.recording import Recorded
 from simulator.rule_files import RuleError, codes_for, read_toml, rules_in, time_of_day
 from simulator.rules import Rule
@@ -159,6 +159,8 @@ def _recorded_from(partner: PartnerSpec, raw: object, place: str) -> Recorded:
         raise RuleError(f"{place}: do: {recorded.do} makes no sense for {recorded.role}: leave the telegram out")
     if recorded.code is not None and recorded.code not in codes_for(recorded.do, partner):
         raise RuleError(f"{place}: code: {recorded.code!r} does not say {recorded.do} at {partner.name}: leave it out")
+    if not 0 <= recorded.after_ms <= 2 * LONGEST_MS:  # its own time, and that in a queue
+        raise RuleError(f"{place}: after_ms: must be from 0 to {2 * LONGEST_MS}")
     if recorded.pan is not None and "*" not in recorded.pan:
         raise RuleError(f"{place}: pan: a record holds no card number in clear: mask it, as 411111******1111")
     return recorded

@@ -19,7 +19,7 @@ from simulator.commands import CommandError
 from simulator.conduct import Moment
 from simulator.desk import Desk
 from simulator.ledger import Broken
-from simulator.scenario import Scenario
+from simulator.scenario import PLAIN, Scenario
 from simulator.sessions import Excess
 from simulator.states import LineState
 from simulator.timeline import Event, Occurrence, Timeline
@@ -178,6 +178,7 @@ class CentreServer:
         self.stopped = True  # for what the system has accepted and the loop has not seen yet
         if self._playing is not None:
             self._playing.cancel()
+            await asyncio.gather(self._playing, return_exceptions=True)
         for _ in range(_TURNS):  # a server that is closed before forgets the socket
             await asyncio.sleep(0)
         self.desk.shut()
@@ -249,9 +250,16 @@ class CentreServer:
         return Moment(time.monotonic(), dt.datetime.now(_JST))
 
     def use(self, scenario: Scenario, centre: Centre | None = None) -> None:
-        """Behave as this scenario says from now on; `centre`: only one that telegrams are passed on to."""
+        """Behave as this scenario says from now on; `centre`: only one that telegrams are passed on to.
+
+        Raises `CommandError`.
+        """
         now = self.now()
         if centre is not None and centre is not self.centre:
+            if scenario.events or scenario.sessions != PLAIN.sessions:
+                raise CommandError(
+                    f"{scenario.name}: its events and sessions are those of the lines: leave out partner"
+                )
             centre.use(scenario, now)
             return
         self.centre.use(scenario, now)
@@ -278,13 +286,12 @@ class CentreServer:
 
     async def happen(self, event: Event) -> int:
         """Have this happen now; gives how many lines it was about. Raises `OSError`."""
-        conduct = self.centre.conduct
-        conduct.record(event, self.now())
+        self.centre.conduct.record(event, self.now())
+        self.centre.conduct.happened(event)
         match event.do:
             case Occurrence.KEEPALIVE:
                 return self._ask(Role.KEEPALIVE_REQUEST, event.station)
             case Occurrence.CLOSE | Occurrence.ASK_TO_CLOSE:
-                conduct.refuse_opening = conduct.refuse_opening or event.do is Occurrence.CLOSE
                 return self._ask(Role.CLOSING_REQUEST, event.station)
             case Occurrence.DROP_LINE:
                 return self._drop(event.station)
@@ -292,7 +299,6 @@ class CentreServer:
                 await self._retreat()
             case Occurrence.REOPEN | Occurrence.LISTEN_AGAIN:
                 await self._begin()
-        conduct.happened(event.do)
         return len(self.connections)
 
     async def call_again(self, port: int) -> int:

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from simulator.centre import Centre
+from simulator.rules import Rule
 from simulator.scenario import written
 
 if TYPE_CHECKING:
@@ -86,9 +87,12 @@ def state_of(server: "CentreServer", centre: Centre) -> State:
     )
 
 
-def _shown(centre: Centre, rule: Any) -> dict[str, Any]:
+def _shown(centre: Centre, rule: Rule) -> dict[str, Any]:
     raw: dict[str, Any] = msgspec.to_builtins(rule)
-    return {**raw, **centre.partner.masked({"pan": raw["pan"]})} if "pan" in raw else raw
+    if rule.pan is None:
+        return raw
+    shown = _beginning(rule.pan) if rule.pan.endswith("*") else centre.partner.masked({"pan": rule.pan})["pan"]
+    return {**raw, "pan": shown}
 
 
 def record_of(centre: Centre, name: str) -> dict[str, Any]:
@@ -109,4 +113,4 @@ def record_of(centre: Centre, name: str) -> dict[str, Any]:
 
 def _beginning(pan: str) -> str:
     """No card number in clear: a rule about one becomes a rule about its first six digits."""
-    return pan if pan.endswith("*") else f"{pan[:6]}*"
+    return f"{pan.removesuffix('*')[:6]}*"

@@ -51,19 +51,20 @@ class Story:
         if self._told is None:
             return
         values = message.values
+        partner = self._partner.dated(values)
         self._told.append(
             Told(
                 number=self._number,
                 station=station,
                 way=way,
                 role=message.role,
-                type_code=self._partner.type_code(message.role),
+                type_code=partner.type_code(message.role),
                 route_number=number_in(message, "route_number"),
                 trace_number=number_in(message, "trace_number"),
                 original_trace_number=(
                     number_in(message, "original_trace_number") if "original_trace_number" in values else None
                 ),
-                text=self._partner.describe(message),
+                text=partner.describe(message),
                 deed=deed,
                 at_ms=None if self._clock_s is None else int(self._clock_s() * 1_000),
                 data=None if self._clock_s is None else data.hex(),

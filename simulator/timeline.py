@@ -6,7 +6,7 @@ every_s = 30                 # again and again; from_s and until_s bound it
 station = "DNB00001"
 
 [[event]]
-do = "close"                 # 閉局: closes every open line (or one), and every opening is refused until "reopen"
+do = "close"                 # 閉局: closes every open line (or one), and refuses its opening until "reopen"
 at_s = 120                   # once, so many seconds after the scenario began; or at = "23:30", each day, Japan's time
 """
 
@@ -19,13 +19,14 @@ from typing import NamedTuple
 import msgspec
 
 _DAY_S = 86_400.0
+LONGEST_S = 366 * 86_400  # a year: more is a slip of the pen
 
 
 class Occurrence(StrEnum):
     """What a partner can do of its own accord."""
 
     KEEPALIVE = "keepalive"  # 疎通確認
-    CLOSE = "close"  # 閉局, and no opening is taken after it
+    CLOSE = "close"  # 閉局, and no opening is taken after it: of one station, or of all
     ASK_TO_CLOSE = "ask_to_close"  # 閉局, and who opens again is welcome
     REOPEN = "reopen"  # openings are taken again, and lines called and awaited
     DROP_LINE = "drop_line"  # 回線断: connections are broken
@@ -37,7 +38,7 @@ class Occurrence(StrEnum):
     DESTINATION_UP = "destination_up"
 
 
-OF_ONE_LINE = (Occurrence.KEEPALIVE, Occurrence.CLOSE, Occurrence.ASK_TO_CLOSE, Occurrence.DROP_LINE)
+OF_ONE_LINE = (Occurrence.KEEPALIVE, Occurrence.CLOSE, Occurrence.ASK_TO_CLOSE, Occurrence.REOPEN, Occurrence.DROP_LINE)
 
 
 class Event(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -59,8 +60,10 @@ def event_problem(event: Event, *, timed: bool = True) -> str | None:
         return f"when is said {len(given)} times: give one of at_s, every_s, at"
     if not timed and given:
         return f"{given[0]}: it happens at once: leave it out"
-    if event.at_s is not None and event.at_s < 0:
-        return "at_s: must not be negative"
+    for name in ("at_s", "every_s", "from_s", "until_s"):
+        value = getattr(event, name)
+        if value is not None and not 0 <= value <= LONGEST_S:
+            return f"{name}: must be from 0 to {LONGEST_S} seconds"
     if event.every_s is not None and event.every_s < 0.01:
         return "every_s: must be at least 0.01"
     if event.every_s is None and (event.from_s, event.until_s) != (None, None):

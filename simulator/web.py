@@ -24,7 +24,7 @@ import jinja2
 import msgspec
 import uvicorn
 from starlette.applications import Starlette
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
@@ -36,6 +36,8 @@ _QUESTIONS = ("state", "scenarios", "violations", "suspicions", "counters", "led
 _ORDERS = {"scenario": "use", "rule": "behave", "clear": "clear", "event": "event"}
 _MOST_ROWS = 1_000
 _LARGEST = 1 << 20  # bytes of a body
+_BODY_S = 2  # within which a body comes
+_STOP_S = 3  # within which what is being answered is answered when the centre stops
 _HEADERS = {
     "Cache-Control": "no-store",
     "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; "
@@ -80,7 +82,13 @@ class Page:
             raise OSError(error.errno, text) from error
         self.port = int(door.getsockname()[1])
         config = uvicorn.Config(
-            self.app(), lifespan="off", log_level="warning", access_log=False, timeout_graceful_shutdown=1, ws="none"
+            self.app(),
+            lifespan="off",
+            log_config=None,
+            log_level="warning",
+            access_log=False,
+            timeout_graceful_shutdown=_STOP_S,
+            ws="none",
         )
         self._server = _Server(config)
         self._serving = asyncio.create_task(self._server.serve(sockets=[door]))
@@ -140,10 +148,14 @@ class Page:
         if name not in _ORDERS:
             return _answer({"error": f"nothing is ordered at /api/{name}: one of {', '.join(_ORDERS)}"}, 404)
         body = bytearray()
-        async for part in request.stream():
-            body += part
-            if len(body) > _LARGEST:
-                return _answer({"error": f"the body is longer than {_LARGEST} bytes"}, 413)
+        try:
+            async with asyncio.timeout(_BODY_S):
+                async for part in request.stream():
+                    body += part
+                    if len(body) > _LARGEST:
+                        return _answer({"error": f"the body is longer than {_LARGEST} bytes"}, 413)
+        except (TimeoutError, ClientDisconnect):
+            return _answer({"error": f"the body did not come within {_BODY_S} s"}, 408)
         try:
             given = msgspec.json.decode(bytes(body) or b"{}", type=dict[str, Any])
         except (msgspec.MsgspecError, UnicodeDecodeError) as error:

@@ -15,6 +15,7 @@ from rich.markup import escape
 
 from images.building import FolderError, build, build_differences, check_folder
 from images.catalogue import CATALOGUE
+from images.editions import VersionError
 from images.record import FORMAT, Record, RecordError, read_record
 from ops.broker import BrokerError
 from ops.commands.consoles import open_console
@@ -91,7 +92,7 @@ def work(wanted: Wanted) -> int:
         return 2
     try:
         first = _made(console, wanted)
-    except (RecordError, LayoutError, FolderError, OSError) as error:
+    except (RecordError, VersionError, LayoutError, FolderError, OSError) as error:
         console.print(str(error), style="bold red", markup=False)
         return 1
     except _Failed:

@@ -1,7 +1,7 @@
 """``denbun inspect``: bytes from a file, hex text or a capture into telegrams that a person can read."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -177,8 +177,8 @@ def _capture(
         else NOT_DONE
     )
     if look.as_json:
-        shown = {entry.number for entry in details}
-        print_json(_facts(look, source, talks, silent, left_out, shown, reveal=may is not None))
+        full = {entry.number for entry in details}
+        print_json(_facts(look, source, talks, silent, left_out, full, reveal=may is not None))
         return status
     show_source(console, source.name, source.form)
     for talk in talks:
@@ -209,34 +209,22 @@ def _details(look: Look, entries: Sequence[Entry]) -> list[Entry]:
 
 
 def _facts(
-    look: Look,
-    source: Source,
-    talks: Sequence[Talk],
-    silent: Sequence[Silent],
-    left_out: dict[str, int],
-    shown: set[int],
-    *,
-    reveal: bool,
-) -> dict[str, Any]:
+    look: Look, source: Source, talks: Sequence[Talk], silent: Sequence[Silent], left_out: dict[str, int],
+    full: Collection[int], *, reveal: bool,
+) -> dict[str, Any]:  # fmt: skip
     assert source.capture is not None
-    connections = []
-    for talk in talks:
-        facts = facts_of_talk(talk, reveal=reveal, details=True)
-        if look.trace is not None:
-            about = {entry.number for entry in talk.entries if is_about(entry, look.trace)}
-            facts["telegrams"] = [each for each in facts["telegrams"] if each.get("number") in about]
-        for entry in facts["telegrams"]:
-            if not look.everything and entry.get("number") not in shown and "telegram" in entry:
-                entry["telegram"].pop("fields")
-                for inner in entry["telegram"].get("carried", []):
-                    inner.pop("fields")
-        connections.append(facts)
+    entries = {
+        talk.connection.number: [entry for entry in talk.entries if look.trace is None or is_about(entry, look.trace)]
+        for talk in talks
+    }
     return {
         "input": source.name,
         "form": source.form.english,
         "packets": len(source.capture.packets),
         "packets_left_out": dict(left_out),
         "remarks": list(source.capture.remarks),
-        "connections": connections,
+        "connections": [
+            facts_of_talk(talk, entries[talk.connection.number], full=full, reveal=reveal) for talk in talks
+        ],
         "connections_without_telegrams": facts_of_silent(silent),
     }

@@ -16,9 +16,15 @@ from simulator.control import Control, ControlError, NoCentreError
 from simulator.rule_files import RuleError, read_toml
 from simulator.scenario import PLAIN, load_scenario
 from simulator.scenario import packaged as packaged_scenarios
-from simulator.timeline import OF_ONE_LINE
+from simulator.timeline import OF_ONE_LINE, Occurrence
 
 _OK, _FAILED, _WRONG = 0, 1, 2
+_OUTCOMES = {
+    "approved": "承認 approved",
+    "declined": "否認 declined",
+    "turned_round": "折返し turned round",
+    "in_error": "異常報告 in error",
+}
 
 
 class Door(NamedTuple):
@@ -64,7 +70,7 @@ def _print_json(value: object) -> None:
 def _show(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
     table = Table(title=title, title_justify="left")
     for column in columns:
-        table.add_column(column, overflow="fold", min_width=16 if column.startswith("カード") else None)
+        table.add_column(column.replace(" ", "\n", 1), overflow="fold")
     for row in rows:
         table.add_row(*("" if each is None else str(each) for each in row))
     open_console().print(table)
@@ -112,7 +118,7 @@ def add_rule(door: Door, text: str) -> int:
         except tomllib.TOMLDecodeError as error:
             raise RuleError(f'rule: {error}: write it as do = "silent", amount = 4000') from None
         control.behave(**raw)
-        print(f"追加しました  added: {text}")
+        print("追加しました  added")
 
     return _at(door, work)
 
@@ -122,7 +128,8 @@ def order_event(door: Door, do: str, station: str | None) -> int:
 
     def work(control: Control) -> None:
         lines = control.happen(do, station)
-        print(f"{do}: {lines} 回線  lines" if do in OF_ONE_LINE else f"{do}: 実行しました  done")
+        counted = do in OF_ONE_LINE and do != Occurrence.REOPEN
+        print(f"{do}: {lines} 回線  lines" if counted else f"{do}: 実行しました  done")
 
     return _at(door, work)
 
@@ -188,8 +195,8 @@ def show_ledger(door: Door, last: int, *, as_json: bool) -> int:
              "代行", "取消 cancelled", "有効 stands"),
             [
                 (each["trace_number"], each["station"], each["type_code"], f"{each['amount']:,}", each["pan"],
-                 each["outcome"], each["approval_code"], _mark(each["stand_in"]), _mark(each["cancelled"]),
-                 _mark(each["stands"]))
+                 _OUTCOMES.get(each["outcome"], each["outcome"]), each["approval_code"],
+                 _mark(each["stand_in"]), _mark(each["cancelled"]), _mark(each["stands"]))
                 for each in reversed(rows)
             ],
         )  # fmt: skip
@@ -212,8 +219,8 @@ def show_telegrams(door: Door, last: int, *, full: bool, as_json: bool) -> int:
             print("\n\n".join(f"{each['number']} {each['way']} {each['station']} {each['text']}" for each in rows))
         else:
             _show(
-                "電文  telegrams    → 加盟店センタから from the gateway   ← センタから from the centre",
-                ("#", "局 station", "", "種別 type", "電文 telegram", "通番 trace", "経路 route", "動作 deed"),
+                "電文  telegrams   → センタへ to it   ← センタから from it",
+                ("#", "局 station", "向き way", "種別 type", "電文 telegram", "通番 trace", "経路 route", "動作 deed"),
                 [
                     (each["number"], each["station"], each["way"], each["type_code"], each["role"],
                      each["trace_number"], each["route_number"], each["deed"])

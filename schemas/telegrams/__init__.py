@@ -6,14 +6,18 @@
     cafis.match_key(message.role, message.values)  # the same for a request and its report
     cafis.classify(message)                        # approved, declined, turned round 折返し, in error 異常報告
 
+Of a layout there may be editions 版, each from a business date on: `PartnerSpec.on` gives that of a date, `read`
+decodes by that of the telegram's own date, and `differences` tells what one changed of another.
+
 The layouts that come with the package are plausible assumptions of our own, marked so field by field; a licensee
 replaces the files, not the code. ``python -m schemas.telegrams check PATH`` says everything that is wrong with them.
 """
 
 from schemas.records import Outcome
+from schemas.telegrams.comparing import Difference, Kind, differences
 from schemas.telegrams.errors import DecodeError, EncodeError, Fault, FramingError, LayoutError, TelegramError
 from schemas.telegrams.fields import FieldSpec, ListedValue
-from schemas.telegrams.files import packaged
+from schemas.telegrams.folders import packaged
 from schemas.telegrams.framing import Deframer, Framing
 from schemas.telegrams.loader import load_partner
 from schemas.telegrams.masking import mask_pan
@@ -28,7 +32,7 @@ from schemas.telegrams.roles import (
     Family,
     Role,
 )
-from schemas.telegrams.spec import ErrorClass, ErrorCode, MatchKey, Message, PartnerSpec, ResultCode, Telegram
+from schemas.telegrams.spec import Editions, ErrorClass, ErrorCode, MatchKey, Message, PartnerSpec, ResultCode, Telegram
 from schemas.telegrams.vocabulary import VOCABULARY, Sensitivity, Value
 
 __all__ = [
@@ -41,6 +45,8 @@ __all__ = [
     "VOCABULARY",
     "DecodeError",
     "Deframer",
+    "Difference",
+    "Editions",
     "EncodeError",
     "ErrorClass",
     "ErrorCode",
@@ -49,6 +55,7 @@ __all__ = [
     "FieldSpec",
     "Framing",
     "FramingError",
+    "Kind",
     "LayoutError",
     "ListedValue",
     "MatchKey",
@@ -62,6 +69,7 @@ __all__ = [
     "Telegram",
     "TelegramError",
     "Value",
+    "differences",
     "load_partner",
     "mask_pan",
     "packaged",

@@ -1,12 +1,14 @@
 """From the tables of layout files to `FieldSpec`s, checking each field by itself and each telegram's row of fields."""
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
 
 from schemas.telegrams.coding import compile_element, compile_positional
 from schemas.telegrams.errors import Problem
+from schemas.telegrams.field_checks import faults_of
 from schemas.telegrams.fields import TYPES, Blank, Encoding, FieldSpec, Pad
 from schemas.telegrams.files import (
     FIELD_KEYS,
@@ -14,6 +16,7 @@ from schemas.telegrams.files import (
     HEADER,
     PARTNER,
     VALUE_KEYS,
+    WHEN_KEYS,
     Faults,
     Table,
     add_missing,
@@ -22,11 +25,9 @@ from schemas.telegrams.files import (
     tables_in,
 )
 from schemas.telegrams.roles import Role
-from schemas.telegrams.vocabulary import FILLED, FORBIDDEN, VOCABULARY, Value
+from schemas.telegrams.vocabulary import FILLED, FORBIDDEN, NAMING, Value
 
 _ALWAYS_IN_TELEGRAM = frozenset({"required", "offset"})
-# The keys concerned, the problem, the remedy.
-_Complaint = tuple[tuple[str, ...], str, str]
 
 
 class Dictionary:
@@ -62,8 +63,9 @@ class Dictionary:
             self.faulty.add(name)
         self.entries[name] = entry
 
-    def report_unused(self) -> None:
-        for name in self.entries.keys() - self.used:
+    def report_unused(self, own: Collection[str]) -> None:
+        """Say which fields no telegram uses, of those that are the edition's own."""
+        for name in self.entries.keys() & set(own) - self.used:
             self._faults.add(FIELDS, name, "the field is used in no telegram", "use it or take it away")
 
 
@@ -78,6 +80,8 @@ def check_known_keys(faults: Faults, file: str, name: str, entry: Table) -> bool
     values = entry.get("values")
     for listed in tables_in(faults, file, f"{name} values", values if isinstance(values, list) else ()):
         check_table(faults, file, f"{name} values {listed.get('value', '?')}", listed, VALUE_KEYS)
+    if isinstance(when := entry.get("when"), dict):
+        check_table(faults, file, f"{name} when", when, WHEN_KEYS)
     return faults.told == before
 
 
@@ -93,13 +97,21 @@ class Builder:
     """Makes the fields of one file."""
 
     def __init__(
-        self, file: str, dictionary: Dictionary, faults: Faults, *, bitmap: bool, override: Override | None = None
+        self,
+        file: str,
+        dictionary: Dictionary,
+        faults: Faults,
+        *,
+        bitmap: bool,
+        override: Override | None = None,
+        grouped: bool = False,
     ) -> None:
         self._file = file
         self._dictionary = dictionary
         self._faults = faults
         self._bitmap = bitmap  # these fields are elements of a bitmap layout, not at fixed places
         self._override = override
+        self._grouped = grouped  # these fields are those of a group
 
     def fields(self, entries: Sequence[object]) -> list[FieldSpec] | None:
         """All fields, or None when one is at fault."""
@@ -140,7 +152,7 @@ class Builder:
         if self._faults.told != before or name in self._dictionary.faulty:
             return None
         spec = msgspec.convert(_with_defaults(table, place), FieldSpec)
-        for keys, problem, remedy in _faults_of(spec, bitmap=self._bitmap):
+        for keys, problem, remedy in faults_of(spec, bitmap=self._bitmap, grouped=self._grouped):
             self._faults.add(self._origin(entry, name, *keys), name, problem, remedy)
         if self._faults.told == before:
             self._check_values(spec, entry)
@@ -198,126 +210,6 @@ def _with_defaults(table: Table, place: str) -> dict[str, Any]:
     return {**defaults, **table}
 
 
-def _faults_of(spec: FieldSpec, *, bitmap: bool) -> list[_Complaint]:
-    """What is wrong with a field by itself: the keys concerned, the problem, the remedy."""
-    return [
-        *_type_faults(spec),
-        *_length_faults(spec, bitmap=bitmap),
-        *_presence_faults(spec),
-        *_place_faults(spec, bitmap=bitmap),
-        *_term_faults(spec),
-        *_fact_faults(spec),
-    ]
-
-
-def _type_faults(spec: FieldSpec) -> list[_Complaint]:
-    rule = TYPES[spec.type]
-    found: list[_Complaint] = []
-    if spec.encoding not in rule.encodings:
-        allowed = ", ".join(sorted(rule.encodings))
-        keys = ("type", "encoding")
-        found.append(
-            (keys, f"type {spec.type} cannot be written in encoding {spec.encoding}", f"use one of: {allowed}")
-        )
-    if rule.lengths is not None and spec.length not in rule.lengths:
-        allowed = " or ".join(map(str, sorted(rule.lengths)))
-        found.append((("length",), f"type {spec.type} cannot have length {spec.length}", f"use {allowed}"))
-    if rule.value_type is int:
-        pads = [Pad.ZERO_LEFT]
-    elif spec.encoding in (Encoding.BCD, Encoding.BINARY) or spec.is_variable or spec.type in ("date", "time"):
-        pads = [Pad.NONE]
-    else:
-        pads = [Pad.NONE, Pad.SPACE_RIGHT]
-    if spec.pad not in pads:
-        found.append((("pad",), f"this kind of field cannot be padded with {spec.pad}", f"use {' or '.join(pads)}"))
-    return found
-
-
-def _length_faults(spec: FieldSpec, *, bitmap: bool) -> list[_Complaint]:
-    found: list[_Complaint] = []
-    if spec.length < 1 or not 1 <= spec.min_length <= spec.length:
-        keys = ("length", "min_length")
-        found.append((keys, "the lengths are not in order", "1 ≤ min_length ≤ length must hold"))
-    if not spec.is_variable:
-        if spec.length_encoding is not None:
-            found.append((("length_encoding",), "a fixed length has no length in front", "take length_encoding away"))
-        return found
-    if not bitmap and not spec.required:
-        problem = "a field at a fixed place cannot vary in length and be absent"
-        found.append((("length_kind", "required"), problem, "say `required = true`, or use length_kind fixed, and pad"))
-    if spec.value_type is int or spec.type in ("date", "time"):
-        found.append((("length_kind",), f"type {spec.type} cannot vary in length", "use length_kind fixed"))
-    if spec.length_encoding is None:
-        found.append((("length_encoding",), "the length in front has no encoding", "add length_encoding"))
-    most = 10**spec.length_kind.digits - 1
-    if spec.length_encoding is Encoding.BINARY:
-        most = min(most, 255)
-    if spec.length > most:
-        kind = spec.length_kind.value
-        found.append(
-            (("length", "length_kind"), f"a {kind} of {spec.length} is too long", f"at most {most} can be told")
-        )
-    return found
-
-
-def _place_faults(spec: FieldSpec, *, bitmap: bool) -> list[_Complaint]:
-    if not bitmap:
-        return [] if spec.bit is None else [(("bit",), "has a bit, but stands at a fixed place", "take bit away")]
-    found: list[_Complaint] = []
-    if spec.offset is not None:
-        found.append((("offset",), "has an offset, but its place depends on the bitmap", "take offset away"))
-    if spec.bit is None:
-        found.append((("bit",), "the key 'bit' is missing", "add it"))
-    elif not 2 <= spec.bit <= 128 or spec.bit == 65:
-        remedy = "use 2 to 128, but not 65; bits 1 and 65 announce further bitmaps"
-        found.append((("bit",), f"bit {spec.bit} cannot be a field", remedy))
-    return found
-
-
-def _presence_faults(spec: FieldSpec) -> list[_Complaint]:
-    found: list[_Complaint] = []
-    if spec.const is not None and spec.default is not None:
-        found.append((("const", "default"), "has both a const and a default", "keep one of them"))
-    if (spec.const is not None or spec.default is not None) and not spec.required:
-        found.append((("required",), "is optional, yet always sent", "say `required = true`"))
-    if spec.blank is Blank.SPACES and spec.encoding in (Encoding.BCD, Encoding.BINARY):
-        found.append(
-            (("blank", "encoding"), f"spaces cannot stand for an absent {spec.encoding} value", "use blank zeros")
-        )
-    return found
-
-
-def _term_faults(spec: FieldSpec) -> list[_Complaint]:
-    term = VOCABULARY.get(spec.name)
-    found: list[_Complaint] = []
-    if term is not None and spec.value_type is not term.value_type:
-        fitting = [name for name, rule in TYPES.items() if rule.value_type is term.value_type]
-        problem = f"the gateway holds {spec.name} as {term.value_type.__name__}, type {spec.type} does not"
-        found.append((("type",), problem, f"use one of: {', '.join(fitting)}"))
-    if term is not None and spec.sensitivity is not term.sensitivity:
-        problem = f"sensitivity {spec.sensitivity} is not what {spec.name} has everywhere"
-        found.append((("sensitivity",), problem, f"use {term.sensitivity}"))
-    if spec.name == "carried_telegram" and not (spec.type == "hex" and spec.is_variable):
-        problem = "telegrams are bytes, and of many lengths"
-        found.append((("type", "length_kind"), problem, "use type hex and length_kind llvar or lllvar"))
-    return found
-
-
-def _fact_faults(spec: FieldSpec) -> list[_Complaint]:
-    """What is wrong with what the field says about its values and where that comes from."""
-    found: list[_Complaint] = []
-    values = [listed.value for listed in spec.values]
-    for value in dict.fromkeys(value for value in values if values.count(value) > 1):
-        found.append((("values",), f"lists the value {value!r} twice", "keep one of them"))
-    if spec.values_closed and not values:
-        remedy = "list the values, or take values_closed away"
-        found.append((("values", "values_closed"), "allows listed values only, and lists none", remedy))
-    if not spec.assumption and spec.source is None:
-        remedy = "add source: the document, its edition and place, where this was checked"
-        found.append((("assumption", "source"), "is no assumption, yet names no source", remedy))
-    return found
-
-
 # --- the fields of a telegram together ------------------------------------------------------------------------------
 
 
@@ -364,22 +256,43 @@ def check_numbers(faults: Faults, file: str, fields: Sequence[FieldSpec], before
             faults.add(file, field.name, problem, "give each field its own number")
 
 
-def check_role(faults: Faults, file: str, role: Role, fields: Sequence[FieldSpec], needed: frozenset[str]) -> None:
-    """Whether a telegram carries what the services need in it, nothing they must not put there, nothing they cannot."""
+def check_role(
+    faults: Faults, file: str, role: Role, fields: Sequence[FieldSpec], grouped: Sequence[FieldSpec],
+    needed: frozenset[str],
+) -> None:  # fmt: skip
+    """Whether a telegram carries what the services need in it, nothing they must not put there, nothing they cannot.
+
+    `grouped` are the fields of its groups, which are not always there.
+    """
     names = {field.name for field in fields}
     for name in sorted(needed - names):
-        faults.add(file, name, f"a telegram of role {role.value} must carry this field", "add it")
+        if name in NAMING:
+            faults.add(file, name, f"a {role.value} cannot name its original without this field", "add it")
+        else:
+            faults.add(file, name, f"a telegram of role {role.value} must carry this field", "add it")
     for field in fields:
-        if field.name in FORBIDDEN.get(role, frozenset()):
+        if field.name in needed & NAMING and not (field.always and field.const is None):
+            problem = f"a {role.value} could leave out by what it names its original"
+            faults.add(file, field.name, problem, "say `required = true`, without const or when")
+    for field in (*fields, *grouped):
+        if _term(field) in FORBIDDEN.get(role, frozenset()):
             remedy = "take it away; the original is named by its trace number"
             faults.add(file, field.name, f"a telegram of role {role.value} must not carry card data", remedy)
             continue
         filled = field.const is not None or field.default is not None or field.name in FILLED.get(role, {field.name})
+        filled = filled or (
+            field.when is not None and field.when.at_least is not None
+        )  # we count nothing: none is sent
         if field.required and not filled:
             remedy = (
                 "say `required = false`, give it a const or a default, or use one of the names in vocabulary.FILLED"
             )
             faults.add(file, field.name, f"the gateway does not always have a value for it in {role.value}", remedy)
+
+
+def _term(field: FieldSpec) -> str:
+    """The name under which the vocabulary knows a field, whichever time of a group it is."""
+    return re.sub(r"_\d+$", "", field.name) if field.group is not None else field.name
 
 
 def same_form(one: FieldSpec, other: FieldSpec) -> bool:

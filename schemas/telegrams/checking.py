@@ -40,7 +40,7 @@ class PartnerChecks:
             self._faults.add(PARTNER, "result_codes", "no code means approved", "list the partner's code of approval")
         for role in WITH_RESULT:
             field = self._telegrams[role].field(self._settings.result_field)
-            if not field.required or field.const is not None:
+            if not field.always or field.const is not None:
                 remedy = "say `required = true`, without a const"
                 self._faults.add(f"{role.value}.toml", field.name, "a report must always say its result", remedy)
 

@@ -11,6 +11,7 @@ from datetime import date
 from functools import lru_cache
 from typing import NamedTuple
 
+from schemas.telegrams import ebcdic_kana
 from schemas.telegrams.errors import Problem
 from schemas.telegrams.fields import TYPES, Blank, Encoding, FieldSpec, Pad, bytes_for
 from schemas.telegrams.vocabulary import Value
@@ -18,6 +19,7 @@ from schemas.telegrams.vocabulary import Value
 Write = Callable[[Value | None], bytes]
 Read = Callable[[bytes], Value | None]
 
+_EBCDIC = (Encoding.EBCDIC, Encoding.EBCDIC_KANA)
 _UNDEFINED = "\ufffe"  # marks a byte without a character in the tables of codecs.charmap_decode
 
 
@@ -47,6 +49,8 @@ def byte_of(character: str, encoding: Encoding) -> int:
     """The byte of a character in one of the character encodings."""
     if encoding is Encoding.EBCDIC:
         return character.encode("cp037")[0]
+    if encoding is Encoding.EBCDIC_KANA:
+        return ebcdic_kana.BYTE_OF[character]
     if encoding is Encoding.JIS_X0201:
         if character == "¥":
             return 0x5C
@@ -65,19 +69,56 @@ def alphabet_table(alphabet: str, encoding: Encoding) -> str:
 
 
 def space_of(encoding: Encoding) -> bytes:
-    """The byte of a space."""
-    return b"\x40" if encoding is Encoding.EBCDIC else b" "
+    """A space."""
+    if encoding is Encoding.SHIFT_JIS:
+        return b"\x81\x40"
+    return b"\x40" if encoding in _EBCDIC else b" "
 
 
 # --- text -----------------------------------------------------------------------------------------------------------
 
 
-def _characters(spec: FieldSpec, *, padded: bool) -> FieldCodec:
-    """Text of characters: of exactly `length`, or of `min_length` to `length`, padded or framed by the caller."""
+def _padded(spec: FieldSpec, content: FieldCodec) -> FieldCodec:
+    """Text that shares its field with the spaces after it, or before it."""
+    write_content, read_content = content
+    space = space_of(spec.encoding)
+    before, wide = spec.pad is Pad.SPACE_LEFT, len(space)
+
+    def write(value: Value | None) -> bytes:
+        raw = write_content(value)
+        if (raw[:wide] if before else raw[-wide:]) == space:
+            where = "begins with" if before else "ends in"
+            raise Problem(f"{where} a space, which could not be told from padding")
+        padding = space * ((spec.size - len(raw)) // wide)
+        return padding + raw if before else raw + padding
+
+    def read(raw: bytes) -> Value | None:
+        start, end = 0, len(raw)
+        while before and raw[start : start + wide] == space:
+            start += wide
+        while not before and end and raw[end - wide : end] == space:
+            end -= wide
+        if start == end:
+            raise Problem("is blank")
+        return _shifted(read_content, raw[start:end], start)
+
+    return FieldCodec(write, read)
+
+
+def _shifted(read: Read, raw: bytes, start: int) -> Value | None:
+    """What `read` says of bytes that begin at `start` of their field."""
+    try:
+        return read(raw)
+    except UnicodeDecodeError as error:
+        error.start += start
+        raise
+
+
+def _characters(spec: FieldSpec) -> FieldCodec:
+    """Text of one byte a character: of exactly `length`, or of `min_length` to `length`, padded or framed."""
     table = alphabet_table(TYPES[spec.type].alphabet, spec.encoding)
     encode, decode, encoding_map = codecs.charmap_encode, codecs.charmap_decode, codecs.charmap_build(table)
-    length, space = spec.length, space_of(spec.encoding)
-    least = spec.min_length if padded or spec.is_variable else length
+    length, least = spec.length, spec.least
 
     def write(value: Value | None) -> bytes:
         if not isinstance(value, str):
@@ -85,15 +126,9 @@ def _characters(spec: FieldSpec, *, padded: bool) -> FieldCodec:
         raw = encode(value, "strict", encoding_map)[0]
         if not least <= len(raw) <= length:
             raise Problem(_wrong_length(len(raw), least, length))
-        if padded:
-            if raw.endswith(space):
-                raise Problem("ends in a space, which could not be told from padding")
-            return raw.ljust(length, space)
         return raw
 
     def read(raw: bytes) -> Value | None:
-        if padded:
-            raw = raw.rstrip(space)
         if len(raw) < least:
             raise Problem(_wrong_length(len(raw), least, length) if raw else "is blank")
         return decode(raw, "strict", table)[0]
@@ -101,10 +136,39 @@ def _characters(spec: FieldSpec, *, padded: bool) -> FieldCodec:
     return FieldCodec(write, read)
 
 
+def _kanji(spec: FieldSpec) -> FieldCodec:
+    """Characters of JIS X 0208 in Shift_JIS, two bytes each.
+
+    Python's ``shift_jis``, which has each of them once, so that nothing is lost there and back. ``cp932`` has 398
+    twice, and its makers' additions are what a host need not know: ① and 髙 are refused rather than spoilt.
+    """
+    length, least = spec.length, spec.least
+
+    def write(value: Value | None) -> bytes:
+        if not isinstance(value, str):
+            raise Problem(_wrong_type(value, "text"))
+        if not least <= len(value) <= length:
+            raise Problem(_wrong_length(len(value), least, length))
+        raw = value.encode("shift_jis")
+        if len(raw) != 2 * len(value):
+            raise Problem("has a character of one byte, where each takes two")
+        return raw
+
+    def read(raw: bytes) -> Value | None:
+        value = raw.decode("shift_jis")
+        if len(raw) != 2 * len(value):
+            raise Problem("has a character of one byte, where each takes two")
+        if len(value) < least:
+            raise Problem(_wrong_length(len(value), least, length))
+        return value
+
+    return FieldCodec(write, read)
+
+
 def _bcd_text(spec: FieldSpec) -> FieldCodec:
     """Digits, two a byte. An odd one out is led by a zero in a fixed field, followed by an F in a variable one."""
     length = spec.length
-    least = spec.min_length if spec.is_variable else length
+    least = spec.least
     before, after = ("", "f") if spec.is_variable else ("0", "")
     leading = before * (length % 2)
 
@@ -131,7 +195,7 @@ def _bcd_text(spec: FieldSpec) -> FieldCodec:
 def _hex(spec: FieldSpec) -> FieldCodec:
     """Bytes, written in Python as lower-case hexadecimal digits."""
     length = spec.length
-    least = spec.min_length if spec.is_variable else length
+    least = spec.least
     digits = re.compile(r"[0-9a-f]*")
 
     def write(value: Value | None) -> bytes:
@@ -255,10 +319,8 @@ def _digit_number(spec: FieldSpec) -> FieldCodec:
     template = b"%%0%dd" % length
     # ASCII digits to those of the encoding and back; every other byte becomes one that is no digit
     to_line = bytes.maketrans(b"0123456789", bytes(byte_of(digit, spec.encoding) for digit in "0123456789"))
-    from_line = bytes((b"?" * 256) if spec.encoding is Encoding.EBCDIC else range(256))
-    if spec.encoding is Encoding.EBCDIC:
-        from_line = from_line[:0xF0] + b"0123456789" + from_line[0xFA:]
-    translated = spec.encoding is Encoding.EBCDIC
+    translated = spec.encoding in _EBCDIC
+    from_line = b"?" * 0xF0 + b"0123456789" + b"?" * 6
 
     def write(value: Value | None) -> bytes:
         if type(value) is not int:
@@ -295,8 +357,12 @@ def _any_content(spec: FieldSpec) -> FieldCodec:
         return _bcd_number(spec) if spec.encoding is Encoding.BCD else _digit_number(spec)
     if spec.type == "hex":
         return _hex(spec)
-    padded = spec.pad is Pad.SPACE_RIGHT
-    digits = _bcd_text(spec) if spec.encoding is Encoding.BCD else _characters(spec, padded=padded)
+    if spec.encoding is Encoding.BCD:
+        digits = _bcd_text(spec)
+    else:
+        digits = _kanji(spec) if spec.type == "kanji" else _characters(spec)
+    if spec.pad is not Pad.NONE:
+        return _padded(spec, digits)
     if spec.type == "date":
         return _date(spec, digits)
     return _time(digits) if spec.type == "time" else digits
@@ -340,7 +406,8 @@ def blank_of(spec: FieldSpec) -> bytes:
     if spec.blank is Blank.ZEROS:
         zero = b"\0" if spec.encoding in (Encoding.BCD, Encoding.BINARY) else bytes([byte_of("0", spec.encoding)])
         return zero * spec.size
-    return space_of(spec.encoding) * spec.size
+    space = space_of(spec.encoding)
+    return space * (spec.size // len(space))
 
 
 def _optional(spec: FieldSpec, present: FieldCodec) -> FieldCodec:
@@ -373,7 +440,7 @@ def compile_positional(spec: FieldSpec) -> FieldCodec:
         return _constant(present.write(spec.const))
     if spec.default is not None:
         return _defaulted(present.write(spec.default), present)
-    return present if spec.required else _optional(spec, present)
+    return present if spec.always else _optional(spec, present)
 
 
 def compile_element(spec: FieldSpec) -> FieldCodec | VariableCodec:

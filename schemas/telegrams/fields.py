@@ -15,7 +15,9 @@ class Encoding(StrEnum):
 
     ASCII = "ascii"
     EBCDIC = "ebcdic"  # IBM code page 037
+    EBCDIC_KANA = "ebcdic_kana"  # EBCDIC with half-width katakana: schemas/telegrams/ebcdic_kana.py
     JIS_X0201 = "jis_x0201"  # 8-bit: Roman letters and half-width katakana
+    SHIFT_JIS = "shift_jis"  # the characters of JIS X 0208, two bytes each
     BCD = "bcd"  # two digits a byte
     BINARY = "binary"  # numbers: unsigned, big-endian; hex: the bytes themselves
 
@@ -36,21 +38,23 @@ class Pad(StrEnum):
     """What fills a field of fixed length whose value is shorter."""
 
     NONE = "none"  # the value must have the full length
-    SPACE_RIGHT = "space_right"  # text
-    ZERO_LEFT = "zero_left"  # numbers
+    SPACE_RIGHT = "space_right"  # text, left-justified 左詰め
+    SPACE_LEFT = "space_left"  # text, right-justified 右詰め
+    ZERO_LEFT = "zero_left"  # numbers, right-justified
 
 
 class Blank(StrEnum):
     """What stands in a fixed layout where an optional field is absent."""
 
-    SPACES = "spaces"
+    SPACES = "spaces"  # ideographic ones in Shift_JIS
     ZEROS = "zeros"
 
 
-_CHARACTERS = frozenset({Encoding.ASCII, Encoding.EBCDIC, Encoding.JIS_X0201})
+ONE_BYTE = frozenset({Encoding.ASCII, Encoding.EBCDIC, Encoding.EBCDIC_KANA, Encoding.JIS_X0201})
 _DIGITS = "0123456789"
 _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _KATAKANA = "".join(map(chr, range(0xFF61, 0xFFA0)))  # half-width, with its punctuation and voicing marks
+_KANA = frozenset({Encoding.JIS_X0201, Encoding.EBCDIC_KANA})
 
 
 ValueType = type[str] | type[int]
@@ -68,20 +72,35 @@ class FieldType(NamedTuple):
 TYPES: Mapping[str, FieldType] = MappingProxyType(
     {
         # codes: text that is not calculated with; leading zeros count
-        "digits": FieldType(str, _DIGITS, _CHARACTERS | {Encoding.BCD}),
-        "alphanumeric": FieldType(str, _DIGITS + _LETTERS + _LETTERS.lower(), _CHARACTERS),
-        "identifier": FieldType(str, _DIGITS + _LETTERS + _LETTERS.lower() + "-._", _CHARACTERS),
-        "track2": FieldType(str, _DIGITS + "=", _CHARACTERS),  # ISO/IEC 7813
-        "text": FieldType(str, "".join(map(chr, range(0x20, 0x7F))), _CHARACTERS - {Encoding.JIS_X0201}),
-        "kana": FieldType(str, _DIGITS + _LETTERS + " ¥()-./,&'" + _KATAKANA, frozenset({Encoding.JIS_X0201})),
+        "digits": FieldType(str, _DIGITS, ONE_BYTE | {Encoding.BCD}),
+        "alphanumeric": FieldType(str, _DIGITS + _LETTERS + _LETTERS.lower(), ONE_BYTE),
+        "identifier": FieldType(str, _DIGITS + _LETTERS + _LETTERS.lower() + "-._", ONE_BYTE),
+        "track2": FieldType(str, _DIGITS + "=", ONE_BYTE),  # ISO/IEC 7813
+        "text": FieldType(str, "".join(map(chr, range(0x20, 0x7F))), ONE_BYTE - {Encoding.JIS_X0201}),
+        "kana": FieldType(str, _DIGITS + _LETTERS + " ¥()-./,&'" + _KATAKANA, _KANA),
+        "kanji": FieldType(str, "", frozenset({Encoding.SHIFT_JIS})),  # any character of JIS X 0208
         # YYYYMMDD in values; with a length of 6 the century (20) does not travel
-        "date": FieldType(str, _DIGITS, _CHARACTERS | {Encoding.BCD}, frozenset({6, 8})),
-        "time": FieldType(str, _DIGITS, _CHARACTERS | {Encoding.BCD}, frozenset({6})),  # HHMMSS
-        "number": FieldType(int, _DIGITS, _CHARACTERS | {Encoding.BCD, Encoding.BINARY}),
-        "amount": FieldType(int, _DIGITS, _CHARACTERS | {Encoding.BCD, Encoding.BINARY}),  # yen
+        "date": FieldType(str, _DIGITS, ONE_BYTE | {Encoding.BCD}, frozenset({6, 8})),
+        "time": FieldType(str, _DIGITS, ONE_BYTE | {Encoding.BCD}, frozenset({6})),  # HHMMSS
+        "number": FieldType(int, _DIGITS, ONE_BYTE | {Encoding.BCD, Encoding.BINARY}),
+        "amount": FieldType(int, _DIGITS, ONE_BYTE | {Encoding.BCD, Encoding.BINARY}),  # yen
         "hex": FieldType(str, _DIGITS + "abcdef", frozenset({Encoding.BINARY})),  # lower case, two digits a byte
     }
 )
+
+
+class Condition(msgspec.Struct, frozen=True):
+    """What another field of the telegram must say for a field to be there: one of `values`, or `at_least` so many."""
+
+    field: str
+    values: tuple[Value, ...] = ()
+    at_least: int | None = None
+
+    def holds(self, value: Value | None) -> bool:
+        """Whether the other field's value is such a one."""
+        if self.at_least is not None:
+            return isinstance(value, int) and value >= self.at_least
+        return value in self.values
 
 
 class ListedValue(msgspec.Struct, frozen=True):
@@ -120,11 +139,28 @@ class FieldSpec(msgspec.Struct, frozen=True, kw_only=True):
     values: tuple[ListedValue, ...] = ()  # those with a meaning of their own
     values_closed: bool = False  # True: any other is refused, both ways; False: others may be agreed upon
     source: str | None = None  # where the facts come from; demanded of what is no assumption
+    when: Condition | None = None  # it is there only if this holds; if it holds, `required` says whether it must be
+    group: str | None = None  # of the group that brings it, whole, or not at all: then an absent one takes no bytes
 
     @property
     def value_type(self) -> ValueType:
         """What the field is in Python: `str` for text and codes, `int` for amounts and counting numbers."""
         return TYPES[self.type].value_type
+
+    @property
+    def always(self) -> bool:
+        """Whether each telegram has it, whatever the others say."""
+        return self.required and self.when is None
+
+    @property
+    def least(self) -> int:
+        """The shortest value, in the unit of `length`."""
+        return self.min_length if self.is_variable or self.pad in (Pad.SPACE_LEFT, Pad.SPACE_RIGHT) else self.length
+
+    @property
+    def justified(self) -> str | None:
+        """The side a shorter value stands on, ``left`` 左詰め or ``right`` 右詰め; None where the length is exact."""
+        return {Pad.SPACE_RIGHT: "left", Pad.SPACE_LEFT: "right", Pad.ZERO_LEFT: "right"}.get(self.pad)
 
     @property
     def is_variable(self) -> bool:
@@ -156,4 +192,6 @@ class FieldSpec(msgspec.Struct, frozen=True, kw_only=True):
 
 def bytes_for(length: int, encoding: Encoding) -> int:
     """How many bytes `length` digits or characters (bytes for ``binary``) take."""
-    return (length + 1) // 2 if encoding is Encoding.BCD else length
+    if encoding is Encoding.BCD:
+        return (length + 1) // 2
+    return 2 * length if encoding is Encoding.SHIFT_JIS else length

@@ -1,17 +1,13 @@
-"""Reading layout files: TOML into tables, each checked for the keys it must and may have. Faults are collected."""
+"""What layout files may say: tables, each checked for the keys it must and may have. Faults are collected."""
 
-import tomllib
 from collections.abc import Iterable, Mapping
-from importlib import resources
-from importlib.resources.abc import Traversable
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from schemas.records import Outcome
-from schemas.telegrams.errors import Fault, LayoutError
+from schemas.telegrams.errors import Fault
 from schemas.telegrams.fields import TYPES, Blank, Encoding, LengthKind, Pad
 from schemas.telegrams.framing import LengthKind as FramingKind
-from schemas.telegrams.roles import ENVELOPES, Family, Role
+from schemas.telegrams.roles import Family
 from schemas.telegrams.spec import ErrorClass
 from schemas.telegrams.vocabulary import Sensitivity
 
@@ -76,7 +72,19 @@ TELEGRAM_KEYS: dict[str, Key] = (
         "told_apart_by": Key((str,), required=False),
     }
 )
-FIXED_TELEGRAM_KEYS: dict[str, Key] = TELEGRAM_KEYS | {"length": _WHOLE}
+FIXED_TELEGRAM_KEYS: dict[str, Key] = TELEGRAM_KEYS | {"length": _WHOLE, "groups": Key((list,), required=False)}
+WHEN_KEYS: dict[str, Key] = {"field": _TEXT, "values": Key((list,))}
+REPEAT_KEYS: dict[str, Key] = {"count": _TEXT, "most": _WHOLE}
+GROUP_KEYS: dict[str, Key] = (
+    _NAMED
+    | LIST_KEYS
+    | {
+        "name": _TEXT,
+        "meaning": _TEXT,
+        "when": Key((dict,), required=False),
+        "repeat": Key((dict,), required=False),
+    }
+)
 VALUE_KEYS: dict[str, Key] = {"value": Key((str, int)), "japanese": _TEXT, "english": _TEXT}
 FIELD_KEYS: dict[str, Key] = _NAMED | {
     "number": Key((str,), required=False),
@@ -90,7 +98,7 @@ FIELD_KEYS: dict[str, Key] = _NAMED | {
     "japanese_meaning": Key((str,), required=False),
     "sample": Key((str, int)),
     "length_kind": Key((str,), required=False, choices=tuple(LengthKind)),
-    "length_encoding": Key((str,), required=False, choices=("ascii", "ebcdic", "bcd", "binary")),
+    "length_encoding": Key((str,), required=False, choices=("ascii", "ebcdic", "ebcdic_kana", "bcd", "binary")),
     "min_length": Key((int,), required=False),
     "pad": Key((str,), required=False, choices=tuple(Pad)),
     "blank": Key((str,), required=False, choices=tuple(Blank)),
@@ -101,22 +109,47 @@ FIELD_KEYS: dict[str, Key] = _NAMED | {
     "values": Key((list,), required=False),
     "values_closed": Key((bool,), required=False),
     "source": Key((str,), required=False),
+    "when": Key((dict,), required=False),
 }
 
 _TYPE_NAMES = {str: "text", int: "a whole number", bool: "true or false", list: "a list", dict: "a table"}
 
 
 class Faults:
-    """Collects faults; one that is met many times, because many telegrams use a field, counts once."""
+    """Collects faults; one that is met many times, because many telegrams use a field, counts once.
+
+    `folder` is where the files are. Of an edition, those that are older ones still stand elsewhere (`stands`); what was
+    said of them in the edition before is not said again.
+    """
 
     def __init__(self, folder: str) -> None:
-        self._folder = folder
+        self.folder = folder
+        self._elsewhere: dict[tuple[str, str | None], str] = {}
         self._found: dict[Fault, None] = {}
         self.told = 0  # how often one was met: tells a step whether something in it went wrong
 
+    def edition(self, folder: str) -> None:
+        """From here on it is about the edition of this folder."""
+        self.folder = folder
+
+    def stands(self, file: str, field: str | None, folder: str) -> None:
+        """This file, or this field of it, is that of a folder."""
+        self._elsewhere[file, field] = folder
+
     def add(self, file: str, field: str | None, problem: str, remedy: str) -> None:
         self.told += 1
-        self._found[Fault(f"{self._folder}/{file}", field, problem, remedy)] = None
+        name = None if field is None else field.split(" ")[0]
+        folder = self._elsewhere.get((file, name)) or self._elsewhere.get((file, None), self.folder)
+        fault = Fault(f"{folder}/{file}", field, problem, remedy)
+        if folder == self.folder:
+            self._found[fault] = None
+        elif fault not in self._found:
+            self._found[fault._replace(file=f"{folder}/{file} in {self.folder}")] = None
+
+    def put(self, fault: Fault) -> None:
+        """One that names its file itself."""
+        self.told += 1
+        self._found[fault] = None
 
     def all(self) -> list[Fault]:
         return list(self._found)
@@ -169,65 +202,3 @@ def tables_in(faults: Faults, file: str, place: str, items: Iterable[object]) ->
 
 def _kind(value: object) -> str:
     return _TYPE_NAMES.get(type(value), f"a {type(value).__name__}")
-
-
-# --- the files of a partner -----------------------------------------------------------------------------------------
-
-
-class Folder(NamedTuple):
-    """The tables of a partner's files that could be read. `telegrams` is by role."""
-
-    name: str
-    partner: Table | None
-    header: Table | None
-    fields: Table
-    telegrams: Mapping[Role, Table]
-
-
-def packaged() -> list[str]:
-    """The names of the partners whose layouts come with the package."""
-    return sorted(each.name for each in resources.files("schemas.telegrams").iterdir() if (each / PARTNER).is_file())
-
-
-def place_of(partner: str | Path) -> Traversable:
-    """The folder of a packaged partner by name, or of any by path. Raises `LayoutError` when there is none.
-
-    A text is a name first: no folder that happens to lie here stands in for a packaged partner.
-    """
-    if isinstance(partner, Path):
-        if partner.is_dir():
-            return partner
-        problem, remedy = "is not a directory", "give the directory that holds partner.toml"
-        raise LayoutError(str(partner), [Fault(str(partner), None, problem, remedy)])
-    if partner in packaged():
-        return resources.files("schemas.telegrams") / partner
-    if Path(partner).is_dir():
-        return Path(partner)
-    remedy = f"use one of: {', '.join(packaged())}; or give the path of a directory"
-    raise LayoutError(partner, [Fault(partner, None, "no partner of this name comes with the package", remedy)])
-
-
-def read_folder(place: Traversable, faults: Faults) -> Folder:
-    """All layout files of a folder."""
-    tables: dict[str, Table] = {}
-    names = sorted(each.name for each in place.iterdir() if each.name.endswith(".toml"))
-    expected = [PARTNER, HEADER, FIELDS, *(f"{role.value}.toml" for role in Role)]
-    envelopes = [f"{role.value}.toml" for role in ENVELOPES]
-    optional = [FIELDS, *(() if any(name in names for name in envelopes) else envelopes)]
-    for name in names:
-        if name not in expected:
-            remedy = "name a telegram's file after its role (schemas/telegrams/roles.py), or take it away"
-            faults.add(name, None, "is the file of no role", remedy)
-            continue
-        try:
-            tables[name] = tomllib.loads((place / name).read_text("utf-8"))
-        except UnicodeDecodeError as error:
-            faults.add(name, None, f"byte {error.start} is not UTF-8", "save the file as UTF-8")
-        except tomllib.TOMLDecodeError as error:
-            faults.add(name, None, f"is not TOML: {error}", "correct the syntax")
-    for name in expected:
-        if name not in names and name not in optional:
-            remedy = "with the other envelope it makes a pair" if name in envelopes else "every partner needs it"
-            faults.add(name, None, "the file is missing", remedy)
-    telegrams = {role: tables[f"{role.value}.toml"] for role in Role if f"{role.value}.toml" in tables}
-    return Folder(place.name, tables.get(PARTNER), tables.get(HEADER), tables.get(FIELDS, {}), telegrams)

@@ -1,8 +1,10 @@
 """Loading a partner: its files into a `PartnerSpec`, or a `LayoutError` with every fault of every file at once."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from types import MappingProxyType
+from typing import NamedTuple
 
 from schemas.telegrams.building import (
     Builder,
@@ -15,6 +17,7 @@ from schemas.telegrams.building import (
 )
 from schemas.telegrams.checking import WITH_RESULT, PartnerChecks, Selecting
 from schemas.telegrams.coding import compile_positional
+from schemas.telegrams.edition_checks import check_editions
 from schemas.telegrams.errors import LayoutError
 from schemas.telegrams.fields import FieldSpec
 from schemas.telegrams.files import (
@@ -25,41 +28,66 @@ from schemas.telegrams.files import (
     PARTNER_KEYS,
     TELEGRAM_KEYS,
     Faults,
-    Folder,
     Table,
     check_table,
-    place_of,
-    read_folder,
 )
-from schemas.telegrams.plans import BitmapPlan, FixedPlan
+from schemas.telegrams.folders import Folder, place_of, read_folder, versions_in
+from schemas.telegrams.generating import nothing_quick
+from schemas.telegrams.grouped import Group, GroupedPlan
+from schemas.telegrams.plans import BitmapPlan, FixedPlan, Plan
 from schemas.telegrams.reading import quick_read
+from schemas.telegrams.relations import GroupBuilder, check_conditions
 from schemas.telegrams.roles import ENVELOPES, Role
 from schemas.telegrams.settings import read_settings
-from schemas.telegrams.spec import PartnerSpec, Telegram, keys_by_role
+from schemas.telegrams.spec import Editions, PartnerSpec, Telegram, keys_by_role
 from schemas.telegrams.vocabulary import NEEDED
 from schemas.telegrams.writing import quick_write
 
 
-def load_partner(partner: str | Path) -> PartnerSpec:
+def load_partner(partner: str | Path, on: str | None = None) -> PartnerSpec:
     """The telegrams of a partner: one that comes with the package by name, or any by the path of its directory.
 
-    So a configuration can say either in one text; a `Path` is always a directory.
+    So a configuration can say either in one text; a `Path` is always a directory. Of several editions it gives the one
+    that holds on the business date `on` (``YYYYMMDD``; today in Japan when not given); the others are to be had from
+    it by `PartnerSpec.on`.
 
-    Raises `LayoutError`, which lists all faults of all files, each with its remedy.
+    Raises `LayoutError`, which lists all faults of all files of all editions, each with its remedy.
     """
     place = place_of(partner)
-    faults = Faults(place.name)
-    spec = _Loading(read_folder(place, faults), faults).finish()
-    if spec is None or faults.told:
+    editions, faults = Editions(), Faults(place.name)
+    folder = read_folder(place, faults)
+    made = [_Loading(folder, faults, editions, None).finish()]
+    shown = [place.name]
+    for version in versions_in(place, faults):
+        faults.edition(version.shown)
+        folder = read_folder(version.place, faults, folder)
+        made.append(_Loading(folder, faults, editions, version.since).finish())
+        shown.append(version.shown)
+    specs = [spec for spec in made if spec is not None]
+    if len(specs) == len(made) and not faults.told:
+        check_editions(specs, shown, faults)
+    if len(specs) != len(made) or faults.told:
         raise LayoutError(place.name, faults.all())
-    return spec
+    editions.hold(specs)
+    return editions.on(business_date_now() if on is None else on)
+
+
+def business_date_now() -> str:
+    """Today in Japan, ``YYYYMMDD``."""
+    return datetime.now(_JAPAN).strftime("%Y%m%d")
+
+
+_JAPAN = timezone(timedelta(hours=9))  # it keeps no summer time
 
 
 class _Loading:
     """One partner on its way from tables to a `PartnerSpec`. Each step adds its faults and goes on as far as it can."""
 
-    def __init__(self, folder: Folder, faults: Faults) -> None:
+    def __init__(self, folder: Folder, faults: Faults, editions: Editions, since: str | None) -> None:
         self._folder = folder
+        self._editions = editions
+        self._since = since
+        self._before = faults.told
         self._faults = faults
         self._partner = folder.partner or {}
         self._partner_ok = folder.partner is not None and check_table(
@@ -74,11 +102,11 @@ class _Loading:
         wanted = {role for role in Role if role not in ENVELOPES or role in self._folder.telegrams}
         if settings is None or telegrams.keys() != wanted:
             return None
-        self._dictionary.report_unused()
+        self._dictionary.report_unused(self._folder.own_fields)
         checks = PartnerChecks(settings, telegrams, self._faults)
         checks.run()
         selector = Selecting(telegrams, self._faults, bitmap=self._bitmap).selector()
-        if self._faults.told:
+        if self._faults.told != self._before:
             return None
         header_field = telegrams[Role.SALE_REQUEST].field("type_code")
         start = header_field.offset or 0
@@ -90,6 +118,8 @@ class _Loading:
             selector=selector,
             likely=_likely(telegrams.values()),
             keys=keys_by_role(settings.match_fields),
+            since=self._since,
+            editions=self._editions,
             sensitivities={field.name: field.sensitivity for field in every},
         )
 
@@ -134,29 +164,40 @@ class _Loading:
         code = Override(file, "type_code", {"const": table["type_code"]})
         front = Builder(HEADER, self._dictionary, self._faults, bitmap=False, override=code).fields(header)
         rest = Builder(file, self._dictionary, self._faults, bitmap=self._bitmap).fields(table["fields"])
-        if front is None or rest is None:
+        groups = GroupBuilder(file, self._dictionary, self._faults).groups(table.get("groups", ()))
+        if front is None or rest is None or groups is None:
             return None
         end = check_places(self._faults, HEADER, front, 0)
         if self._bitmap:
             check_bits(self._faults, file, rest)
             rest.sort(key=lambda field: field.bit or 0)
         else:
-            end = check_places(self._faults, file, rest, end, tail=True)
+            end = check_places(self._faults, file, rest, end, tail=not groups)
             if end != table["length"]:
                 problem = f"the fields take {end} bytes, the length says {table['length']}"
                 self._faults.add(file, "length", problem, "correct the length, or the fields")
-        fields = (*front, *rest)
-        self._check_doubles(file, front, rest)
-        check_role(self._faults, file, role, fields, self._needed(role))
+        grouped = [field for _, its in groups for field in its]
+        self._check_doubles(file, front, rest, grouped)
+        check_conditions(self._faults, file, (*front, *rest, *grouped), [group for group, _ in groups])
+        check_role(self._faults, file, role, (*front, *rest), grouped, self._needed(role))
         if self._faults.told != before:
             return None
-        return _telegram_of(role, table, front, rest, bitmap=self._bitmap)
+        body = Body(front, rest, grouped, tuple(group for group, _ in groups))
+        return _telegram_of(role, table, body, self._since, bitmap=self._bitmap)
 
-    def _check_doubles(self, file: str, front: Sequence[FieldSpec], rest: Sequence[FieldSpec]) -> None:
+    def _check_doubles(
+        self, file: str, front: Sequence[FieldSpec], rest: Sequence[FieldSpec], grouped: Sequence[FieldSpec]
+    ) -> None:
         for name in {field.name for field in front} & {field.name for field in rest}:
             self._faults.add(file, name, "the field stands in the header already", "give each field its own name")
+        seen = {field.name for field in (*front, *rest)}
+        for field in grouped:
+            if field.name in seen:
+                problem = f"the field of group {field.group} stands in the telegram already"
+                self._faults.add(file, field.name, problem, "give each field its own name")
+            seen.add(field.name)
         check_numbers(self._faults, HEADER, front)
-        check_numbers(self._faults, file, rest, front)
+        check_numbers(self._faults, file, (*rest, *grouped), front)
 
     def _needed(self, role: Role) -> frozenset[str]:
         result = self._partner.get("result_field")
@@ -172,11 +213,22 @@ def _likely(telegrams: Iterable[Telegram]) -> Mapping[bytes, tuple[Telegram, ...
     return MappingProxyType(found)
 
 
-def _telegram_of(
-    role: Role, table: Table, front: Sequence[FieldSpec], rest: Sequence[FieldSpec], *, bitmap: bool
-) -> Telegram:
-    fields = (*front, *rest)
-    plan = BitmapPlan(front, rest) if bitmap else FixedPlan(fields)
+class Body(NamedTuple):
+    """All fields of a telegram: those of the header, the others, and those of its groups, as often as they may come."""
+
+    front: Sequence[FieldSpec]
+    rest: Sequence[FieldSpec]
+    grouped: Sequence[FieldSpec]
+    groups: tuple[Group, ...]
+
+
+def _telegram_of(role: Role, table: Table, body: Body, since: str | None, *, bitmap: bool) -> Telegram:
+    front, rest, grouped, groups = body
+    fields = (*front, *rest, *grouped)
+    apart = table.get("told_apart_by")
+    plan: Plan = BitmapPlan(front, rest) if bitmap else FixedPlan((*front, *rest))
+    if groups:
+        plan = GroupedPlan((*front, *rest), grouped, groups)
     bitmap_size = (16 if any((field.bit or 0) > 64 for field in rest) else 8) if bitmap else 0
     return Telegram(
         role=role,
@@ -186,13 +238,15 @@ def _telegram_of(
         meaning=table["meaning"],
         japanese_meaning=table.get("japanese_meaning"),
         fields=fields,
+        groups=groups,
         names=frozenset(field.name for field in fields if field.const is None),
         required=frozenset(
-            field.name for field in fields if field.required and field.const is None and field.default is None
+            field.name for field in fields if field.always and field.const is None and field.default is None
         ),
         size=sum(field.size for field in fields) + bitmap_size,
-        told_apart_by=table.get("told_apart_by"),
+        since=since,
+        told_apart_by=apart,
         plan=plan,
-        write=quick_write(front, rest, bitmap=bitmap),
-        read=quick_read(front, rest, bitmap=bitmap, told_apart_by=table.get("told_apart_by")),
+        write=nothing_quick if groups else quick_write(front, rest, bitmap=bitmap),
+        read=nothing_quick if groups else quick_read(front, rest, bitmap=bitmap, told_apart_by=apart),
     )

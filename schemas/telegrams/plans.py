@@ -9,6 +9,7 @@ from struct import Struct
 from typing import NamedTuple, Protocol
 
 from schemas.telegrams.coding import FieldCodec, VariableCodec, Write, compile_element, compile_positional
+from schemas.telegrams.conditions import broken, rules_of
 from schemas.telegrams.errors import Problem
 from schemas.telegrams.fields import FieldSpec
 from schemas.telegrams.vocabulary import Value
@@ -45,14 +46,15 @@ class Plan(Protocol):
     def parts(self, data: bytes) -> list[Part]: ...
 
 
-def _text_of(trouble: Problem | UnicodeError, field: FieldSpec) -> str:
+def text_of(trouble: Problem | UnicodeError, field: FieldSpec) -> str:
     """What to say about it. A UnicodeError's own text would quote the value."""
     if isinstance(trouble, UnicodeEncodeError):
         return f"character {trouble.start + 1} is not allowed in type {field.type}"
     return str(trouble) if isinstance(trouble, Problem) else f"holds a byte not allowed in type {field.type}"
 
 
-def _offset_in(trouble: Problem | UnicodeError) -> int:
+def offset_in(trouble: Problem | UnicodeError) -> int:
+    """At which byte of the field it is."""
     if isinstance(trouble, UnicodeDecodeError):
         return trouble.start
     return trouble.at if isinstance(trouble, Problem) else 0
@@ -66,7 +68,7 @@ def _write_all(steps: Sequence[tuple[str, Write]], fields: Sequence[FieldSpec], 
             out.append(write(get(name)))  # the length of `out` says which field it was
     except (Problem, UnicodeError) as trouble:
         field = fields[len(out)]
-        raise FieldFault(field.name, None, _text_of(trouble, field)) from None
+        raise FieldFault(field.name, None, text_of(trouble, field)) from None
     return out
 
 
@@ -78,22 +80,30 @@ class FixedPlan:
         placed = [field for field in fields if not field.is_variable]
         codecs = [compile_positional(field) for field in placed]
         self._reads = tuple((field.name, codec.read) for field, codec in zip(placed, codecs, strict=True))
-        self._tail = next((_step(field, compile_element(field)) for field in fields if field.is_variable), None)
+        self._tail = next((step_of(field, compile_element(field)) for field in fields if field.is_variable), None)
         writes = [codec.write for codec in codecs] + [compile_element(field).write for field in fields[len(placed) :]]
         self._writes = tuple((field.name, write) for field, write in zip(fields, writes, strict=True))
+        self._rules = rules_of(fields)
         packed = Struct("".join(f"{field.size}s" for field in placed))
         self.size = packed.size  # but for the one that varies
         self._unpack = packed.unpack_from
 
     def encode(self, values: Values) -> bytes:
-        return b"".join(_write_all(self._writes, self.fields, values))
+        data = b"".join(_write_all(self._writes, self.fields, values))
+        if self._rules and (wrong := broken(self._rules, values)) is not None:
+            raise FieldFault(wrong[0].name, None, wrong[1])
+        return data
 
     def decode(self, data: bytes) -> dict[str, Value]:
         if self._tail is not None:
-            return self._decode_with(self._tail, data)
-        if len(data) != self.size:
+            values = self._decode_with(self._tail, data)
+        elif len(data) != self.size:
             raise FieldFault(None, None, f"is {len(data)} bytes long where the layout has {self.size}")
-        return self.decode_front(data)
+        else:
+            values = self.decode_front(data)
+        if self._rules and (wrong := broken(self._rules, values)) is not None:
+            raise FieldFault(wrong[0].name, self.offset_of_name(wrong[0].name), wrong[1])
+        return values
 
     def decode_front(self, data: bytes) -> dict[str, Value]:
         """As `decode`, for bytes that go on after the last field; there are enough of them."""
@@ -107,20 +117,20 @@ class FixedPlan:
                 done += 1
         except (Problem, UnicodeError) as trouble:
             field = self.fields[done]
-            offset = self.offset_of(done) + _offset_in(trouble)
-            raise FieldFault(field.name, offset, _text_of(trouble, field)) from None
+            offset = self.offset_of(done) + offset_in(trouble)
+            raise FieldFault(field.name, offset, text_of(trouble, field)) from None
         return values
 
-    def _decode_with(self, tail: "_Step", data: bytes) -> dict[str, Value]:
+    def _decode_with(self, tail: "Step", data: bytes) -> dict[str, Value]:
         if len(data) < self.size:
             raise FieldFault(None, None, f"is {len(data)} bytes long where the layout has {self.size} and more")
         values = self.decode_front(data)
         try:
-            raw = _take(tail, data, self.size)
+            raw = take(tail, data, self.size)
             value = tail.read(raw)
         except (Problem, UnicodeError) as trouble:
             raise FieldFault(
-                tail.name, self.size + _offset_in(trouble), _text_of(trouble, tail.field)
+                tail.name, self.size + offset_in(trouble), text_of(trouble, tail.field)
             ) from None  # fmt: skip
         if value is not None:
             values[tail.name] = value
@@ -131,6 +141,10 @@ class FixedPlan:
     def offset_of(self, index: int) -> int:
         return sum(field.size for field in self.fields[:index])
 
+    def offset_of_name(self, name: str) -> int | None:
+        """Where a field begins; None for one that is not here."""
+        return next((self.offset_of(at) for at, field in enumerate(self.fields) if field.name == name), None)
+
     def parts(self, data: bytes) -> list[Part]:
         raws = (*self._unpack(data), *(() if self._tail is None else (data[self.size :],)))
         return [
@@ -138,8 +152,11 @@ class FixedPlan:
         ]
 
 
-class _Step(NamedTuple):
-    """How to take one field out of a bitmap telegram. `head` bytes look up the whole size in `sizes`, if it varies."""
+class Step(NamedTuple):
+    """How to take one field out of a telegram in which its place is not fixed.
+
+    `head` bytes look up the whole size in `sizes`, if it varies.
+    """
 
     name: str
     size: int
@@ -149,9 +166,10 @@ class _Step(NamedTuple):
     field: FieldSpec
 
 
-def _step(field: FieldSpec, codec: FieldCodec | VariableCodec) -> _Step:
+def step_of(field: FieldSpec, codec: FieldCodec | VariableCodec) -> Step:
+    """The step of a field."""
     sizes = codec.sizes if isinstance(codec, VariableCodec) else None
-    return _Step(field.name, field.size, field.length_size, sizes, codec.read, field)
+    return Step(field.name, field.size, field.length_size, sizes, codec.read, field)
 
 
 class BitmapPlan:
@@ -162,14 +180,15 @@ class BitmapPlan:
         self.fields = tuple(elements)
         self._bitmap_at = self._header.size
         codecs = [compile_element(field) for field in elements]
-        self._steps = {bit_of(field): _step(field, codec) for field, codec in zip(elements, codecs, strict=True)}
-        always = [field.required or field.const is not None or field.default is not None for field in elements]
+        self._steps = {bit_of(field): step_of(field, codec) for field, codec in zip(elements, codecs, strict=True)}
+        self._rules = rules_of(elements)
+        always = [field.always or field.const is not None or field.default is not None for field in elements]
         self._needed = tuple(bit_of(field) for field, needed in zip(elements, always, strict=True) if needed)
         self._writes = tuple(
             (field.name, codec.write, 1 << (128 - bit_of(field)), needed)
             for field, codec, needed in zip(elements, codecs, always, strict=True)
         )
-        self._known: dict[bytes, tuple[_Step, ...]] = {}
+        self._known: dict[bytes, tuple[Step, ...]] = {}
 
     def encode(self, values: Values) -> bytes:
         out = [self._header.encode(values), b""]
@@ -184,7 +203,9 @@ class BitmapPlan:
                     bits |= mask
         except (Problem, UnicodeError) as trouble:
             field = next(field for field in self.fields if field.name == name)
-            raise FieldFault(name, None, _text_of(trouble, field)) from None
+            raise FieldFault(name, None, text_of(trouble, field)) from None
+        if self._rules and (wrong := broken(self._rules, values)) is not None:
+            raise FieldFault(wrong[0].name, None, wrong[1])
         if bits & ((1 << 64) - 1):
             out[1] = (bits | 1 << 127).to_bytes(16, "big")  # bit 1: a second bitmap follows
         else:
@@ -196,27 +217,34 @@ class BitmapPlan:
         values = self._header.decode_front(data)
         try:
             for step in steps:
-                raw = _take(step, data, at)
+                raw = take(step, data, at)
                 value = step.read(raw)
                 if value is not None:
                     values[step.name] = value
                 at += len(raw)
         except (Problem, UnicodeError) as trouble:
-            raise FieldFault(step.name, at + _offset_in(trouble), _text_of(trouble, step.field)) from None
+            raise FieldFault(step.name, at + offset_in(trouble), text_of(trouble, step.field)) from None
         if at != len(data):
             raise FieldFault(None, at, f"goes on for {len(data) - at} bytes after its last field")
+        if self._rules and (wrong := broken(self._rules, values)) is not None:
+            raise FieldFault(wrong[0].name, self._where(wrong[0], data), wrong[1])
         return values
+
+    def _where(self, field: FieldSpec, data: bytes) -> int:
+        """Where a field begins, or where the bitmap says that it is not there."""
+        offsets = [part.offset for part in self.parts(data) if part.field is field]
+        return offsets[0] if offsets else self._bitmap_at + (bit_of(field) - 1) // 8
 
     def parts(self, data: bytes) -> list[Part]:
         steps, at = self._present(data)
         parts = [*self._header.parts(data), Part(None, self._bitmap_at, data[self._bitmap_at : at])]
         for step in steps:
-            raw = _take(step, data, at)
+            raw = take(step, data, at)
             parts.append(Part(step.field, at, raw))
             at += len(raw)
         return parts
 
-    def _present(self, data: bytes) -> tuple[tuple[_Step, ...], int]:
+    def _present(self, data: bytes) -> tuple[tuple[Step, ...], int]:
         """The steps of the fields that are there, and where the first begins."""
         bitmap, at = bitmap_of(data, self._bitmap_at)
         steps = self._known.get(bitmap)
@@ -226,7 +254,7 @@ class BitmapPlan:
                 self._known[bitmap] = steps
         return steps, at
 
-    def _check_bitmap(self, bitmap: bytes) -> tuple[_Step, ...]:
+    def _check_bitmap(self, bitmap: bytes) -> tuple[Step, ...]:
         bits = bits_of(bitmap)
         for bit in bits:
             if bit not in self._steps:
@@ -249,8 +277,8 @@ class Walk:
     def __init__(self, bitmap_at: int, target: FieldSpec, before: Sequence[FieldSpec]) -> None:
         self._bitmap_at = bitmap_at
         self._target = target
-        self._steps = {bit_of(field): _step(field, compile_element(field)) for field in (*before, target)}
-        self._known: dict[bytes, tuple[_Step, ...]] = {}
+        self._steps = {bit_of(field): step_of(field, compile_element(field)) for field in (*before, target)}
+        self._known: dict[bytes, tuple[Step, ...]] = {}
 
     def find(self, data: bytes) -> tuple[bytes, int]:
         """The bytes of the field and where they begin. Raises `FieldFault`."""
@@ -263,13 +291,13 @@ class Walk:
         step = steps[0]
         try:
             for step in steps:
-                raw = _take(step, data, at)
+                raw = take(step, data, at)
                 at += len(raw)
         except Problem as trouble:
             raise FieldFault(step.name, at + trouble.at, str(trouble)) from None
         return raw, at - len(raw)
 
-    def _way(self, bitmap: bytes) -> tuple[_Step, ...]:
+    def _way(self, bitmap: bytes) -> tuple[Step, ...]:
         """The fields up to and with the one to find. Raises `FieldFault` when it is not there."""
         last = bit_of(self._target)
         bits = [bit for bit in bits_of(bitmap) if bit <= last]
@@ -310,12 +338,12 @@ class FieldReader:
 
     def __init__(self, field: FieldSpec, *, placed: bool) -> None:
         in_place = placed and not field.is_variable
-        self._step = _step(field, compile_positional(field) if in_place else compile_element(field))
+        self._step = step_of(field, compile_positional(field) if in_place else compile_element(field))
 
     def take(self, data: bytes, at: int) -> bytes:
         """Its bytes, from byte `at` on, its length in front included. Raises `FieldFault`."""
         try:
-            return _take(self._step, data, at)
+            return take(self._step, data, at)
         except Problem as trouble:
             raise FieldFault(self._step.name, at + trouble.at, str(trouble)) from None
 
@@ -325,10 +353,10 @@ class FieldReader:
             return self._step.read(raw)
         except (Problem, UnicodeError) as trouble:
             field = self._step.field
-            raise FieldFault(field.name, at + _offset_in(trouble), _text_of(trouble, field)) from None
+            raise FieldFault(field.name, at + offset_in(trouble), text_of(trouble, field)) from None
 
 
-def _take(step: _Step, data: bytes, at: int) -> bytes:
+def take(step: Step, data: bytes, at: int) -> bytes:
     """The bytes of a field, its length in front included. Raises `Problem`."""
     size = step.size
     if step.sizes is not None:

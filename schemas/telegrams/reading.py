@@ -16,7 +16,8 @@ from schemas.telegrams.coding import (
     space_of,
     variable_codec,
 )
-from schemas.telegrams.fields import TYPES, Encoding, FieldSpec, Pad
+from schemas.telegrams.conditions import rules_of
+from schemas.telegrams.fields import ONE_BYTE, TYPES, Encoding, FieldSpec, Pad
 from schemas.telegrams.generating import QuickRead, Source
 
 _PLAIN = {"digits": "isdigit", "alphanumeric": "isalnum"}  # of ASCII characters: exactly the type's alphabet
@@ -33,6 +34,12 @@ def quick_read(
         reader.run(front, rest)
     else:
         _Fixed(source).run(front, rest)
+    for rule in rules_of((*front, *rest)):
+        allowed = source.name("allowed", frozenset(rule.condition.values))
+        there, holds = f"{rule.field.name!r} in values", f"values[{rule.condition.field!r}] in {allowed}"
+        source.unless(
+            f"({there}) == ({holds})" if rule.field.required else f"{holds} or {rule.field.name!r} not in values"
+        )
     source.add("return values")
     made: QuickRead = source.function("read")
     return made
@@ -82,8 +89,8 @@ class _Reader:
 
 
 def _is_by_table(field: FieldSpec) -> bool:
-    characters = (Encoding.ASCII, Encoding.EBCDIC, Encoding.JIS_X0201)
-    return field.value_type is str and field.encoding in characters and field.type not in ("date", "time", "hex")
+    plain = field.encoding in ONE_BYTE and field.pad is not Pad.SPACE_LEFT
+    return plain and field.value_type is str and field.type not in ("date", "time")
 
 
 class _Fixed(_Reader):
@@ -131,7 +138,7 @@ class _Fixed(_Reader):
             constant = compile_positional(field).write(None).decode("ascii")
             source.unless(f"{x} == {constant!r}")
             return
-        if not field.required:
+        if not field.always:
             source.add(f"x = {x}")
             source.add(f"if x != {blank_of(field).decode('ascii')!r}:")
             x, deep = "x", 1
@@ -160,7 +167,7 @@ class _Fixed(_Reader):
             at += field.size
             if field.const is not None or not _is_by_table(field):
                 self.by_codec(field, raw, 0)
-            elif field.required:
+            elif field.always:
                 self.by_table(field, raw, 0)
             else:
                 self.source.add(f"x = {raw}")
@@ -169,14 +176,16 @@ class _Fixed(_Reader):
 
 
 def _is_ascii(field: FieldSpec) -> bool:
-    return field.encoding is Encoding.ASCII and (
-        field.value_type is int or field.type in (*_PLAIN, "date", "time") or field.const is not None
+    return (
+        field.encoding is Encoding.ASCII
+        and field.pad is not Pad.SPACE_LEFT
+        and (field.value_type is int or field.type in (*_PLAIN, "date", "time") or field.const is not None)
     )
 
 
 def _form(field: FieldSpec) -> str | None:
     """What the characters of a field that is always there and never padded must be, to be looked at together."""
-    if field.const is not None or not field.required or field.pad is Pad.SPACE_RIGHT:
+    if field.const is not None or not field.always or field.pad is Pad.SPACE_RIGHT:
         return None
     return _PLAIN.get(field.type, "isdigit")
 
@@ -191,7 +200,7 @@ class _Bitmap(_Reader):
         source = self.source
         start = sum(field.size for field in front)
         known = sum(_mask(field) for field in rest) | 1 << 127
-        needed = sum(_mask(field) for field in rest if field.required)
+        needed = sum(_mask(field) for field in rest if field.always)
         source.add(f"if data[{start}] & 0x80:")
         source.add(f"p = {2 * (start + 16)}", deep=1)
         source.add(f"bits = int.from_bytes(data[{start}:{start + 16}], 'big')", deep=1)
@@ -209,7 +218,7 @@ class _Bitmap(_Reader):
     def dismiss(self, front: Sequence[FieldSpec], rest: Sequence[FieldSpec], told_apart_by: str | None) -> None:
         """Give up at once where the constant is not about where it must be: another telegram of the same type code."""
         least = most = sum(field.size for field in front) + 8
-        if any((field.bit or 0) > 64 and field.required for field in rest):
+        if any((field.bit or 0) > 64 and field.always for field in rest):
             least += 8
         most += 8
         for field in rest:
@@ -218,7 +227,7 @@ class _Bitmap(_Reader):
                 self.source.unless(f"data.find({raw!r}, {least}, {most + len(raw)}) >= 0")
                 return
             shortest = min(variable_codec(field).sizes.values()) if field.is_variable else field.size
-            least, most = least + (shortest if field.required else 0), most + field.size
+            least, most = least + (shortest if field.always else 0), most + field.size
 
     def _front(self, fields: Sequence[FieldSpec]) -> None:
         at = 0
@@ -237,7 +246,7 @@ class _Bitmap(_Reader):
 
     def _element(self, field: FieldSpec) -> None:
         deep = 0
-        if not field.required:
+        if not field.always:
             self.source.add(f"if bits & {_mask(field):#x}:")
             deep = 1
         if field.is_variable:

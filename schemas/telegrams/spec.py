@@ -3,17 +3,20 @@
 Nothing here knows a partner: everything comes from the files `schemas.telegrams.loader` reads.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from bisect import bisect_right
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from enum import StrEnum
 from typing import NamedTuple
 
 import msgspec
 
 from schemas.records import Outcome
+from schemas.telegrams.conditions import rules_of
 from schemas.telegrams.errors import DecodeError, EncodeError
 from schemas.telegrams.fields import FieldSpec, ListedValue
 from schemas.telegrams.framing import Framing
 from schemas.telegrams.generating import QuickRead, QuickWrite
+from schemas.telegrams.grouped import Group
 from schemas.telegrams.masking import masked_by, masked_plainly
 from schemas.telegrams.plans import FieldFault, Part, Plan, Values
 from schemas.telegrams.roles import FAMILY_OF, REPORT_OF, Family, Role
@@ -67,6 +70,7 @@ class Telegram(msgspec.Struct, frozen=True, kw_only=True):
     type_code: str
     meaning: str
     fields: tuple[FieldSpec, ...]  # header first; in a bitmap layout the bitmap stands between header and the rest
+    groups: tuple[Group, ...]  # after the fields at fixed places; their fields are among `fields`, once for each time
     names: frozenset[str]  # what `encode` takes
     required: frozenset[str]  # what `encode` needs
     size: int  # bytes, the greatest possible
@@ -75,6 +79,7 @@ class Telegram(msgspec.Struct, frozen=True, kw_only=True):
     plan: Plan  # the law: strict, and says what is wrong
     write: QuickWrite  # as the plan, for what is as it should be; None of anything else
     read: QuickRead
+    since: str | None  # the business date ``YYYYMMDD`` its edition holds from; None: it is the first
 
     def __repr__(self) -> str:
         return f"Telegram({self.role.value}, {self.type_code})"
@@ -87,9 +92,21 @@ class Telegram(msgspec.Struct, frozen=True, kw_only=True):
         raise KeyError(name)
 
     def sample(self, *, optional: bool = True) -> dict[str, Value]:
-        """The samples of the layout files as values that make a valid telegram; without optional ones on request."""
-        chosen = self.names if optional else self.required
-        return {field.name: field.sample for field in self.fields if field.name in chosen}
+        """The samples of the layout files as values that make a valid telegram; without optional ones on request.
+
+        What another field's sample says is not there is left out, and the business date is one of its edition.
+        """
+        values = {
+            field.name: field.sample
+            for field in self.fields
+            if field.const is None and (optional or (field.required and field.default is None))
+        }
+        for rule in rules_of(self.fields):
+            if not rule.holds(values):
+                values.pop(rule.field.name, None)
+        if self.since is not None and str(values.get("business_date", self.since)) < self.since:
+            values["business_date"] = self.since
+        return values
 
 
 class Candidates(NamedTuple):
@@ -100,8 +117,31 @@ class Candidates(NamedTuple):
     by_constant: Mapping[bytes, Telegram]
 
 
+class Editions:
+    """The editions 版 of a partner's layouts, the oldest first. Each knows the others by it."""
+
+    def __init__(self) -> None:
+        self._specs: tuple[PartnerSpec, ...] = ()
+        self._dates: list[str] = []  # from which each but the first holds
+
+    def hold(self, specs: Sequence["PartnerSpec"]) -> None:
+        """These they are; the first holds until the second's date."""
+        self._specs = tuple(specs)
+        self._dates = [spec.since or "" for spec in specs[1:]]
+
+    def __iter__(self) -> Iterator["PartnerSpec"]:
+        return iter(self._specs)
+
+    def __len__(self) -> int:
+        return len(self._specs)
+
+    def on(self, business_date: str) -> "PartnerSpec":
+        """The one that holds on a business date ``YYYYMMDD``."""
+        return self._specs[bisect_right(self._dates, business_date)]
+
+
 class PartnerSpec(msgspec.Struct, frozen=True, kw_only=True):
-    """All a service has to know about a partner's telegrams."""
+    """All a service has to know about a partner's telegrams, in one edition of the layouts; the others by `on`."""
 
     name: str
     japanese: str
@@ -123,9 +163,47 @@ class PartnerSpec(msgspec.Struct, frozen=True, kw_only=True):
     likely: Mapping[bytes, tuple[Telegram, ...]]  # by the bytes of their type code
     keys: Mapping[Role, Callable[[Values], MatchKey]]
     sensitivities: Mapping[str, Sensitivity]
+    since: str | None  # the business date ``YYYYMMDD`` this edition holds from; None: it is the first
+    editions: Editions
 
     def __repr__(self) -> str:
-        return f"PartnerSpec({self.name})"
+        return f"PartnerSpec({self.name})" if self.since is None else f"PartnerSpec({self.name}, from {self.since})"
+
+    # --- editions ---------------------------------------------------------------------------------------------------
+
+    def on(self, business_date: str) -> "PartnerSpec":
+        """The edition that holds on a business date ``YYYYMMDD``."""
+        return self if len(self.editions) < 2 else self.editions.on(business_date)
+
+    def dated(self, values: Values) -> "PartnerSpec":
+        """The edition a telegram of these values is of: that of the business date it carries."""
+        date = values.get("business_date")
+        return self.on(date) if isinstance(date, str) else self
+
+    def read(self, data: bytes) -> Message:
+        """As `decode`, by that edition which holds on the business date the telegram itself carries.
+
+        So both sides change over at midnight without a word, and what is under way then is read as it was written.
+        Raises `DecodeError`: that of the edition that could read the most of it.
+        """
+        if len(self.editions) < 2:
+            return self.decode(data)
+        nearest: DecodeError | None = None
+        strange = False
+        for spec in reversed(tuple(self.editions)):
+            try:
+                message = spec.decode(data)
+            except DecodeError as error:
+                if nearest is None or (error.offset or 0) > (nearest.offset or 0):
+                    nearest = error
+                continue
+            if self.dated(message.values) is spec:
+                return message
+            strange = True
+        if strange or nearest is None:
+            problem = "is of a day on which another edition of the layouts holds"
+            nearest = DecodeError(self.name, None, "business_date", None, problem)
+        raise nearest
 
     def type_code(self, role: Role) -> str:
         """The 電文種別コード of a role, as `original_type_code` wants it."""

@@ -68,15 +68,15 @@ VOCABULARY: Mapping[str, Term] = MappingProxyType(
 # What a telegram must carry for the services to work: a request to be found again, a report to be understood.
 _ALL = frozenset({"trace_number"})
 _BUSINESS = _ALL | {"terminal_id", "amount"}
-_ORIGINAL = frozenset({"original_trace_number", "original_business_date"})
+NAMING = frozenset({"original_trace_number", "original_business_date"})  # by what a cancel names its original
 _INSIDE = frozenset({"carried_code", "carried_telegram"})
 NEEDED: Mapping[Role, frozenset[str]] = MappingProxyType(
     dict.fromkeys(Role, _ALL)
     | dict.fromkeys(ORDINARY_REQUESTS, _BUSINESS | {"pan", "expiry"})
-    | dict.fromkeys((Role.CANCEL_REQUEST, Role.REFUND_REQUEST), _BUSINESS | {"pan", "expiry"} | _ORIGINAL)
+    | dict.fromkeys((Role.CANCEL_REQUEST, Role.REFUND_REQUEST), _BUSINESS | {"pan", "expiry"} | NAMING)
     | {REPORT_OF[request]: _BUSINESS | {"result_code"} for request in ORDINARY_REQUESTS}
-    | dict.fromkeys(FAULT_COMMANDS, _ALL | _ORIGINAL)
-    | {REPORT_OF[command]: _ALL | _ORIGINAL | {"result_code", "error_code"} for command in FAULT_COMMANDS}
+    | dict.fromkeys(FAULT_COMMANDS, _ALL | NAMING)
+    | {REPORT_OF[command]: _ALL | NAMING | {"result_code", "error_code"} for command in FAULT_COMMANDS}
     | {Role.ERROR_REPORT: _ALL | {"error_code"}}
     | dict.fromkeys((Role.OPENING_ANSWER, Role.CLOSING_ANSWER), _ALL | {"result_code"})
     | dict.fromkeys(ENVELOPES, _ALL | _INSIDE)
@@ -86,8 +86,8 @@ NEEDED: Mapping[Role, frozenset[str]] = MappingProxyType(
 # a field that is required must be one of these, or have a const or a default.
 _EVERY = frozenset({"company_code", "business_date", "sent_time", "trace_number", "route_number"})
 _ASKED = _EVERY | {"terminal_id", "pan", "expiry", "amount", "payment_method", "reference"}
-_TAKING_BACK = _ASKED | _ORIGINAL | {"original_amount"}
-_COMMANDED = _EVERY | _ORIGINAL | {"terminal_id", "amount", "original_type_code", "original_route_number"}
+_TAKING_BACK = _ASKED | NAMING | {"original_amount"}
+_COMMANDED = _EVERY | NAMING | {"terminal_id", "amount", "original_type_code", "original_route_number"}
 _STATION = _EVERY | {"station_id"}
 FILLED: Mapping[Role, frozenset[str]] = MappingProxyType(
     {Role.AUTHORISATION_REQUEST: _ASKED, Role.SALE_REQUEST: _ASKED}

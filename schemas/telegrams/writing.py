@@ -17,6 +17,7 @@ from schemas.telegrams.coding import (
     space_of,
     variable_codec,
 )
+from schemas.telegrams.conditions import Rule, rules_of
 from schemas.telegrams.fields import TYPES, Encoding, FieldSpec, Pad
 from schemas.telegrams.generating import QuickWrite, Source
 
@@ -54,18 +55,20 @@ def quick_write(front: Sequence[FieldSpec], rest: Sequence[FieldSpec], *, bitmap
     """The function for a telegram with these fields in header and body."""
     source = Source("write(values)")
     source.add("get = values.get")
-    always = [field for field in (*front, *rest) if field.const is None and field.required and field.default is None]
+    always = [field for field in (*front, *rest) if field.const is None and field.always and field.default is None]
     source.add(f"count = {len(always)}")
     writer = _Writer(source)
     pieces: list[_Piece] = []
     for field in front:
         pieces += writer.positional(field)
     if bitmap:
-        needed = sum(_mask(field) for field in rest if field.required)
+        needed = sum(_mask(field) for field in rest if field.always)
         source.add(f"bits = {needed:#x}")
         pieces.append(_Piece(_Kind.BYTES, f"{source.name('bitmap', bitmap_bytes)}(bits)"))
     for field in rest:
         pieces += writer.element(field) if bitmap else writer.positional(field)
+    for rule in rules_of((*front, *rest)):
+        writer.condition(rule)
     source.unless("count == len(values)")
     source.add(f"return {_joined(source, pieces)}")
     made: QuickWrite = source.function("write")
@@ -89,7 +92,7 @@ class _Writer:
 
     def __init__(self, source: Source) -> None:
         self._source = source
-        self._at = 0
+        self._variables: dict[str, str] = {}  # by field
 
     def positional(self, field: FieldSpec) -> list[_Piece]:
         """The steps of a field at a fixed place."""
@@ -97,7 +100,7 @@ class _Writer:
             return [_fixed(compile_positional(field).write(None))]
         if field.default is not None:
             return self._optional(field, compile_positional(field).write(None), same=True)
-        if field.required:
+        if field.always:
             return self._required(field)
         return self._optional(field, blank_of(field))
 
@@ -107,14 +110,25 @@ class _Writer:
             return [_fixed(compile_element(field).write(None))]
         if field.default is not None:
             return self._optional(field, compile_element(field).write(None), same=True)
-        return self._required(field) if field.required else self._optional(field, None, _mask(field))
+        return self._required(field) if field.always else self._optional(field, None, _mask(field))
 
-    def _variable(self) -> str:
-        self._at += 1
-        return f"x{self._at}"
+    def condition(self, rule: Rule) -> None:
+        """The step that sees to a field's condition, after all fields."""
+        x, y = self._variables[rule.field.name], self._variables[rule.condition.field]
+        if rule.default is not None:
+            y = f"({rule.default!r} if {y} is None else {y})"
+        allowed = self._source.name("allowed", frozenset(rule.condition.values))
+        if rule.field.required:
+            self._source.unless(f"({x} is not None) == ({y} in {allowed})")
+        else:
+            self._source.unless(f"{x} is None or {y} in {allowed}")
+
+    def _variable(self, field: FieldSpec) -> str:
+        name = self._variables[field.name] = f"x{len(self._variables) + 1}"
+        return name
 
     def _required(self, field: FieldSpec) -> list[_Piece]:
-        x = self._variable()
+        x = self._variable(field)
         form = self._form(field, x)
         self._source.add(f"{x} = values[{field.name!r}]")
         self._source.unless(form.condition)
@@ -125,7 +139,7 @@ class _Writer:
 
         `same`: what stands there without a value may stand for one, too: it is a default.
         """
-        source, x = self._source, self._variable()
+        source, x = self._source, self._variable(field)
         form = self._form(field, x)
         runs = _runs(form.pieces)
         if absent is not None and (len(runs) > 1 or _in_kind(_fixed(absent), runs[0].kind) is None):
@@ -178,6 +192,8 @@ class _Writer:
         return None
 
     def _text(self, field: FieldSpec, x: str) -> _Form | None:
+        if field.pad is Pad.SPACE_LEFT:
+            return None
         if field.type == "date":
             check = f"{self._source.name('is_date', is_date)}({x})"
             check, shown = (check, x) if field.length == 8 else (f"{x}[:2] == '20' and {check}", f"{x}[2:]")
@@ -236,7 +252,7 @@ _TO_EBCDIC = bytes(range(128)).decode("ascii").encode("cp037").ljust(256, b"\0")
 
 def _present(field: FieldSpec) -> FieldSpec:
     """The field as it is written when there is a value."""
-    return msgspec.structs.replace(field, required=True, default=None)
+    return msgspec.structs.replace(field, required=True, default=None, when=None)
 
 
 def _length(field: FieldSpec, x: str) -> str:

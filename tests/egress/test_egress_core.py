@@ -37,7 +37,7 @@ from schemas.records import (
     TelegramSent,
     TelegramWithheld,
 )
-from schemas.telegrams import REPORT_OF, Deframer, Message, Role, load_partner
+from schemas.telegrams import REPORT_OF, Deframer, Message, PartnerSpec, Role, load_partner
 
 MIDNIGHT = 1_775_000_000_000 - (1_775_000_000_000 + 9 * 3_600_000) % 86_400_000
 PAN = "4111111111111111"
@@ -411,9 +411,9 @@ class Rig:
 
     def __init__(
         self, found: Takeover | None = None, now: int = 0, *, order: LineOrdered | None = None,
-        times: Mapping[str, Any] | None = None, **more: Any,
+        times: Mapping[str, Any] | None = None, partner: PartnerSpec | None = None, **more: Any,
     ) -> None:  # fmt: skip
-        self.partner = load_partner("cafis")
+        self.partner = load_partner("cafis") if partner is None else partner
         line = Line.model_validate(
             {
                 "name": "cafis-1", "partner": "cafis", "mode": "dial", "host": "127.0.0.1", "port": 1,
@@ -564,24 +564,25 @@ class Rig:
 
     def station_answer(self, role: Role, asked: Role, now: int, code: str) -> list[Act]:
         values = dict(self.last[asked].values) | {"result_code": code}
-        return self.core.received(self.partner.encode(role, values), now + MIDNIGHT)
+        return self.core.received(self.partner.dated(values).encode(role, values), now + MIDNIGHT)
 
     def answer(self, what: str, now: int, who: str, *less: str) -> list[Act]:
         request = self.last[who]
         values = {**request.values}
-        names = self.partner.telegrams[Role.ERROR_REPORT if what == "error" else REPORT_OF[request.role]].names
+        partner = self.partner.dated(values)
+        names = partner.telegrams[Role.ERROR_REPORT if what == "error" else REPORT_OF[request.role]].names
         role = Role.ERROR_REPORT if what == "error" else REPORT_OF[request.role]
         if what == "error":
-            values |= {"error_code": "E99", "original_type_code": self.partner.type_code(request.role)}
+            values |= {"error_code": "E99", "original_type_code": partner.type_code(request.role)}
         elif what == "trouble":
-            values |= {"result_code": self.partner.result_code_for(Outcome.DECLINED), "error_code": "C13"}
+            values |= {"result_code": partner.result_code_for(Outcome.DECLINED), "error_code": "C13"}
         else:
             outcome = Outcome.APPROVED if what == "done" else Outcome(what)
-            values |= {"result_code": self.partner.result_code_for(outcome)}
+            values |= {"result_code": partner.result_code_for(outcome)}
         if less:
             values["amount"] = 1
         told = {name: value for name, value in values.items() if name in names}
-        return self.core.received(self.partner.encode(role, told), now + MIDNIGHT)
+        return self.core.received(partner.encode(role, told), now + MIDNIGHT)
 
     # --- what is seen
 
@@ -589,7 +590,7 @@ class Rig:
         for act in acts:
             if isinstance(act, Transmit):
                 for payload in self.deframer.feed(act.data):
-                    message = self.partner.decode(payload)
+                    message = self.partner.read(payload)
                     self.last[message.role] = message
 
     def seen(self, acts: list[Act]) -> str:
@@ -613,7 +614,7 @@ class Rig:
 
     def transmitted(self, data: bytes) -> str:
         (payload,) = self.deframer.feed(data)
-        message = self.partner.decode(payload)
+        message = self.partner.read(payload)
         self.last[message.role] = message
         if message.values["route_number"] == 0:
             return f"transmit {message.role}"

@@ -19,6 +19,7 @@ from fuzz import corpus
 from fuzz.seeds import CLIENT_FRAMES, GATEWAY_FRAMES, seeds
 from fuzz.streams import CAFIS, CARDNET
 from fuzz.targets import TARGETS
+from images import showing, telling
 from ingress import core
 from ingress.acts import DeliveryStage as Stage
 from ingress.replies import settled
@@ -27,7 +28,7 @@ from schemas import wire
 from schemas.installation import Customer
 from schemas.telegrams import DecodeError, FramingError, PartnerSpec
 
-MUTATIONS = {"cafis": 3_000, "cardnet": 3_000, "client": 2_000, "installation": 1_000}
+MUTATIONS = {"cafis": 3_000, "cardnet": 3_000, "client": 2_000, "installation": 1_000, "inspect": 2_000}
 OTHERWISE = 10_000
 
 every_target = pytest.mark.parametrize("name", TARGETS)
@@ -63,6 +64,7 @@ PLANTED: dict[str, tuple[Any, str, Any]] = {
     "session": (core, "settled", lambda delivery: settled(msgspec.structs.replace(delivery, stage=Stage.CONFIRMED))),
     "client": (Course, "_reply", lambda course, reply: course._end(Result.of(reply))),
     "installation": (config, "_NOT_TOML", (tomllib.TOMLDecodeError,)),
+    "inspect": (telling, "shown", lambda trial, data: showing.shown(trial, data)[:-1]),
 }
 
 

@@ -15,9 +15,11 @@ SALE, REPORT = Role.SALE_REQUEST, Role.SALE_REPORT
 class Recording:
     """One partner's record on its way."""
 
-    def __init__(self, partner: str = "cafis", *, pan: str = TEST_PAN, layout: str | Path | None = None) -> None:
+    def __init__(
+        self, partner: str = "cafis", *, pan: str = TEST_PAN, layout: str | Path | None = None, on: str | None = None
+    ) -> None:
         self.layout = str(layout or partner)
-        self.spec: PartnerSpec = load_partner(layout or partner)
+        self.spec: PartnerSpec = load_partner(layout or partner, on)
         self.pan = pan
         self.flows: list[Flow] = []
         self._at_ms = 1_764_312_000_000

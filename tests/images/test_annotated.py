@@ -1,11 +1,17 @@
 """The rows of a telegram cover its bytes once, say what the codec says, and hold nothing that people may not see."""
 
+import importlib.util
+from pathlib import Path
+
 import msgspec
 import pytest
 
 from images.annotated import AnnotatedTelegram, Meaning, annotate, unframed
 from images.dump import cells_of, dump, dump_text
+from images.tables import ENCODINGS, lines_of
+from images.tables import TYPES as TYPE_NAMES
 from schemas.telegrams import DecodeError, FramingError, PartnerSpec, Role, Sensitivity, load_partner, packaged
+from schemas.telegrams.fields import TYPES, Encoding
 
 PARTNERS = [load_partner(name) for name in packaged()]
 EVERY = [pytest.param(spec, role, id=f"{spec.name}-{role}") for spec in PARTNERS for role in spec.telegrams]
@@ -146,3 +152,35 @@ def test_bytes_that_are_no_telegram_are_refused_without_a_byte_of_them() -> None
         annotate(CAFIS, bytes(data))
     assert "pan" in str(caught.value)
     assert "1111" not in str(caught.value)
+
+
+def wakaba() -> PartnerSpec:
+    """The partner of the codec's tests, which has what no packaged one has."""
+    path = Path(__file__).parents[1] / "schemas" / "telegrams" / "wakaba_rig.py"
+    found = importlib.util.spec_from_file_location("wakaba_rig", path)
+    assert found is not None
+    assert found.loader is not None
+    module = importlib.util.module_from_spec(found)
+    found.loader.exec_module(module)
+    spec: PartnerSpec = module.load_wakaba()
+    return spec
+
+
+def test_kanji_groups_and_conditions_are_shown_as_they_are_there() -> None:
+    spec = wakaba()
+    values = spec.telegrams[Role.SALE_REQUEST].sample()
+    data = spec.encode(Role.SALE_REQUEST, values)
+    telegram = annotate(spec, data, reveal=True)
+    assert b"".join(bytes(cell for cell in row.cells if cell is not None) for row in telegram.rows) == data
+    assert telegram.row("holder_name").text.strip("　") == "若葉　花子"
+    assert telegram.row("merchant_name").text.strip() == "ﾃﾝﾌﾞﾝ ｼｮｳﾃﾝ"  # EBCDIC with katakana
+    assert telegram.row("goods_name_1").value == values["goods_name_1"]
+    lines = {line.name: line for line in lines_of(spec, telegram)}
+    assert lines["installments"].required == "△"
+    assert "［支払区分が 61 のとき］" in lines["installments"].allowed
+    assert lines["goods_code_1"].offset == f"({telegram.row('goods_code_1').offset})"
+
+
+def test_every_type_and_encoding_has_a_japanese_name() -> None:
+    assert TYPE_NAMES.keys() == TYPES.keys()
+    assert ENCODINGS.keys() == set(Encoding)

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from images_rig import Recording, record_of, usual
+from images_rig import REAL_PAN, Recording, record_of, usual
 
 from images.building import FolderError, build
 from images.record import RecordError, read_record
@@ -35,8 +35,18 @@ def test_the_same_record_makes_the_same_folder_and_nothing_old_stays_in_it(tmp_p
 
 
 def test_one_partner_can_be_had_alone(tmp_path: Path) -> None:
+    build(RECORD, tmp_path)
     build(RECORD, tmp_path, ["cardnet"])
-    assert sorted(each.name for each in tmp_path.iterdir()) == ["cardnet", "index.html", "record.json"]
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["cardnet", "index.html"]
+
+
+def test_a_record_with_a_card_that_nobody_has_published_is_not_put_beside_its_masked_documents(tmp_path: Path) -> None:
+    build(RECORD, tmp_path)
+    build(record_of(usual("cafis", pan=REAL_PAN).part()), tmp_path)
+    for name, content in files(tmp_path).items():
+        assert REAL_PAN.encode() not in content, name
+        assert REAL_PAN.encode().hex().encode() not in content, name
+    assert not (tmp_path / "record.json").exists()
 
 
 def test_a_folder_with_other_things_is_left_alone(tmp_path: Path) -> None:

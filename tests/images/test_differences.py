@@ -5,11 +5,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from edition_rig import write_editions
 from openpyxl import load_workbook
 
 import schemas.telegrams
 from images.building import build_differences
 from images.differences import Change, differences
+from images.editions import VersionError
 from schemas.telegrams import LayoutError, Role, load_partner
 
 PACKAGE = Path(schemas.telegrams.__file__).parent
@@ -111,7 +113,7 @@ def test_page_and_sheet_tell_each_difference(changed: Changed, tmp_path: Path) -
         "cafis",
         ("closing_answer.toml", 'japanese = "閉局応答"', 'japanese = "終了応答"'),
     )
-    page, sheet = build_differences("cafis", new, tmp_path / "out")
+    page, sheet = build_differences("cafis", str(new), tmp_path / "out")
     text = page.read_text("utf-8")
     rows = list(load_workbook(sheet)["差分"].iter_rows(min_row=6, values_only=True))
     assert rows == [("9220 終了応答", "変更", "電文", None, "項目名", "閉局応答", "終了応答")]
@@ -119,12 +121,23 @@ def test_page_and_sheet_tell_each_difference(changed: Changed, tmp_path: Path) -
     assert "終了応答" in text
     assert "1 件" in text
     before = {file.name: file.read_bytes() for file in (page, sheet)}
-    build_differences("cafis", new, tmp_path / "out")
+    build_differences("cafis", str(new), tmp_path / "out")
     assert {file.name: file.read_bytes() for file in (page, sheet)} == before
+
+
+def test_two_editions_of_the_same_layouts_are_compared_by_the_days_they_hold_on(tmp_path: Path) -> None:
+    place = write_editions(tmp_path)
+    page, _ = build_differences(f"{place}@2026-03-31", f"{place}@2026-04-01", tmp_path / "out")
+    text = page.read_text("utf-8")
+    assert "初版" in text
+    assert "2026-04-01 からの版" in text
+    assert "取引経路区分" in text
+    with pytest.raises(VersionError, match=r"soon is no day: write it as .*@2027-04-01"):
+        build_differences("cafis", f"{place}@soon", tmp_path / "out")
 
 
 def test_layouts_that_cannot_be_used_change_nothing(changed: Changed, tmp_path: Path) -> None:
     new = changed("cafis", ("closing_answer.toml", "length = 47", "length = 48"))
     with pytest.raises(LayoutError, match="the fields take 47 bytes, the length says 48"):
-        build_differences("cafis", new, tmp_path / "out")
+        build_differences("cafis", str(new), tmp_path / "out")
     assert not (tmp_path / "out").exists()

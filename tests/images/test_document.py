@@ -1,7 +1,10 @@
 """A document says what the record says, byte by byte, and hides the cards that are not published for tests."""
 
+from pathlib import Path
+
 import msgspec
 import pytest
+from edition_rig import SINCE, write_editions
 from images_rig import REAL_PAN, TEST_PAN, Recording, carrying, record_of, usual
 
 from images.document import document_of
@@ -92,3 +95,29 @@ def test_what_is_not_in_a_record_is_told() -> None:
     made.flows[0] = msgspec.structs.replace(made.flows[0], name="unheard_of")
     with pytest.raises(RecordError, match="the flow unheard_of is not known"):
         document_of(record_of(made.part()), "cafis")
+
+
+def test_telegrams_are_read_by_the_edition_that_held_on_their_day(tmp_path: Path) -> None:
+    place = write_editions(tmp_path)
+    for day, code, since in (("2026-03-31", "1110", None), ("2026-04-01", "1115", SINCE)):
+        made = Recording(layout=place, on=day.replace("-", ""))
+        made.flow("approved", ("→", Role.SALE_REQUEST, {"business_date": day.replace("-", "")}))
+        record = msgspec.structs.replace(record_of(made.part()), made_at=f"{day}T16:30:00+09:00")
+        document = document_of(record, "cafis")
+        assert document.spec.since == since
+        assert document.telegrams[Role.SALE_REQUEST].shown.row("type_code").value == code
+
+
+def test_a_record_that_says_no_time_is_refused() -> None:
+    record = msgspec.structs.replace(record_of(usual().part()), made_at="yesterday")
+    with pytest.raises(RecordError, match="'yesterday', which is no time"):
+        document_of(record, "cafis")
+
+
+@pytest.mark.parametrize(("partner", "code"), [("cafis", "8930"), ("cardnet", "0420")])
+def test_a_reviewers_first_questions_lead_to_the_flows_that_answer_them(partner: str, code: str) -> None:
+    document = document_of(record_of(usual(partner).part()), partner)
+    sale, silence, gone = document.first_looks
+    assert (sale[0].entry.name, "1,000 円" in sale[1], "1,000 yen" in sale[2]) == ("approved", True, True)
+    assert (silence[0].entry.name, silence[1].endswith(f"{code} 取消確認指令")) == ("silence", True)
+    assert gone[0].entry.name == "client_gone"

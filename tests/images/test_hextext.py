@@ -84,6 +84,18 @@ def test_hex_without_offsets_is_read_however_it_is_written(text: str) -> None:
     assert parse_hex(text) == [b"012"]
 
 
+@given(st.binary(min_size=1, max_size=80))
+def test_bytes_as_python_prints_them_are_read(data: bytes) -> None:
+    if repr(data).count("'") == 2 or '"' in repr(data)[:2]:
+        assert parse_hex(f"\n {data!r}\n") == [data]
+
+
+@pytest.mark.parametrize("text", [r"b'\x3'", r"b'\d'", "b'é'", "b''"])
+def test_what_only_looks_like_bytes_of_python_is_told_of_as_hex_text(text: str) -> None:
+    with pytest.raises(HexError):
+        parse_hex(text)
+
+
 def test_repeated_lines_of_hexdump_are_put_in_again() -> None:
     data = bytes(160) + b"end"
     text = "00000000  " + " ".join(["00"] * 8) + "  " + " ".join(["00"] * 8) + "  |" + "." * 16 + "|"

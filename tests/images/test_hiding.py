@@ -10,6 +10,7 @@ PAN = "4539578763621486"
 WAYS = {
     "ascii": PAN.encode(),
     "ebcdic": PAN.encode("cp037"),
+    "shift_jis": PAN.translate({0x30 + digit: 0xFF10 + digit for digit in range(10)}).encode("shift_jis"),
     "bcd": bytes.fromhex(PAN),
     "bcd, odd": bytes.fromhex(f"4{PAN[:14]}F"),
     "bcd, printable": bytes.fromhex("4242424242424242"),

@@ -38,7 +38,7 @@ def test_silence_holds_the_route_until_the_cancel_is_reported(partner: str) -> N
         "| client_hears being cancelled",
         "| → Cancel-confirm command",
         "  ← Cancel-confirm report",
-        "  client_hears answer to an inquiry: cancelled",
+        "  client_hears on inquiry: cancelled",
     ]
 
 
@@ -49,7 +49,7 @@ def test_a_report_that_cannot_be_returned_is_followed_by_8910() -> None:
         "| note the report could not be returned: route held",
         "| → Cancel command",
         "  ← Cancel report of a fault",
-        "  client_hears answer to an inquiry: cancelled",
+        "  client_hears on inquiry: cancelled",
     ]
 
 
@@ -71,7 +71,7 @@ def test_trouble_and_silence_are_followed_by_re_commands_and_a_person() -> None:
         "| → Cancel-confirm re-command",
         "| note no answer within 700 ms, the limit is reached",
         "  note on the attention list, for a person: route released",
-        "  client_hears answer to an inquiry: handed to a person",
+        "  client_hears on inquiry: handed to a person",
     ]
 
 

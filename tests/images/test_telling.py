@@ -2,15 +2,16 @@
 
 from collections.abc import Sequence
 
+import msgspec
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from partners_rig import CAFIS, CARDNET, PARTNERS
 
 from images.finding import Found, find, read_one
-from images.telling import Told, revealed_fields, tell, visible
-from schemas.telegrams import ORDINARY_REQUESTS, Message, PartnerSpec, Role, load_partner
+from images.telling import Told, _without_card_number, revealed_fields, tell, visible
+from schemas.telegrams import ORDINARY_REQUESTS, Message, PartnerSpec, Role
 
-PARTNERS = CAFIS, CARDNET = load_partner("cafis"), load_partner("cardnet")
 PAN = "4539578763621486"
 TRACK = f"{PAN}=29061019876543210000"
 EXPIRY, CODE = "2906", "7391"
@@ -59,6 +60,7 @@ REQUESTS = [request(spec, role) for spec in PARTNERS for role in ORDINARY_REQUES
 @example(at=36, taken=13, put=b"", end=49)
 @example(at=23, taken=1, put=b"", end=220)
 @example(at=27, taken=27, put=b"", end=175)
+@example(at=24, taken=0, put=b"\0\0", end=34)
 @example(at=7, taken=1, put=b"\xb0", end=220)  # the bit of the card number is not set
 def test_however_a_telegram_is_damaged_its_card_number_is_not_seen(
     data: bytes, at: int, taken: int, put: bytes, end: int
@@ -90,7 +92,7 @@ def test_whoever_may_see_card_data_sees_number_and_expiry_and_no_authentication_
     rows = {row.name: row for row in tell(found, reveal=True)}
     assert (rows["pan"].value, rows["expiry"].value) == (PAN, EXPIRY)
     assert not rows["pan"].hidden
-    for name in ("track2", "security_code"):
+    for name in {"track2", "security_code"} & rows.keys():
         assert rows[name].value == "***"
         assert set(rows[name].cells[1:]) == {None}
     text = repr(list(rows.values()))
@@ -115,6 +117,23 @@ def test_a_card_number_that_somebody_wrote_into_a_text_is_hidden(spec: PartnerSp
     assert leaks(tell(found)) == []
     assert visible(spec, Message(Role.SALE_REPORT, values))["reference"] == "R-****************"
     assert next(row for row in tell(found, reveal=True) if row.name == "reference").value == f"R-{PAN}"
+    assert revealed_fields([found]) == ["reference"]
+
+
+def test_a_card_number_in_digits_of_kanji_is_hidden_too() -> None:
+    wide = PAN.translate({0x30 + digit: 0xFF10 + digit for digit in range(10)})
+    raw = f"若{wide}".encode("shift_jis")
+    characters = [part for character in f"若{wide}" for part in (character, "")]
+    told_plainly = Told(
+        offset=0, name="holder_name", japanese="会員氏名", english="Holder", cells=tuple(raw),
+        characters=tuple(characters), value=f"若{wide}",
+    )  # fmt: skip
+    row = _without_card_number(told_plainly)
+    assert row.value == "若" + "*" * len(PAN)
+    assert "".join(row.characters) == row.value
+    assert row.cells == (*raw[:2], *[None] * (2 * len(PAN)))
+    twelve = msgspec.structs.replace(told_plainly, characters=tuple(characters[:26]), cells=tuple(raw[:26]))
+    assert _without_card_number(twelve) is twelve
 
 
 def test_a_terminal_id_that_happens_to_pass_the_check_is_seen() -> None:

@@ -3,14 +3,13 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from partners_rig import CAFIS, CARDNET, EVERY_ID, EVERY_TELEGRAM, PARTNERS, WAKABA
 
 from images.showing import Stretch, shown
 from images.trial import nearest, try_layout
-from schemas.telegrams import DecodeError, PartnerSpec, Role, load_partner, packaged
+from schemas.telegrams import DecodeError, PartnerSpec, Role
 
-PARTNERS = [load_partner(name) for name in packaged()]
-CAFIS, CARDNET = load_partner("cafis"), load_partner("cardnet")
-EVERY = [pytest.param(spec, role, id=f"{spec.name}-{role}") for spec in PARTNERS for role in spec.telegrams]
+EVERY = [pytest.param(*each, id=name) for each, name in zip(EVERY_TELEGRAM, EVERY_ID, strict=True)]
 
 
 def sample(spec: PartnerSpec, role: Role) -> bytes:
@@ -65,6 +64,34 @@ def test_with_one_field_wrong_the_telegram_would_be_valid_but_for_it(spec: Partn
     assert trial.only_trouble.field.name == "trace_number"
 
 
+def place_of(spec: PartnerSpec, data: bytes, name: str) -> int:
+    return next(each.offset for each in spec.dissect(data) if each.field is not None and each.field.name == name)
+
+
+def test_groups_are_there_as_often_as_is_counted() -> None:
+    telegram = WAKABA.telegrams[Role.SALE_REQUEST]
+    data = sample(WAKABA, Role.SALE_REQUEST)  # with two of the goods
+    second = place_of(WAKABA, data, "goods_code_2")
+    one = try_layout(WAKABA, telegram, altered(data, place_of(WAKABA, data, "goods_count"), b"\x01"))
+    assert (one.troubles, one.rest, one.size) == ([], second, len(data))
+    none = try_layout(WAKABA, telegram, altered(data, place_of(WAKABA, data, "goods_count"), b"\x00")[:163])
+    assert (none.troubles, none.whole) == ([], True)
+    cut = try_layout(WAKABA, telegram, data[: second + 1])
+    assert [(each.field and each.field.name, each.cut) for each in cut.troubles] == [("goods_code_2", True)]
+
+
+def test_a_field_that_another_one_forbids_is_told_of_as_the_codec_does() -> None:
+    data = sample(WAKABA, Role.SALE_REQUEST)
+    once = altered(data, place_of(WAKABA, data, "payment_method"), "10".encode("cp037"))  # and yet with instalments
+    error = fault_of(WAKABA, once)
+    assert error is not None
+    only = nearest(PARTNERS, once)[0].only_trouble
+    assert only is not None
+    assert only.field is not None
+    assert (only.field.name, only.trouble, only.offset) == (error.field, error.problem, error.offset)
+    assert only.field.name == "installments"
+
+
 def test_layouts_that_look_alike_are_both_near() -> None:
     found = nearest(PARTNERS, altered(sample(CAFIS, Role.SALE_REQUEST), 0, b"7777"))
     assert [each.telegram.role for each in found] == [Role.AUTHORISATION_REQUEST, Role.SALE_REQUEST]
@@ -97,6 +124,13 @@ def test_a_telegram_that_ends_early_says_which_field_it_does_not_reach() -> None
     assert trial.troubles[0].trouble == "ends after 8 of its 13 bytes"
     assert trial.unmet[0].name == "terminal_id"
     assert not trial.whole
+
+
+def test_a_telegram_of_bits_that_ends_early_is_not_wrong_in_one_field_alone() -> None:
+    (trial,) = nearest(PARTNERS, sample(CARDNET, Role.SALE_REQUEST)[:60])
+    assert (trial.telegram.role, trial.only_trouble) == (Role.SALE_REQUEST, None)
+    assert trial.troubles[0].trouble == "ends after 4 of its 38 bytes"
+    assert [field.name for field in trial.unmet][:2] == ["terminal_id", "merchant_name"]
 
 
 def test_bytes_behind_the_last_field_are_the_rest() -> None:

@@ -147,6 +147,22 @@ def test_of_a_capture_the_telegrams_about_one_trace_number_are_shown_alone(tmp_p
     assert [each["number"] for each in talk["telegrams"]] == [1, 3]
 
 
+def test_bytes_of_a_line_that_belong_to_no_telegram_are_shown_without_digits(tmp_path: Path) -> None:
+    request = CAFIS.framing.wrap(telegram(CAFIS, Role.SALE_REQUEST, **CARD))
+    wire = Wire().call().say(GATEWAY, request).say(GATEWAY, b"?" + request[20:]).say(GATEWAY, request)
+    (tmp_path / "line.pcap").write_bytes(pcap(wire.frames))
+    result = run(tmp_path / "line.pcap")
+    assert result.exit_code == 1
+    said = told(result)
+    assert "178 バイト bytes: 電文長として読めません" in said
+    assert "位置 197: 電文長として読めません no length of a telegram stands here … 178 bytes 3F ••" in said
+    (talk,) = facts(tmp_path / "line.pcap")["connections"]
+    assert [each.get("skipped_bytes") for each in talk["telegrams"]] == [None, 178, None]
+    for text in (result.output, json.dumps(talk)):
+        assert PAN not in text
+        assert PAN[:7].encode().hex(" ") not in text.lower()
+
+
 def test_of_very_many_telegrams_those_with_which_something_is_wrong_are_shown(tmp_path: Path) -> None:
     wire = Wire().call()
     for number in range(1, 521):

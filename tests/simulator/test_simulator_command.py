@@ -67,12 +67,13 @@ def test_it_switches_to_a_scenario_of_a_file(centre: Served, line: LineSocket, t
 
 
 def test_it_adds_a_rule_and_has_an_event_happen(centre: Served, line: LineSocket) -> None:
-    assert good(run(centre, "rule", 'do = "turn_round", amount = 7')).startswith("追加しました  added")
+    assert good(run(centre, "rule", 'do = "turn_round", amount = 7')) == "追加しました  added\n"
     assert paid(line, 1, amount=7) is Outcome.TURNED_ROUND
     assert good(run(centre, "event", "keepalive")) == "keepalive: 1 回線  lines\n"
     assert line.hear().role is Role.KEEPALIVE_REQUEST
     assert good(run(centre, "event", "keepalive", "--station", "DNB00009")) == "keepalive: 0 回線  lines\n"
     assert good(run(centre, "event", "destination_down")) == "destination_down: 実行しました  done\n"
+    assert good(run(centre, "event", "reopen")) == "reopen: 実行しました  done\n"
     assert centre.control.state()["destination"] == "destination_down"
 
 
@@ -97,6 +98,7 @@ def test_it_shows_the_newest_entries_of_the_ledger(centre: Served, line: LineSoc
     assert "残高 balance 6,000 円 yen" in told
     assert [text in told for text in ("1,000 ", "2,000 ", "3,000 ")] == [False, True, True]
     assert "411111******1111" in told
+    assert "承認 approved" in told
     assert [row["trace_number"] for row in json.loads(good(run(centre, "ledger", "--last", "2", "--json")))] == [2, 3]
 
 
@@ -159,7 +161,11 @@ def test_a_place_that_cannot_be_written_is_said(centre: Served, tmp_path: Path) 
         (("rule", 'do = "vanish"'), 1, "behave: rule: Invalid enum value 'vanish'"),
         (("rule", "do silent"), 2, "rule: Expected '=' after a key"),
         (("event", "sing"), 1, "event: event: Invalid enum value 'sing'"),
-        (("event", "reopen", "--station", "A"), 1, "event: event: station: reopen is about the whole centre"),
+        (
+            ("event", "listen_again", "--station", "A"),
+            1,
+            "event: event: station: listen_again is about the whole centre",
+        ),
     ],
 )
 def test_what_cannot_be_is_said_and_changes_nothing(

@@ -6,17 +6,17 @@ from typing import Any
 
 import pytest
 from centre_rig import NOON, PAN, PARTNERS, Line, partner_named
-from socket_rig import serving
+from socket_rig import HOST, serving
 
 from schemas.telegrams import ErrorClass, Message, Outcome, Role
 from simulator.centre import Centre
 from simulator.conduct import Moment
-from simulator.control import ControlError
+from simulator.control import Control, ControlError
 from simulator.deeds import Deed
 from simulator.rule_files import RuleError
 from simulator.rules import Rules
 from simulator.scenario import PLAIN, Scenario, load_scenario, packaged, scenario_from, to_toml, written
-from simulator.timeline import Occurrence
+from simulator.timeline import Event, Occurrence
 
 
 def centre_with(partner: str, scenario: str | Scenario) -> Centre:
@@ -88,11 +88,11 @@ def test_while_the_destination_is_down_the_network_stands_in_up_to_the_floor_lim
     centre = centre_with(partner, "stand-in")
     line = Line(centre)
     (before,) = all_heard(line, Role.SALE_REQUEST, trace_number=1, amount=50_000)
-    centre.conduct.happened(Occurrence.DESTINATION_DOWN)
+    centre.conduct.happened(Event(Occurrence.DESTINATION_DOWN))
     (within,) = all_heard(line, Role.SALE_REQUEST, trace_number=2, amount=30_000)
     (above,) = all_heard(line, Role.SALE_REQUEST, trace_number=3, amount=30_001)
     (refund,) = all_heard(line, Role.REFUND_REQUEST, trace_number=4, original_trace_number=1, amount=1)
-    centre.conduct.happened(Occurrence.DESTINATION_UP)
+    centre.conduct.happened(Event(Occurrence.DESTINATION_UP))
     (after,) = all_heard(line, Role.SALE_REQUEST, trace_number=5, amount=50_000)
     outcomes = [centre.partner.classify(each) for each in (before, within, above, refund, after)]
     assert outcomes == [
@@ -109,7 +109,7 @@ def test_while_the_destination_is_down_the_network_stands_in_up_to_the_floor_lim
 def test_a_stand_in_sale_is_cancelled_once_the_destination_is_back(partner: str) -> None:
     centre = centre_with(partner, "stand-in")
     line = Line(centre)
-    centre.conduct.happened(Occurrence.DESTINATION_DOWN)
+    centre.conduct.happened(Event(Occurrence.DESTINATION_DOWN))
     all_heard(line, Role.SALE_REQUEST, trace_number=1, amount=3_000)
     named = {
         "original_trace_number": 1, "original_type_code": centre.partner.type_code(Role.SALE_REQUEST), "amount": 3_000,
@@ -117,7 +117,7 @@ def test_a_stand_in_sale_is_cancelled_once_the_destination_is_back(partner: str)
     (told,) = all_heard(line, Role.FAULT_CANCEL, trace_number=2, **named)
     assert told.values["error_code"] in ("C13", "E13")
     assert centre.ledger.balance() == 3_000
-    centre.conduct.happened(Occurrence.DESTINATION_UP)
+    centre.conduct.happened(Event(Occurrence.DESTINATION_UP))
     all_heard(line, Role.FAULT_CANCEL_AGAIN, trace_number=3, **named)
     assert centre.ledger.balance() == 0
     assert centre.ledger.violations == []
@@ -180,6 +180,33 @@ def test_a_closing_lasts_until_the_reopening() -> None:
             assert again.partner.classify(again.ask(Role.OPENING_REQUEST)) is Outcome.APPROVED
 
 
+def test_one_station_can_be_closed_and_reopened_while_another_goes_on() -> None:
+    with serving("cafis") as centre, centre.line("DNB00001") as one, centre.line("DNB00002") as two:
+        assert centre.control.happen("close", station="DNB00002") == 1
+        asked = two.hear()
+        two.send(Role.CLOSING_ANSWER, trace_number=asked.values["trace_number"])
+        assert two.has_ended()
+        assert one.ask(Role.KEEPALIVE_REQUEST).role is Role.KEEPALIVE_ANSWER
+        with centre.line("DNB00002", opened=False) as again, centre.line("DNB00003", opened=False) as three:
+            assert again.partner.classify(again.ask(Role.OPENING_REQUEST)) is Outcome.DECLINED
+            assert three.partner.classify(three.ask(Role.OPENING_REQUEST)) is Outcome.APPROVED
+            centre.control.happen("reopen", station="DNB00002")
+            assert again.partner.classify(again.ask(Role.OPENING_REQUEST)) is Outcome.APPROVED
+
+
+def test_a_carried_partner_has_a_scenario_of_its_own_but_no_events_of_the_lines() -> None:
+    carried = {"CN": Centre(partner_named("cardnet"), Rules())}
+    with serving("cafis", carries=carried) as centre:
+        control = Control(HOST, centre.server.control_port, partner="cardnet")
+        with control:
+            control.use("every-code")
+            assert control.state()["scenario"] == "every-code"
+            with pytest.raises(ControlError, match="its events and sessions are those of the lines: leave out partner"):
+                control.use("closing-time")
+            assert control.state()["scenario"] == "every-code"
+        assert centre.control.state()["scenario"] == "plain"
+
+
 def test_an_event_can_be_about_one_line() -> None:
     with serving("cafis") as centre, centre.line("DNB00001") as one, centre.line("DNB00002") as two:
         assert centre.control.happen("keepalive", station="DNB00002") == 1
@@ -192,8 +219,11 @@ def test_an_event_can_be_about_one_line() -> None:
 def test_the_state_shows_no_card_number() -> None:
     with serving("cafis") as centre, centre.line():
         centre.control.behave(do="decline", pan=PAN)
-        (rule,) = centre.control.state()["rules"]
-        assert rule == {"rule": {"do": "decline", "pan": "411111******1111"}, "hits": 0}
+        centre.control.behave(do="decline", pan=f"{PAN[:15]}*")
+        assert centre.control.state()["rules"] == [
+            {"rule": {"do": "decline", "pan": "411111*"}, "hits": 0},
+            {"rule": {"do": "decline", "pan": "411111******1111"}, "hits": 0},
+        ]
 
 
 def test_the_scenarios_that_can_be_used_are_told() -> None:
@@ -226,6 +256,8 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"event": {"do": "close"}}, "event: write [[event]], a section for each"),
     ({"recorded": [{"at_s": 1, "role": "sale_request", "do": "trouble"}]},
      "recorded 1: do: trouble makes no sense for sale_request: leave the telegram out"),
+    ({"recorded": [{"at_s": 1, "role": "sale_request", "do": "answer", "after_ms": -1}]},
+     "recorded 1: after_ms: must be from 0 to 7200000"),
     ({"recorded": [{"at_s": 1, "role": "sale_request", "do": "decline", "code": "000"}]},
      "recorded 1: code: '000' does not say decline at cafis: leave it out"),
     ({"recorded": [{"at_s": 1, "role": "sale_request", "do": "answer", "pan": PAN}]},

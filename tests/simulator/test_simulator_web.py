@@ -137,6 +137,22 @@ def test_a_body_without_an_end_is_not_read_for_ever() -> None:
         assert answer.status_code == 413
 
 
+def test_a_body_that_does_not_come_is_answered_and_keeps_nobody_from_stopping(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("simulator.web._BODY_S", 0.1)
+    head = f"POST /api/clear HTTP/1.1\r\nHost: {HOST}\r\nX-Denbun: 1\r\nContent-Length: 9\r\n\r\n".encode()
+    with asked() as (_, client):
+        place = (HOST, client.base_url.port or 0)
+        with socket.create_connection(place, WAIT_S) as waits, socket.create_connection(place, WAIT_S) as leaves:
+            waits.sendall(head)
+            leaves.sendall(head)
+            leaves.close()
+            assert waits.recv(100).startswith(b"HTTP/1.1 408 ")
+        assert client.get("/api/state").status_code == 200
+    assert [record.getMessage() for record in caplog.records if record.levelname == "ERROR"] == []
+
+
 # --- whom it refuses
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from wakaba_rig import write_wakaba
 
 import schemas.telegrams
 from schemas.telegrams import LayoutError, Role, load_partner, packaged
@@ -15,6 +16,8 @@ CASES: list[dict[str, Any]] = tomllib.loads(Path(__file__).with_name("layout_fau
 
 
 def copy_of(partner: str, where: Path) -> Path:
+    if partner == "wakaba":
+        return write_wakaba(where)
     return Path(shutil.copytree(PACKAGE / partner, where / partner))
 
 

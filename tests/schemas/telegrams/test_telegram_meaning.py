@@ -17,6 +17,8 @@ from schemas.telegrams import (
     packaged,
 )
 from schemas.telegrams.__main__ import app
+from schemas.telegrams.fields import TYPES, Encoding
+from schemas.telegrams.reference import ENCODING_WORDS, TYPE_WORDS
 
 PARTNERS = {name: load_partner(name) for name in packaged()}
 OUTCOMES = [
@@ -153,6 +155,13 @@ def test_every_field_has_a_number_of_its_own_in_each_telegram() -> None:
             assert len(set(numbers)) == len(numbers)
             assert numbers[:2] == ["H-1", "H-2"]
             assert all(field.number == str(field.bit) for field in telegram.fields if field.bit is not None)
+
+
+def test_every_type_and_encoding_has_words_for_people() -> None:
+    assert list(TYPE_WORDS) == list(TYPES)
+    assert list(ENCODING_WORDS) == list(Encoding)
+    said = [words.japanese for words in (*TYPE_WORDS.values(), *ENCODING_WORDS.values())]
+    assert len(set(said)) == len(said)
 
 
 # --- command line ---------------------------------------------------------------------------------------------------
