@@ -109,7 +109,7 @@ def find(partners: Sequence[PartnerSpec], data: bytes, *, carriers: Sequence[Par
         row = read_framed(partner, data, everyone)
         said = Reason(f"{count} 件のうち {most} 件が読めるため", f"{most} of {count} decode")
         return Finding(tuple(row), said, _framed(partner, row))
-    return _nearest(partners, data)
+    return _behind_a_wrong_length(partners, data, everyone) or _nearest(partners, data)
 
 
 def decodes(partner: PartnerSpec, data: bytes) -> bool:
@@ -163,6 +163,19 @@ def _inside(data: bytes, carrier: PartnerSpec, carriers: Sequence[PartnerSpec]) 
         if found.message is not None:
             return found
     return _unread(data, nearest(others, data))
+
+
+def _behind_a_wrong_length(
+    partners: Sequence[PartnerSpec], data: bytes, everyone: Sequence[PartnerSpec]
+) -> Finding | None:  # fmt: skip
+    """One telegram with its framing, of which only the length is not that of what follows."""
+    for partner in partners:
+        width = partner.framing.length_bytes
+        if len(data) > width and _length(partner, data) is not None and decodes(partner, data[width:]):
+            found = read_one(partner, data[width:], everyone)._replace(framing=data[:width])
+            said = Reason("電文長を除けば読めるため", "decodes behind its length, which is wrong")
+            return Finding((found,), said, _announced(partner, data))
+    return None
 
 
 def _nearest(partners: Sequence[PartnerSpec], data: bytes) -> Finding:

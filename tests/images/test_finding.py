@@ -73,6 +73,18 @@ def test_a_length_that_is_not_that_of_the_bytes_is_told() -> None:
     assert finding.found[0].trials[0].telegram.role is Role.SALE_REQUEST
 
 
+@pytest.mark.parametrize("spec", PARTNERS, ids=lambda spec: spec.name)
+def test_a_telegram_behind_a_length_that_is_wrong_is_read(spec: PartnerSpec) -> None:
+    data = sample(spec, Role.SALE_REQUEST)
+    wrong = spec.framing.wrap(data[:-7])[: spec.framing.length_bytes]
+    finding = find(PARTNERS, wrong + data)
+    (found,) = finding.found
+    assert (found.partner, found.framing, found.data) == (spec, wrong, data)
+    assert found.message is not None
+    assert found.message.role is Role.SALE_REQUEST
+    assert finding.framing.english == f"with framing, which announces {len(data) - 7} bytes; {len(data)} follow"
+
+
 def test_with_one_partner_given_nobody_else_is_tried() -> None:
     finding = find([CARDNET], sample(CAFIS, Role.SALE_REQUEST))
     assert finding.found[0].partner is not CAFIS
