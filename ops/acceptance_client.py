@@ -1,6 +1,8 @@
 """The test client of an acceptance: asks as a case says, in the manner it says, and writes down what it is told."""
 
+import itertools
 import ssl
+import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -13,8 +15,11 @@ from client import Card, ClientError, SyncClient
 from ops.money import ClientRecord
 from ops.player import Stranger, end_of, told_by
 from schemas.identity import transaction_id
+from schemas.refusals import Refusal
 
 Address = tuple[str, int]
+_NOT_YET = f"refused: {Refusal.ORIGINAL_STILL_IN_PROCESS}"
+_NOT_YET_S, _AGAIN_S = 5.0, 0.1
 
 
 class Customer(NamedTuple):
@@ -94,8 +99,12 @@ class TestClient:
             return Outcome(Done.NOT_DONE, f"カード {step.card} の指定なし（--cards）  no such card was given")
         numbers = range(1, step.count + 1) if step.count > 1 else (0,)
         with ThreadPoolExecutor(step.count) as pool:
-            play.told += pool.map(lambda number: self._asked(play, step, number), numbers)
-        return DONE
+            asked = list(pool.map(lambda number: self._asked_until_taken(play, step, number), numbers))
+        play.told += [told for told, _ in asked]
+        again = sum(tries for _, tries in asked)
+        return (
+            DONE if not again else Outcome(Done.DONE, f"元取引の確定待ちで {again} 回再要求  asked again {again} times")
+        )
 
     def inquire(self, play: Play, step: InquireStep) -> Outcome:
         """Inquire about a request of the case."""
@@ -124,9 +133,23 @@ class TestClient:
             first = steps[step.reference_of or step.name]  # it is about the request that was taken
             self._record(told.reference, original, first, end)
 
-    def _asked(self, play: Play, step: AskStep, number: int) -> Told:
+    def _asked_until_taken(self, play: Play, step: AskStep, number: int) -> tuple[Told, int]:
+        """A follow-up that comes before its original has come to its end may be asked for again: `_NOT_YET` says so.
+
+        The approval is told a moment before the gateway has stored that it was (see `Refusal.retryable`).
+        """
+        until = time.monotonic() + _NOT_YET_S
+        for tries in itertools.count():
+            told = self._asked(play, step, number, f".{tries}" if tries else "")
+            if told.at_once != _NOT_YET or step.told == _NOT_YET or time.monotonic() > until:
+                return told, tries
+            time.sleep(_AGAIN_S)
+        raise AssertionError("it is counted without end")
+
+    def _asked(self, play: Play, step: AskStep, number: int, again: str) -> Told:
         card = self.cards[step.card]
-        reference, original = play.reference(step.reference_of or step.name, number), play.original(step.name)
+        original = play.original(step.name)
+        reference = play.reference(step.reference_of or step.name, number) + again
         play.transactions.setdefault(transaction_id(self._customer.name, reference, original), step.name)
         request = {
             "reference": reference, "kind": str(step.kind), "terminal_id": play.terminal, "amount": step.amount,

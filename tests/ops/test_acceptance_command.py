@@ -145,7 +145,7 @@ def asked(monkeypatch: pytest.MonkeyPatch, *typed: str) -> tuple[AtConsole, io.S
         (("y",), Answer.YES, ""),
         (("Y 画面で確認",), Answer.YES, "画面で確認"),
         (("n 残っている",), Answer.NO, "残っている"),
-        (("n カード 4111111111111111",), Answer.NO, "カード ****************"),
+        (("n カード 4111111111111111",), Answer.NO, "カード ********"),
         (("s",), Answer.CANNOT, "cannot be done"),
         (("", "what", "yes", "y"), Answer.YES, ""),
     ],
