@@ -18,7 +18,7 @@ from schemas.identity import transaction_id
 from schemas.refusals import Refusal
 
 Address = tuple[str, int]
-_NOT_YET = f"refused: {Refusal.ORIGINAL_STILL_IN_PROCESS}"
+_NOT_YET = {f"refused: {each}" for each in (Refusal.ORIGINAL_STILL_IN_PROCESS, Refusal.NO_OPEN_LINE)}
 _NOT_YET_S, _AGAIN_S = 5.0, 0.1
 
 
@@ -61,6 +61,7 @@ class Play:
     output: list[str] = field(default_factory=list)
     strangers: list[Stranger] = field(default_factory=list)
     transactions: dict[str, str] = field(default_factory=dict)  # by id: the name of its request
+    taken: dict[str, str] = field(default_factory=dict)  # by name: the reference under which it was asked last
 
     @property
     def stopped(self) -> bool:
@@ -74,7 +75,11 @@ class Play:
     def original(self, name: str) -> str | None:
         """The reference of what this request follows."""
         (ask,) = [each for each in self.case.asks if each.name == name][:1]
-        return None if ask.follows is None else self.reference(ask.follows)
+        return None if ask.follows is None else self.asked_as(ask.follows)
+
+    def asked_as(self, name: str) -> str:
+        """Under which reference a request was asked, or would have been."""
+        return self.taken.get(name, self.reference(name))
 
 
 class TestClient:
@@ -102,13 +107,11 @@ class TestClient:
             asked = list(pool.map(lambda number: self._asked_until_taken(play, step, number), numbers))
         play.told += [told for told, _ in asked]
         again = sum(tries for _, tries in asked)
-        return (
-            DONE if not again else Outcome(Done.DONE, f"元取引の確定待ちで {again} 回再要求  asked again {again} times")
-        )
+        return DONE if not again else Outcome(Done.DONE, f"受付準備待ちで {again} 回再要求  asked again {again} times")
 
     def inquire(self, play: Play, step: InquireStep) -> Outcome:
         """Inquire about a request of the case."""
-        reference = play.reference(step.name)
+        reference = play.asked_as(step.name)
         told = end_of(self._session, reference, play.original(step.name), self._limit_s)
         amount = play.case.amount_of(step.name)
         play.told.append(
@@ -134,14 +137,15 @@ class TestClient:
             self._record(told.reference, original, first, end)
 
     def _asked_until_taken(self, play: Play, step: AskStep, number: int) -> tuple[Told, int]:
-        """A follow-up that comes before its original has come to its end may be asked for again: `_NOT_YET` says so.
+        """What is refused as `_NOT_YET`, and may be asked for again (`Refusal.retryable`), is for some seconds.
 
-        The approval is told a moment before the gateway has stored that it was (see `Refusal.retryable`).
+        A client hears of its approval, and the board of an opened line, a moment before the router has stored it.
         """
         until = time.monotonic() + _NOT_YET_S
         for tries in itertools.count():
             told = self._asked(play, step, number, f".{tries}" if tries else "")
-            if told.at_once != _NOT_YET or step.told == _NOT_YET or time.monotonic() > until:
+            if told.at_once not in _NOT_YET or told.at_once == step.told or time.monotonic() > until:
+                play.taken[step.name] = told.reference
                 return told, tries
             time.sleep(_AGAIN_S)
         raise AssertionError("it is counted without end")
@@ -149,7 +153,9 @@ class TestClient:
     def _asked(self, play: Play, step: AskStep, number: int, again: str) -> Told:
         card = self.cards[step.card]
         original = play.original(step.name)
-        reference = play.reference(step.reference_of or step.name, number) + again
+        reference = play.reference(step.name, number) + again
+        if step.reference_of is not None:
+            reference = play.asked_as(step.reference_of)
         play.transactions.setdefault(transaction_id(self._customer.name, reference, original), step.name)
         request = {
             "reference": reference, "kind": str(step.kind), "terminal_id": play.terminal, "amount": step.amount,

@@ -1,4 +1,4 @@
-"""The test client asks again for a follow-up whose original has not come to its end, under another reference."""
+"""The test client asks again, under another reference, for what could not be taken yet."""
 
 from types import SimpleNamespace
 from typing import Any
@@ -56,6 +56,18 @@ def test_a_follow_up_that_came_too_early_is_asked_for_again_and_that_is_told(mon
     assert (told.reference, told.at_once) == (references[-1], "approved")
     assert [each.told for each in tester.records] == [NOT_YET, NOT_YET, "approved"], "for the money report, all of them"
     assert set(playing.transactions.values()) == {"b"}
+
+
+def test_what_follows_names_the_reference_that_was_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lines that have just opened: the router hears of it a moment later."""
+    tester, asked = client(monkeypatch, ["refused: no_open_line", "approved", "approved", "approved"])
+    playing = play()
+    tester.ask(playing, CASE.asks[0])
+    tester.ask(playing, cancel())
+    tester.ask(playing, AskStep(kind=CASE.asks[0].kind, amount=1, reference_of="a"))
+    assert asked[1]["reference"] == "CAF-D-103.890186g.a.1"
+    assert asked[2]["original_reference"] == asked[1]["reference"]
+    assert asked[3]["reference"] == asked[1]["reference"]
 
 
 def test_any_other_refusal_is_what_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
