@@ -15,6 +15,7 @@ from client import Card, ClientError, SyncClient
 from ops.money import ClientRecord
 from ops.player import Stranger, end_of, told_by
 from schemas.identity import transaction_id
+from schemas.records import Status
 from schemas.refusals import Refusal
 
 Address = tuple[str, int]
@@ -173,11 +174,20 @@ class TestClient:
             else:
                 stranger.close()
             if step.manner is Manner.RETURNS:
-                told = end_of(self._session, reference, original, self._limit_s)
+                told = self._back(reference, original)
         self._record(reference, original, step, told)
         return Told(
             name=step.name, kind=str(step.kind), reference=reference, amount=step.amount, at_once=told, at_last=None
         )  # fmt: skip
+
+    def _back(self, reference: str, original: str | None) -> str:
+        """Inquire as one who has come back: over another session the inquiry may be there before the request."""
+        until = time.monotonic() + _NOT_YET_S
+        while (told := end_of(self._session, reference, original, self._limit_s)) == Status.UNKNOWN:
+            if time.monotonic() > until:
+                break
+            time.sleep(_AGAIN_S)
+        return told
 
     def _record(self, reference: str, original: str | None, step: AskStep, told: str | None) -> None:
         name = transaction_id(self._customer.name, reference, original)

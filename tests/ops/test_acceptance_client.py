@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from acceptance.cards import CARDS
-from acceptance.cases import AskStep, Environment
+from acceptance.cases import AskStep, Environment, Manner
 from acceptance.catalogue import load_catalogue
 from acceptance.record import Done
 from ops import acceptance_client
@@ -96,6 +96,17 @@ def test_several_at_once_have_references_of_their_own(monkeypatch: pytest.Monkey
     tester, asked = client(monkeypatch, ["approved"] * 5)
     tester.ask(play(), AskStep(kind=CASE.asks[0].kind, amount=100, count=5))
     assert {each["reference"] for each in asked} == {f"CAF-D-103.890186g.a.{number}" for number in range(1, 6)}
+
+
+def test_who_comes_back_inquires_until_his_request_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    tester, _ = client(monkeypatch, [])
+    answers = ["unknown", "unknown", "approved", "never asked"]
+    stranger = SimpleNamespace(ask=lambda _: None, close=lambda: None)
+    monkeypatch.setattr(acceptance_client, "Stranger", lambda *_: stranger)
+    monkeypatch.setattr(acceptance_client, "end_of", lambda *_: answers.pop(0))
+    playing = play()
+    tester.ask(playing, AskStep(kind=CASE.asks[0].kind, amount=100, manner=Manner.RETURNS))
+    assert (playing.told[0].at_once, answers) == ("approved", ["never asked"])
 
 
 def test_a_card_that_was_not_given_leaves_the_step_undone(monkeypatch: pytest.MonkeyPatch) -> None:
