@@ -12,8 +12,8 @@ from source_rig import ROOT
 from typer.core import TyperGroup
 
 from ops.__main__ import SERVICES, app, demo
-from simulator.__main__ import main as centre
 from ops.courses import COURSES
+from simulator.__main__ import main as centre
 
 ENGLISH, JAPANESE = "README.md", "README.ja.md"
 TEXTS = {name: (ROOT / name).read_text("utf-8") for name in (ENGLISH, JAPANESE)}
