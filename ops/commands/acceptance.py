@@ -54,10 +54,15 @@ _NEVER = {"silences": 0, "errors": 0}
 _WAITS: Mapping[str, object] = {
     **QUICK,
     "egress": {**QUICK["egress"], "probe_idle_ms": 4_000, "probe_timeout_ms": 1_000, "breaker": _NEVER},
-    "partner": {**QUICK["partner"], "breaker": _NEVER},
+    "partner": {
+        **QUICK["partner"],
+        "report_timeout_ms": 1_500,
+        "cancel": {**QUICK["partner"]["cancel"], "report_timeout_ms": 1_500},
+        "breaker": _NEVER,
+    },
 }
-"""Short waits, so that what takes minutes in production takes seconds. Nothing is spared 縮退運転: cases are played
-together, and many of them are about silence and errors; what a breaker does is shown by a drill."""
+"""Short waits, so that what takes minutes in production takes seconds, and long enough for a busy machine. Nothing is
+spared 縮退運転: cases are played together, and many of them are about silence and errors; a drill shows the breaker."""
 
 _FAILURES = (
     BrokerError, ClientError, ControlError, LayoutError, LogError, OSError, ProcessError, RecordError, TimeoutError
