@@ -56,6 +56,18 @@ def test_the_error_lists_all_faults_under_the_partner(tmp_path: Path) -> None:
     )
 
 
+def test_a_dictionary_that_is_no_list_of_fields(tmp_path: Path) -> None:
+    place = copy_of("cafis", tmp_path)
+    (place / "fields.toml").write_text("fields = 1\n", "utf-8")
+    with pytest.raises(LayoutError) as refused:
+        load_partner(place)
+    first, *others = map(str, refused.value.faults)
+    assert first == "cafis/fields.toml: fields is not a list; use [[fields]]"
+    assert {each.partition(": the field ")[2] for each in others} == {
+        "is not defined in fields.toml; define it there, or give all its keys here"
+    }
+
+
 def test_a_partner_that_does_not_come_with_the_package() -> None:
     with pytest.raises(LayoutError) as refused:
         load_partner("visa")
