@@ -63,7 +63,7 @@ class One(NamedTuple):
 
 def _results(outcome: Outcome) -> Callable[[PartnerSpec], list[One]]:
     def found(partner: PartnerSpec) -> list[One]:
-        codes = [each for each in partner.result_codes.values() if each.outcome is outcome]
+        codes = [each for each in partner.result_codes.values() if each.outcome is outcome and not each.fault_cancel]
         return [One(each.code, each.code, each.japanese, each.english) for each in codes]
 
     return found

@@ -161,7 +161,7 @@ def _ordinary(partner: PartnerSpec) -> Iterator[Demand]:
 
 def _returned(partner: PartnerSpec) -> Iterator[Demand]:
     for code in partner.result_codes.values():
-        if code.outcome is not Outcome.APPROVED:
+        if code.outcome is not Outcome.APPROVED and not code.fault_cancel:
             met = _both(_reports_result(code.code), _uncancelled)
             yield Demand(f"結果コード {code.code} {code.japanese}", f"result code {code.code}", met)
     for error in partner.error_codes.values():

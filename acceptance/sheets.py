@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from openpyxl.cell.cell import Cell
 from openpyxl.styles import Alignment, Border, Font, PatternFill, Side
 from openpyxl.utils import get_column_letter
-from openpyxl.worksheet.properties import PageSetupProperties
 from openpyxl.worksheet.worksheet import Worksheet
 
-SANS, MONO = "Yu Gothic", "MS Gothic"
+from images.sheets import GOTHIC, MONO, as_page, lines_in
+
 _RULE = Side(style="thin", color="B8C2CF")
 BORDER = Border(left=_RULE, right=_RULE, top=_RULE, bottom=_RULE)
 HEAD, DIFFERENT, UNSEEN, CHAPTER = (
@@ -17,7 +17,6 @@ HEAD, DIFFERENT, UNSEEN, CHAPTER = (
 COLOURS = {"passed": "0F6B3C", "failed": "B3261E", "not_run": "8A5A00", "same": "0F6B3C", "different": "B3261E"}
 _TOP = Alignment(vertical="top", wrap_text=True)
 _MIDDLE = Alignment(vertical="top", horizontal="center", wrap_text=True)
-_WIDE = 2  # columns of a character that is not ASCII
 
 
 class Sheet:
@@ -29,24 +28,13 @@ class Sheet:
         self._widths = widths
         for column, width in enumerate(widths, 1):
             sheet.column_dimensions[get_column_letter(column)].width = width
-        sheet.sheet_view.showGridLines = False
-        setup = sheet.page_setup
-        setup.paperSize, setup.orientation = 9, "landscape" if landscape else "portrait"
-        setup.fitToWidth, setup.fitToHeight = 1, 0
-        sheet.sheet_properties.pageSetUpPr = PageSetupProperties(fitToPage=True)
+        as_page(sheet, landscape=landscape)
         sheet.print_options.horizontalCentered = True
-        margins = sheet.page_margins
-        margins.left = margins.right = 0.4
-        margins.top = margins.bottom = 0.55
-        margins.footer = 0.25
-        footer = sheet.oddFooter
-        assert footer is not None
-        footer.center.text = "&A　&P / &N"
 
     def title(self, text: str, *, size: int = 14) -> None:
         """A line across the sheet."""
         cell = self._cell(1, text)
-        cell.font = Font(SANS, size=size, bold=True)
+        cell.font = Font(GOTHIC, size=size, bold=True)
         self.sheet.row_dimensions[self.row].height = size * 1.7
         self.row += 1
 
@@ -57,14 +45,14 @@ class Sheet:
 
     def line(self, text: str, *, colour: str | None = None) -> None:
         """A line of text across the sheet."""
-        self._cell(1, text).font = Font(SANS, size=10, color=colour)
+        self._cell(1, text).font = Font(GOTHIC, size=10, color=colour)
         self.row += 1
 
     def head(self, names: Sequence[str]) -> None:
         """The head of a table."""
         for column, name in enumerate(names, 1):
             cell = self._cell(column, name)
-            cell.font = Font(SANS, size=9, bold=True)
+            cell.font = Font(GOTHIC, size=9, bold=True)
             cell.fill, cell.border, cell.alignment = HEAD, BORDER, _MIDDLE
         self._fit(names)
         self.row += 1
@@ -78,7 +66,7 @@ class Sheet:
         for column, value in enumerate(values, 1):
             cell = self._cell(column, value)
             colour = (colours or {}).get(column)
-            cell.font = Font(MONO if column in mono else SANS, size=9, color=colour, bold=colour is not None)
+            cell.font = Font(MONO if column in mono else GOTHIC, size=9, color=colour, bold=colour is not None)
             cell.border = BORDER
             cell.alignment = _MIDDLE if column in middle else _TOP
             if fill is not None:
@@ -92,7 +80,7 @@ class Sheet:
         """Boxes for seals 印, three rows high, without moving on."""
         for at, name in enumerate(names, column):
             head = self.sheet.cell(row, at, name)
-            head.font, head.alignment, head.fill, head.border = Font(SANS, size=9), _MIDDLE, HEAD, BORDER
+            head.font, head.alignment, head.fill, head.border = Font(GOTHIC, size=9), _MIDDLE, HEAD, BORDER
             self.sheet.merge_cells(start_row=row + 1, end_row=row + 3, start_column=at, end_column=at)
             for each in range(row + 1, row + 4):
                 self.sheet.cell(each, at).border = BORDER
@@ -112,12 +100,5 @@ class Sheet:
 
     def _fit(self, texts: Sequence[str]) -> None:
         """As high as the fullest cell needs: programs that show the sheet do not all find out by themselves."""
-        lines = 1
-        for text, width in zip(texts, self._widths, strict=False):
-            needed = sum(max(1, -(-_columns(part) // max(1, int(width * 1.22)))) for part in text.split("\n"))
-            lines = max(lines, needed)
+        lines = max(lines_in(text, width) for text, width in zip(texts, self._widths, strict=False))
         self.sheet.row_dimensions[self.row].height = 4 + 12.5 * lines
-
-
-def _columns(text: str) -> int:
-    return sum(1 if character.isascii() else _WIDE for character in text)

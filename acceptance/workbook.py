@@ -7,10 +7,11 @@ from openpyxl.cell.cell import Cell
 from openpyxl.styles import Font, PatternFill
 
 from acceptance.record import Evidence, FieldSeen, Mark, Telegram, Verdict
-from acceptance.sheets import CHAPTER, COLOURS, DIFFERENT, SANS, UNSEEN, Sheet
+from acceptance.sheets import CHAPTER, COLOURS, DIFFERENT, UNSEEN, Sheet
 from acceptance.summary import Summary, moment_of
 from acceptance.telling import answer
 from acceptance.views import CaseView, moment
+from images.sheets import GOTHIC
 from schemas.telegrams import PartnerSpec
 
 FILE = "evidence.xlsx"
@@ -34,7 +35,7 @@ def write_workbook(summary: Summary, evidence: Evidence, partner: PartnerSpec, f
 
 def _link(cell: Cell, sheet: str) -> None:
     cell.hyperlink = f"#'{sheet}'!A1"
-    cell.font = Font(SANS, size=9, color="1F4F99", underline="single")
+    cell.font = Font(GOTHIC, size=9, color="1F4F99", underline="single")
 
 
 def _cover(sheet: Sheet, summary: Summary, evidence: Evidence, partner: PartnerSpec) -> None:
@@ -45,7 +46,7 @@ def _cover(sheet: Sheet, summary: Summary, evidence: Evidence, partner: PartnerS
     sheet.line(f"Acceptance evidence: {partner.english}")
     sheet.row += 1
     sheet.title(f"総合判定　{summary.overall.japanese}", size=14)
-    sheet.sheet.cell(sheet.row - 1, 1).font = Font(SANS, size=14, bold=True, color=COLOURS[summary.overall])
+    sheet.sheet.cell(sheet.row - 1, 1).font = Font(GOTHIC, size=14, bold=True, color=COLOURS[summary.overall])
     sheet.head(["全件", *(each.japanese for each, _ in summary.counts), "確認不可の項目"])
     sheet.cells([len(summary.views), *(many for _, many in summary.counts), summary.unseen], middle=range(1, 7))
     sheet.heading("試験環境　where, by whom, with what")

@@ -16,7 +16,7 @@ import msgspec
 from schemas.telegrams import FieldSpec, FramingError, PartnerSpec, Role, Sensitivity, Telegram, Value
 from schemas.telegrams.coding import byte_of
 from schemas.telegrams.fields import ONE_BYTE, TYPES, Encoding, Pad
-from schemas.telegrams.masking import HIDDEN, mask_pan
+from schemas.telegrams.masking import masked_value
 from schemas.telegrams.plans import Part, bits_of
 
 HIDDEN_BYTE = "••"
@@ -170,7 +170,7 @@ def row_of(
         return Row(number=number, offset=part.offset, field=None, cells=tuple(part.raw), characters=dots, value=bits)
     value = values.get(field.name) if field.const is None else field.const
     shown = [True] * len(part.raw) if reveal or value is None else _shown(field, part.raw, str(value))
-    seen = value if reveal or value is None else _masked(field, value)
+    seen = value if reveal or value is None else masked_value(field.sensitivity, value)
     characters = _characters(field, part.raw)
     return Row(
         number=number,
@@ -190,16 +190,6 @@ def _own(telegram: Telegram) -> Meaning:
 
 def _meaning(partner: PartnerSpec, field: FieldSpec, value: Value | None, seen: Value | None) -> Meaning | None:
     return meaning_of(partner, field, value) if value == seen else None  # it would tell what is hidden
-
-
-def _masked(field: FieldSpec, value: Value) -> Value:
-    match field.sensitivity:
-        case Sensitivity.NONE:
-            return value
-        case Sensitivity.PAN:
-            return mask_pan(str(value))
-        case Sensitivity.SECRET:
-            return HIDDEN
 
 
 def _shown(field: FieldSpec, raw: bytes, value: str) -> list[bool]:

@@ -206,10 +206,7 @@ class _Line:
         if not trials or trials[0].only_trouble is None or trials[0].telegram.role not in ANSWERS:
             return
         best = trials[0]
-        values = {
-            each.field.name: each.value for each in best.tried if each.field is not None and each.value is not None
-        }
-        message = Message(best.telegram.role, values)
+        message = Message(best.telegram.role, best.values)
         for asked in reversed(self._asked[other, best.partner.name]):
             if asked.answered_by is None and is_answer(best.partner, asked, message):
                 self.entries[entry.number] = entry._replace(would_answer=asked.number)

@@ -1,34 +1,30 @@
-"""What differs between two versions of a partner's layouts: telegrams, fields, codes, framing. Pure data.
+"""The differences between two versions of a partner's layouts, in the words of the documents. Pure data.
 
-Every key of every field is compared, so a key that layouts have tomorrow is compared tomorrow.
+What differs, `schemas.telegrams.differences` says; here it is put in order by telegrams and told in Japanese.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from enum import Enum
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-import msgspec
+from schemas.telegrams import Difference, FieldSpec, Kind, PartnerSpec, Role, Telegram
+from schemas.telegrams import differences as compared
 
-from schemas.telegrams import ErrorCode, FieldSpec, PartnerSpec, ResultCode, Role, Telegram
-
-
-class Change(Enum):
-    """What happened to something: Japanese, English."""
-
-    ADDED = ("追加", "added")
-    REMOVED = ("削除", "removed")
-    CHANGED = ("変更", "changed")
+CHANGES: Mapping[Kind, str] = {Kind.ADDED: "追加", Kind.REMOVED: "削除", Kind.CHANGED: "変更"}
 
 
-class Difference(NamedTuple):
-    """One difference. `what`: the field or code it is about; `key`: what of it, empty where all of it is meant."""
+class Row(NamedTuple):
+    """One difference. `what`: the field's name, empty where it is about the telegram or about all of them."""
 
-    change: Change
-    what: str
+    kind: Kind
     japanese: str
-    key: str
+    what: str
+    key: str  # Japanese, with the code or value it is about; empty where all of it was added or removed
     old: str
     new: str
+
+    @property
+    def change(self) -> str:
+        return CHANGES[self.kind]
 
 
 class Part(NamedTuple):
@@ -37,7 +33,7 @@ class Part(NamedTuple):
     role: Role | None
     title: str
     english: str
-    differences: tuple[Difference, ...]
+    rows: tuple[Row, ...]
 
 
 class Differences(NamedTuple):
@@ -50,7 +46,7 @@ class Differences(NamedTuple):
 
     @property
     def total(self) -> int:
-        return sum(len(part.differences) for part in self.parts)
+        return sum(len(part.rows) for part in self.parts)
 
 
 KEYS: Mapping[str, str] = {
@@ -81,148 +77,65 @@ KEYS: Mapping[str, str] = {
     "size": "電文長",
     "type_code": "電文種別",
     "told_apart_by": "区別する項目",
-    "outcome": "扱い",
-    "error_class": "扱い",
-    "kind": "長さ部の種類",
-    "length_bytes": "長さ部のバイト数",
-    "counts_itself": "長さ部を含む",
-    "max_length": "最大電文長",
-    "fault_cancel": "障害取消のみ",
+    "when": "ある条件",
+    "group": "まとまり",
+    "groups": "まとまり",
+    "framing": "長さ部",
+    "match": "照合項目",
+    "result_codes": "結果コード",
+    "error_codes": "エラーコード",
+    "unknown_result": "不明な結果コード",
+    "unknown_error": "不明なエラーコード",
+    "note": "注記",
+    "trace_width": "処理通番の桁数",
+    "trace_range": "処理通番の範囲",
+    "route_range": "経路番号の範囲",
+    "result_field": "結果コードの項目",
 }
 """What the keys of layouts are called in Japanese; a key that is not here goes by its own name."""
 
-_Code = ResultCode | ErrorCode
-_TELEGRAM_KEYS = ("japanese", "english", "type_code", "size", "meaning", "japanese_meaning", "told_apart_by")
-_PARTNER_KEYS = ("japanese", "english", "note", "trace_width", "trace_range", "route_range", "result_field")
 _NOTHING = "（なし）"
+_WORDS = {"": _NOTHING, "true": "はい", "false": "いいえ"}
 
 
 def differences(old: PartnerSpec, new: PartnerSpec) -> Differences:
     """What differs between two versions."""
-    coded = frozenset(
-        {"error_code", old.result_field, new.result_field}
-    )  # their values are told once, with what all share
-    parts = [Part(None, "全電文に共通", "What all telegrams share", tuple(_shared(old, new)))]
-    unchanged = []
-    for role in Role:
-        before, after = old.telegrams.get(role), new.telegrams.get(role)
-        named = after or before
-        if named is None:
-            continue
-        found = tuple(_of_telegram(before, after, coded))
-        if found:
-            parts.append(Part(role, f"{named.type_code} {named.japanese}", named.english, found))
-        elif after is not None:
-            unchanged.append(after)
-    return Differences(old, new, tuple(part for part in parts if part.differences), tuple(unchanged))
+    found = compared(old, new)
+    parts = []
+    for role in (None, *Role):
+        rows = tuple(_row(old, new, each) for each in found if each.role is role)
+        if rows:
+            parts.append(_part(old, new, role, rows))
+    changed = {part.role for part in parts}
+    unchanged = tuple(telegram for role, telegram in new.telegrams.items() if role not in changed)
+    return Differences(old, new, tuple(parts), unchanged)
 
 
-def _shared(old: PartnerSpec, new: PartnerSpec) -> Iterator[Difference]:
-    for key in _PARTNER_KEYS:
-        yield from _changed("", "", key, getattr(old, key), getattr(new, key))
-    yield from _structs("framing", "長さ部", old.framing, new.framing)
-    for name, japanese, before, after in (
-        ("result_codes", "結果コード", old.result_codes, new.result_codes),
-        ("error_codes", "エラーコード", old.error_codes, new.error_codes),
-    ):
-        yield from _codes(name, japanese, before, after)
-    for family in sorted({*old.match_fields, *new.match_fields}):
-        yield from _changed(
-            f"match.{family}", "照合項目", "", old.match_fields.get(family), new.match_fields.get(family)
-        )  # fmt: skip
+def _part(old: PartnerSpec, new: PartnerSpec, role: Role | None, rows: tuple[Row, ...]) -> Part:
+    if role is None:
+        return Part(None, "全電文に共通", "What all telegrams share", rows)
+    telegram = new.telegrams[role] if role in new.telegrams else old.telegrams[role]
+    return Part(role, f"{telegram.type_code} {telegram.japanese}", telegram.english, rows)
 
 
-def _codes(name: str, japanese: str, old: Mapping[str, _Code], new: Mapping[str, _Code]) -> Iterator[Difference]:
-    for code in [*old, *(code for code in new if code not in old)]:
-        before, after = old.get(code), new.get(code)
-        if before is not None and after is not None:
-            for key in before._fields:
-                yield from _changed(f"{name} {code}", japanese, key, getattr(before, key), getattr(after, key))
-        else:
-            was, now = (None if each is None else each.japanese for each in (before, after))
-            yield _whole(f"{name} {code}", japanese, was, now)
+def _row(old: PartnerSpec, new: PartnerSpec, found: Difference) -> Row:
+    name, _, about = (found.key or "").partition(" ")
+    key = f"{KEYS.get(name, name)} {about}".rstrip()
+    before, after = (_WORDS.get(text, text.strip() or "（空白）") for text in (found.before, found.after))
+    if found.role is None or found.field is None:
+        return Row(found.kind, "" if found.role is None else "電文", "", key, before, after)
+    fields = [_field_in(spec, found.role, found.field) for spec in (old, new)]
+    if found.key is None:
+        before, after = (_NOTHING if field is None else _short(field) for field in fields)
+    japanese = next(field.japanese for field in reversed(fields) if field is not None)
+    return Row(found.kind, japanese, found.field, key, before, after)
 
 
-def _of_telegram(old: Telegram | None, new: Telegram | None, coded: frozenset[str]) -> Iterator[Difference]:
-    if old is None or new is None:
-        yield _whole("", "電文", None if old is None else old.japanese, None if new is None else new.japanese)
-        return
-    for key in _TELEGRAM_KEYS:
-        yield from _changed("", "電文", key, getattr(old, key), getattr(new, key))
-    before = {field.name: field for field in old.fields}
-    after = {field.name: field for field in new.fields}
-    for name in _merged([field.name for field in old.fields], [field.name for field in new.fields]):
-        was, now = before.get(name), after.get(name)
-        if was is not None and now is not None:
-            yield from _fields(was, now, listed=name not in coded)
-        else:
-            japanese = next(each.japanese for each in (now, was) if each is not None)
-            yield _whole(name, japanese, *(None if each is None else _short(each) for each in (was, now)))
-
-
-def _merged(old: Sequence[str], new: Sequence[str]) -> list[str]:
-    """The names of both in the new order; those that are gone where they stood."""
-    merged = list(new)
-    for at, name in enumerate(old):
-        if name not in merged:
-            before = next((each for each in reversed(old[:at]) if each in merged), None)
-            merged.insert(0 if before is None else merged.index(before) + 1, name)
-    return merged
+def _field_in(spec: PartnerSpec, role: Role, name: str) -> FieldSpec | None:
+    fields: Sequence[FieldSpec] = spec.telegrams[role].fields if role in spec.telegrams else ()
+    return next((field for field in fields if field.name == name), None)
 
 
 def _short(field: FieldSpec) -> str:
-    place = f"ビット {field.bit}" if field.bit is not None else f"位置 {field.offset}"
-    return f"{place}、{field.width} 桁、{field.type}、{field.encoding.value}"
-
-
-def _fields(old: FieldSpec, new: FieldSpec, *, listed: bool) -> Iterator[Difference]:
-    yield from _structs(new.name, new.japanese, old, new, without="values")
-    before, after = ({each.value: each for each in field.values if listed} for field in (old, new))
-    for value in [*before, *(value for value in after if value not in before)]:
-        was, now = (
-            None if each is None else f"{each.value} {each.japanese}" for each in (before.get(value), after.get(value))
-        )
-        if was is None or now is None:
-            yield _whole(new.name, new.japanese, was, now)._replace(key="values")
-        else:
-            yield from _changed(new.name, new.japanese, "values", was, now)
-
-
-def _structs(
-    what: str, japanese: str, old: msgspec.Struct, new: msgspec.Struct, without: str = ""
-) -> Iterator[Difference]:  # fmt: skip
-    for key in old.__struct_fields__:
-        if key not in ("name", without):
-            yield from _changed(what, japanese, key, getattr(old, key), getattr(new, key))
-
-
-def _changed(what: str, japanese: str, key: str, old: object, new: object) -> Iterator[Difference]:
-    if old != new:
-        yield Difference(Change.CHANGED, what, japanese, key, _shown(old), _shown(new))
-
-
-def _whole(what: str, japanese: str, old: str | None, new: str | None) -> Difference:
-    change = Change.ADDED if old is None else Change.REMOVED
-    return Difference(change, what, japanese, "", old or _NOTHING, new or _NOTHING)
-
-
-def _shown(value: object) -> str:
-    match value:
-        case None:
-            return _NOTHING
-        case bool():
-            return "はい" if value else "いいえ"
-        case Enum():
-            return str(value.value)
-        case str():
-            return value.strip() or "（空白）"
-        case tuple() | list():
-            return "\n".join(_listed(each) for each in value) or _NOTHING
-        case _:
-            return str(value)
-
-
-def _listed(value: object) -> str:
-    if isinstance(value, msgspec.Struct):
-        return " ".join(str(getattr(value, key)) for key in value.__struct_fields__)
-    return str(value)
+    place = f"ビット {field.bit}" if field.bit is not None else "" if field.offset is None else f"位置 {field.offset}"
+    return "、".join(each for each in (place, f"{field.width} 桁", field.type, field.encoding.value) if each)

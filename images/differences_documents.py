@@ -7,7 +7,7 @@ from openpyxl.worksheet.worksheet import Worksheet
 
 from images.annotated import AnnotatedTelegram, annotate
 from images.cards import may_be_shown
-from images.differences import KEYS, Differences, Part
+from images.differences import Differences, Part
 from images.pages import environment_of
 from images.sheets import fit, heads, printable, put, title, widths
 from schemas.telegrams import PartnerSpec, Role
@@ -28,11 +28,7 @@ _HEADS = (
 def differences_page(found: Differences, names: Sequence[str]) -> str:
     """The page; `names` says of the old and of the new version which it is."""
     samples = {part.role: _samples(found, part) for part in found.parts}
-    return (
-        environment_of()
-        .get_template("differences.html.jinja")
-        .render(found=found, keys=KEYS, samples=samples, names=names)
-    )
+    return environment_of().get_template("differences.html.jinja").render(found=found, samples=samples, names=names)
 
 
 def differences_book(found: Differences, names: Sequence[str]) -> Workbook:
@@ -49,10 +45,9 @@ def differences_book(found: Differences, names: Sequence[str]) -> Workbook:
     heads(sheet, 5, _HEADS)
     row = 5
     for part in found.parts:
-        for each in part.differences:
+        for each in part.rows:
             row += 1
-            key = KEYS.get(each.key, each.key)
-            texts = (part.title, each.change.value[0], each.japanese, each.what, key, each.old, each.new)
+            texts = (part.title, each.change, each.japanese, each.what, each.key, each.old, each.new)
             for column, text in enumerate(texts, 1):
                 put(sheet, row, column, text)
             fit(sheet, row, zip(texts, _COLUMNS, strict=True))

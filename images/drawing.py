@@ -33,7 +33,7 @@ class Arrow(NamedTuple):
 
     @property
     def middle(self) -> int:
-        return (self.x1 + self.x2) // 2
+        return (CLIENT_X + GATEWAY_X) // 2 if self.lost else (self.x1 + self.x2) // 2
 
 
 class Note(NamedTuple):

@@ -51,7 +51,7 @@ class Found(NamedTuple):
     data: bytes  # without the framing
     offset: int  # of the framing, where there is one
     framing: bytes
-    partner: PartnerSpec | None  # None: nobody's
+    partner: PartnerSpec | None  # in the edition of its business date; None: nobody's
     message: Message | None  # None: does not decode
     problem: str | None = None  # why not
     trials: tuple[Trial, ...] = ()  # the nearest layouts of one that does not
@@ -109,13 +109,13 @@ def find(partners: Sequence[PartnerSpec], data: bytes, *, carriers: Sequence[Par
         row = read_framed(partner, data, everyone)
         said = Reason(f"{count} 件のうち {most} 件が読めるため", f"{most} of {count} decode")
         return Finding(tuple(row), said, _framed(partner, row))
-    return _nearest(partners, data)
+    return _behind_a_wrong_length(partners, data, everyone) or _nearest(partners, data)
 
 
 def decodes(partner: PartnerSpec, data: bytes) -> bool:
     """Whether this is a telegram of the partner, without framing."""
     try:
-        partner.decode(data)
+        partner.read(data)
     except DecodeError:
         return False
     return True
@@ -124,9 +124,11 @@ def decodes(partner: PartnerSpec, data: bytes) -> bool:
 def read_one(partner: PartnerSpec, data: bytes, carriers: Sequence[PartnerSpec] = ()) -> Found:
     """One telegram without framing, by this partner's layouts alone; what an envelope carries, by the carriers'."""
     try:
-        message = partner.decode(data)
+        message = partner.read(data)
     except DecodeError as error:
-        return Found(data, 0, b"", partner, None, _problem(error), tuple(nearest([partner], data)))
+        trials = tuple(nearest([partner], data))
+        return Found(data, 0, b"", trials[0].partner if trials else partner, None, _problem(error), trials)
+    partner = partner.dated(message.values)
     inside = message.values.get("carried_telegram")
     carried = (_inside(bytes.fromhex(inside), partner, carriers),) if isinstance(inside, str) else ()
     return Found(data, 0, b"", partner, message, None, (), carried)
@@ -163,6 +165,19 @@ def _inside(data: bytes, carrier: PartnerSpec, carriers: Sequence[PartnerSpec]) 
     return _unread(data, nearest(others, data))
 
 
+def _behind_a_wrong_length(
+    partners: Sequence[PartnerSpec], data: bytes, everyone: Sequence[PartnerSpec]
+) -> Finding | None:  # fmt: skip
+    """One telegram with its framing, of which only the length is not that of what follows."""
+    for partner in partners:
+        width = partner.framing.length_bytes
+        if len(data) > width and _length(partner, data) is not None and decodes(partner, data[width:]):
+            found = read_one(partner, data[width:], everyone)._replace(framing=data[:width])
+            said = Reason("電文長を除けば読めるため", "decodes behind its length, which is wrong")
+            return Finding((found,), said, _announced(partner, data))
+    return None
+
+
 def _nearest(partners: Sequence[PartnerSpec], data: bytes) -> Finding:
     """For bytes that decode in no way: by the layout that they are nearest to, without framing or with."""
     ways = [(nearest(partners, data), b"")]
@@ -184,7 +199,7 @@ def _unread(data: bytes, trials: Sequence[Trial]) -> Found:
         return Found(data, 0, b"", None, None, "no layout is near")
     best = trials[0]
     try:
-        best.partner.decode(data)
+        best.partner.read(data)
     except DecodeError as error:
         return Found(data, 0, b"", best.partner, None, _problem(error), tuple(trials))
     raise AssertionError("bytes that decode are no matter for a trial")

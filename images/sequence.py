@@ -132,7 +132,7 @@ class _Walk:
         if self._asked is None:
             yield Step(Kind.NOTE, "既に終わった取引：何も変えない", "its transaction is over: nothing changes")
         elif self._asked.told is None:
-            yield Step(Kind.CLIENT_LOST, "返却できない（加盟店サーバ不在）", "cannot be returned: the client is gone")
+            yield Step(Kind.CLIENT_LOST, "返却不能（加盟店サーバ不在）", "the client is gone")
             self._heard.append(self._asked)
             self._asked = None
         else:

@@ -110,10 +110,10 @@ def _columns(text: str) -> int:
     return sum(2 if unicodedata.east_asian_width(each) in "WFA" else 1 for each in text)
 
 
-def printable(sheet: Worksheet, head: int | None, last_column: int, freeze: str | None = None) -> None:
-    """A4 landscape, as wide as the page; the head's row on each page, and always in sight."""
+def as_page(sheet: Worksheet, *, landscape: bool = True) -> None:
+    """A4, as wide as the page, with its name and its number at the foot."""
     sheet.page_setup.paperSize = 9  # A4
-    sheet.page_setup.orientation = "landscape"
+    sheet.page_setup.orientation = "landscape" if landscape else "portrait"
     sheet.page_setup.fitToWidth, sheet.page_setup.fitToHeight = 1, 0
     sheet.sheet_properties.pageSetUpPr = PageSetupProperties(fitToPage=True)
     for side in ("left", "right", "top", "bottom"):
@@ -123,8 +123,13 @@ def printable(sheet: Worksheet, head: int | None, last_column: int, freeze: str 
     assert footer is not None, "each new sheet has one"
     footer.left.text, footer.right.text = "&A", "&P / &N"
     footer.left.size = footer.right.size = SMALL
-    sheet.print_area = f"A1:{get_column_letter(last_column)}{sheet.max_row}"
     sheet.sheet_view.showGridLines = False
+
+
+def printable(sheet: Worksheet, head: int | None, last_column: int, freeze: str | None = None) -> None:
+    """As a page; the head's row on each page, and always in sight."""
+    as_page(sheet)
+    sheet.print_area = f"A1:{get_column_letter(last_column)}{sheet.max_row}"
     sheet.sheet_view.zoomScale = 100
     if head is not None:
         sheet.print_title_rows = f"{head}:{head}"

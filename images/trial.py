@@ -9,7 +9,7 @@ from functools import lru_cache
 
 import msgspec
 
-from schemas.telegrams import FieldSpec, PartnerSpec, Telegram, Value
+from schemas.telegrams import FieldSpec, PartnerSpec, Role, Telegram, Value
 from schemas.telegrams.conditions import Rule, broken, rules_of
 from schemas.telegrams.plans import BitmapPlan, FieldFault, FieldReader, bit_of, bitmap_of, bits_of
 
@@ -55,6 +55,12 @@ class Trial(msgspec.Struct, frozen=True, kw_only=True):
         return [each for each in self.tried if each.trouble is not None]
 
     @property
+    def values(self) -> dict[str, Value]:
+        """What the fields say that fit; the card's among them, so nothing to show."""
+        found = (each for each in self.tried if each.field is not None and each.value is not None)
+        return {each.field.name: each.value for each in found if each.field is not None and each.value is not None}
+
+    @property
     def fitting(self) -> int:
         """How many fields fit."""
         return len(self.tried) - len(self.troubles)
@@ -79,8 +85,11 @@ class Trial(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def score(self) -> tuple[float, int]:
-        """Greater is nearer: the part of the bytes that fits, the type code above others; then how many fields fit."""
-        cut = sum(len(each.raw) for each in self.tried if each.cut and self.shift is None)
+        """Greater is nearer: the part of the bytes that fits, the type code above others; then how many fields fit.
+
+        Where the type code fits, nothing is said against a field that is cut off.
+        """
+        cut = sum(len(each.raw) for each in self.tried if each.cut) if self.typed and self.shift is None else 0
         fitting = sum(len(each.raw) for each in self.tried if each.trouble is None and not self._moved(each))
         if self.shift is not None:
             fitting += self.size - max(self.shift.offset, self.troubles[0].offset)
@@ -109,16 +118,20 @@ def try_layout(partner: PartnerSpec, telegram: Telegram, data: bytes) -> Trial:
 def nearest(partners: Iterable[PartnerSpec], data: bytes) -> list[Trial]:
     """The layouts, of all telegrams of these partners, that most of the bytes fit: more than one where they look alike.
 
-    None where it is less than half of the bytes and not even the type code fits.
+    None where it is less than half of the bytes and not even the type code fits. Of a telegram that several editions
+    have alike, that of the business date in it.
     """
-    trials = [try_layout(partner, telegram, data) for partner in partners for telegram in partner.telegrams.values()]
+    editions = [edition for partner in partners for edition in partner.editions]
+    trials = [try_layout(edition, telegram, data) for edition in editions for telegram in edition.telegrams.values()]
     scores = [trial.score for trial in trials]
     best = max(scores, default=(0.0, 0))
-    return [
-        trial
-        for trial, score in zip(trials, scores, strict=True)
-        if score == best and (best[0] >= _NEAR or trial.typed)
-    ]
+    found: dict[tuple[str, Role], Trial] = {}
+    for trial, score in zip(trials, scores, strict=True):
+        if score == best and (best[0] >= _NEAR or trial.typed):
+            name = trial.partner.name, trial.telegram.role
+            if name not in found or trial.partner.dated(trial.values) is trial.partner:
+                found[name] = trial
+    return list(found.values())
 
 
 # --- field by field -------------------------------------------------------------------------------------------------
@@ -259,7 +272,7 @@ def _shift(trial: Trial, data: bytes) -> Shift | None:
     if isinstance(trial.telegram.plan, BitmapPlan) or not troubles:
         return None
     first = next(index for index, field in enumerate(fields) if field is troubles[0].field)
-    before = {each.field.name: each.value for each in trial.tried if each.field is not None and each.value is not None}
+    before = trial.values
     known = {field.name: before[field.name] for field in fields[:first] if field.name in before}
     for missing in _SHIFTS:
         at = troubles[0].offset - missing

@@ -7,12 +7,14 @@ from typing import Annotated
 
 import typer
 
-from ops.images_app import images
-from ops.simulator_app import app as simulator
+from ops.apps import faults, lines, simulator
+from ops.apps.acceptance import acceptance
+from ops.apps.images import images
+from ops.apps.inspect import inspect
+from ops.apps.options import HERE, AsJson, Config
 from pipeline.config import ConfigError, load
 from pipeline.log import LogError
 from schemas.installation import Installation
-from schemas.records import CaseOutcome, LineOrder, OperatorOrder
 from schemas.sealing import KeyRingError, create_ring
 from wiring import create_topics, kafka_log
 
@@ -26,16 +28,13 @@ app = typer.Typer(
 )
 topics = typer.Typer(no_args_is_help=True, help="The topics of an installation.")
 app.add_typer(topics, name="topics")
-cases = typer.Typer(no_args_is_help=True, help="障害取消: cancels, the attention list, and what an operator decides.")
-app.add_typer(cases, name="faults")
-lines = typer.Typer(no_args_is_help=True, help="回線: the line board, and what an operator orders about lines.")
-app.add_typer(lines, name="lines")
+app.add_typer(faults.app, name="faults")
+app.add_typer(lines.app, name="lines")
 deploy = typer.Typer(no_args_is_help=True, help="Versions of the gateway on the stack that `denbun up` runs.")
 app.add_typer(deploy, name="deploy")
 keys = typer.Typer(no_args_is_help=True, help="The key ring that card data is sealed with.")
 app.add_typer(keys, name="keys")
-app.add_typer(simulator, name="simulator")
-app.command()(images)
+app.add_typer(simulator.app, name="simulator")
 
 
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []})
@@ -159,104 +158,6 @@ def pay(
     )))  # fmt: skip
 
 
-Config = Annotated[Path, typer.Option(help="the installation's file", envvar="DENBUN_CONFIG")]
-Transaction = Annotated[str, typer.Argument(metavar="ID", help="the transaction's id, as the list shows it")]
-Reason = Annotated[str, typer.Option(help="why; kept with the decision")]
-Operator = Annotated[str, typer.Option("--by", metavar="NAME", help="who decides", envvar="DENBUN_OPERATOR")]
-AsJson = Annotated[bool, typer.Option("--json", help="for machines")]
-HERE = Path(".denbun/up/denbun.toml")
-
-
-@cases.command("list")
-def list_cases(
-    everything: Annotated[bool, typer.Option("--all", help="also the cancels that are under way")] = False,
-    as_json: AsJson = False,
-    config: Config = HERE,
-) -> None:
-    """The attention list 要対応一覧: what was handed to a person and not closed yet."""
-    from ops.commands.faults import show_list  # noqa: PLC0415
-
-    raise typer.Exit(show_list(config, everything=everything, as_json=as_json))
-
-
-@cases.command("show")
-def show_case(transaction: Transaction, as_json: AsJson = False, config: Config = HERE) -> None:
-    """One cancel: where it stands, every telegram, every answer, and who decided what."""
-    from ops.commands.faults import show_one  # noqa: PLC0415
-
-    raise typer.Exit(show_one(config, transaction, as_json=as_json))
-
-
-@cases.command("repeat")
-def repeat_case(transaction: Transaction, reason: Reason, operator: Operator, config: Config = HERE) -> None:
-    """Order a re-command 再指令 of a cancel that a person has, or that waits in a pause."""
-    from ops.commands.faults import Ordering, give  # noqa: PLC0415
-
-    raise typer.Exit(give(config, Ordering(OperatorOrder.REPEAT, transaction, reason, operator)))
-
-
-@cases.command("settle")
-def settle_case(
-    transaction: Transaction,
-    reason: Reason,
-    operator: Operator,
-    outcome: Annotated[CaseOutcome | None, typer.Option(help="what the payment is at the partner, if known")] = None,
-    config: Config = HERE,
-) -> None:
-    """Close a case 対応完了 by hand: the partner confirmed by telephone, for example."""
-    from ops.commands.faults import Ordering, give  # noqa: PLC0415
-
-    raise typer.Exit(give(config, Ordering(OperatorOrder.SETTLE, transaction, reason, operator, outcome)))
-
-
-@app.command()
-def inspect(
-    given: Annotated[
-        str | None, typer.Argument(metavar="FILE", help="bytes, hex text or a capture; - is standard input")
-    ] = None,
-    text: Annotated[str | None, typer.Option("--hex", metavar="TEXT", help="hex text itself")] = None,
-    form: Annotated[str, typer.Option("--as", help="raw, hex or pcap, where the guess is wrong")] = "auto",
-    partner: Annotated[str | None, typer.Option(help="whose telegrams these are, where the guess is wrong")] = None,
-    telegrams: Annotated[
-        list[Path] | None, typer.Option(metavar="DIR", help="also a partner's layouts, or a folder of such")
-    ] = None,
-    number: Annotated[list[int] | None, typer.Option(help="this telegram in full; may be given several times")] = None,
-    everything: Annotated[bool, typer.Option("--all", help="every telegram of a capture in full")] = False,
-    trace: Annotated[
-        int | None, typer.Option(metavar="N", help="処理通番: of a capture only the telegrams about this one")
-    ] = None,
-    strays: Annotated[bool, typer.Option("--strays", help="the gateway's own: answers that matched nothing")] = False,
-    line: Annotated[str | None, typer.Option(help="with --strays: of this line alone")] = None,
-    reveal: Annotated[bool, typer.Option("--reveal", help="show card number and expiry; is written down")] = False,
-    reason: Annotated[str | None, typer.Option(help="with --reveal: why card data has to be seen")] = None,
-    operator: Annotated[
-        str | None, typer.Option("--by", metavar="NAME", help="with --reveal: who looks", envvar="DENBUN_OPERATOR")
-    ] = None,
-    key: Annotated[Path | None, typer.Option(help="with --reveal: the installation's key ring, as authority")] = None,
-    audit: Annotated[Path | None, typer.Option(help="with --reveal: the file each reveal is appended to")] = None,
-    as_json: AsJson = False,
-    config: Annotated[
-        Path | None, typer.Option(help="the installation: its partners' layouts, its topics", envvar="DENBUN_CONFIG")
-    ] = None,
-) -> None:
-    """電文の解読: what these bytes are, field by field and masked; a capture as a conversation."""
-    from ops.commands.inspect import Look, Reveal  # noqa: PLC0415
-    from ops.commands.inspect import inspect as work  # noqa: PLC0415
-    from ops.commands.inspect_strays import inspect_strays  # noqa: PLC0415
-
-    if strays and (given is not None or text is not None or reveal):
-        raise typer.BadParameter("--strays reads the gateway's topics: give no bytes and no --reveal with it")
-    if line is not None and not strays:
-        raise typer.BadParameter("--line goes with --strays")
-    if strays:
-        raise typer.Exit(inspect_strays(config or HERE, line=line, as_json=as_json))
-    raise typer.Exit(work(Look(
-        given=given, text=text, form=form, partner=partner, folders=telegrams or (), config=config,
-        numbers=number or (), everything=everything, trace=trace, as_json=as_json,
-        reveal=Reveal(reason, operator, key, audit) if reveal else None,
-    )))  # fmt: skip
-
-
 @app.command()
 def topology(
     nodes: Annotated[int | None, typer.Option(min=1, max=10, help="also the plan for so many nodes")] = None,
@@ -270,95 +171,8 @@ def topology(
     raise typer.Exit(work(config, nodes=nodes, svg=svg, as_json=as_json))
 
 
-LineName = Annotated[str, typer.Argument(metavar="LINE", help="the line's name, as the list shows it")]
-Route = Annotated[int, typer.Argument(metavar="ROUTE", help="経路番号", min=0, max=999)]
-
-
-@lines.command("list")
-def list_lines(as_json: AsJson = False, config: Config = HERE) -> None:
-    """The line board 回線状態: every contracted line, beside what it should be."""
-    from ops.commands.lines import show_board  # noqa: PLC0415
-
-    raise typer.Exit(show_board(config, as_json=as_json))
-
-
-def _ordered(order: LineOrder, help_text: str) -> None:
-    def command(line: LineName, reason: Reason, operator: Operator, config: Config = HERE) -> None:
-        from ops.commands.lines import Given, order_line  # noqa: PLC0415
-
-        raise typer.Exit(order_line(config, line, order, Given(operator, reason)))
-
-    lines.command(order.value, help=help_text)(command)
-
-
-_ordered(LineOrder.OPEN, "開局: open the station, whatever its hours say, until another order.")
-_ordered(LineOrder.DRAIN, "取消のみ: take no new requests; cancels go on.")
-_ordered(LineOrder.CLOSE, "閉局: take no new requests, await what is in flight and its cancels, close the station.")
-_ordered(LineOrder.CALENDAR, "業務時間どおり: let its hours say again what it should be.")
-
-
-@lines.command("hold")
-def hold(line: LineName, route: Route, reason: Reason, operator: Operator, config: Config = HERE) -> None:
-    """経路の使用停止: keep a route from all use."""
-    from ops.commands.lines import Given, hold_route  # noqa: PLC0415
-
-    raise typer.Exit(hold_route(config, line, route, Given(operator, reason)))
-
-
-@lines.command("release")
-def release(
-    line: LineName, route: Route, reason: Reason, operator: Operator,
-    sure: Annotated[bool, typer.Option("--yes", help="do not ask")] = False, config: Config = HERE,
-) -> None:  # fmt: skip
-    """経路保留の解除: show for whom a route is held, then release it."""
-    from ops.commands.lines import Given, release_route  # noqa: PLC0415
-
-    def ask(question: str) -> bool:
-        return sure or typer.confirm(question)
-
-    raise typer.Exit(release_route(config, line, route, Given(operator, reason), ask=ask))
-
-
-@app.command()
-def acceptance(
-    partner: Annotated[str, typer.Option(help="whose cases: cafis, cardnet, or a folder of layouts")],
-    env: Annotated[str, typer.Option(help="the step of the roadmap: dev, brand or production")] = "dev",
-    case: Annotated[list[str] | None, typer.Option(help="only this case, as CAF-D-301; may be given again")] = None,
-    config: Annotated[Path | None, typer.Option(help="an installation that is up; else dev starts a stage")] = None,
-    control: Annotated[str | None, typer.Option(help="HOST:PORT of that installation's simulated centre")] = None,
-    out: Annotated[Path | None, typer.Option(help="where the evidence is to lie: a new folder")] = None,
-    resume: Annotated[Path | None, typer.Option(help="go on with the run whose evidence lies here")] = None,
-    by: Annotated[str | None, typer.Option(help="who tests; by default who is logged in")] = None,
-    customer: Annotated[str | None, typer.Option(help="whose requests; by default one of this partner's")] = None,
-    token: Annotated[str | None, typer.Option(envvar="DENBUN_TOKEN", help="the customer's token")] = None,
-    terminal: Annotated[list[str] | None, typer.Option(help="端末識別番号; may be given again")] = None,
-    cards: Annotated[Path | None, typer.Option(help="a file of the test cards that the partner gave")] = None,
-    authority: Annotated[Path | None, typer.Option(help="PEM: who issued the gateway's certificate")] = None,
-    catalogue: Annotated[Path | None, typer.Option(help="a folder of cases in place of the packaged ones")] = None,
-    unattended: Annotated[bool, typer.Option("--unattended", help="leave out what needs a person")] = False,
-    listed: Annotated[bool, typer.Option("--list", help="tell the cases, and do nothing else")] = False,
-) -> None:
-    """受入試験: play the acceptance cases of a step of the roadmap, and write the evidence (XLSX, HTML, JSON)."""
-    from acceptance.cases import Environment  # noqa: PLC0415  a service must not load it
-
-    try:
-        from ops.commands.acceptance import Wanted, list_cases  # noqa: PLC0415
-        from ops.commands.acceptance import acceptance as work  # noqa: PLC0415
-    except ImportError as error:
-        print(f"acceptance: {error.name} is not installed: pip install 'denbun[documents]'", file=sys.stderr)
-        raise typer.Exit(1) from error
-    if env not in {*Environment}:
-        raise typer.BadParameter(f"--env {env}: one of {', '.join(Environment)}")
-    if listed:
-        raise typer.Exit(list_cases(partner, Environment(env), catalogue))
-    if (out is None) == (resume is None):
-        raise typer.BadParameter("give --out for a new run, or --resume to go on with one")
-    wanted = Wanted(
-        partner=partner, environment=Environment(env), cases=case or (), config=config, control=control,
-        out=out or resume or Path(), resume=resume is not None, by=by, customer=customer, token=token,
-        terminals=terminal or (), cards=cards, authority=authority, catalogue=catalogue, unattended=unattended,
-    )  # fmt: skip
-    raise typer.Exit(work(wanted))
+for command in (inspect, images, acceptance):
+    app.command()(command)
 
 
 @deploy.command("roll")

@@ -1,13 +1,12 @@
 """What the evidence tells of the place where it was made: versions, and the settings that the results depend on."""
 
 import platform
-import shutil
-import subprocess
 from importlib import metadata
 from pathlib import Path
 
 from images.editions import digest_of
 from ops.broker import KAFKA_VERSION
+from ops.version import commit
 from schemas.installation import Installation
 from schemas.telegrams import PartnerSpec
 
@@ -33,15 +32,3 @@ def facts_of(installation: Installation, partner: PartnerSpec) -> dict[str, str]
         "取消指令の上限 commands at most": f"{settings.cancel.commands_max}",
         "C13/C14/C50 の再指令 troubles repeated": f"{settings.cancel.troubles_max}",
     }
-
-
-def commit() -> str | None:
-    """The commit of the source that runs, with a mark where it was changed since; None outside a repository."""
-    git = shutil.which("git")
-    if git is None:
-        return None
-    done = subprocess.run(
-        [git, "-C", str(ROOT), "describe", "--always", "--dirty", "--abbrev=12", "--exclude", "*"],
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    return done.stdout.strip() or None if done.returncode == 0 else None

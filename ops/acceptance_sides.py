@@ -129,7 +129,7 @@ class SimulatedSide:
             last = int(self._rows[-1]["number"]) if self._rows else 0
             for row in self._control.story(last + 1):
                 data = row.get("data")  # None where the centre does not record
-                values = {} if data is None else self._partner.decode(bytes.fromhex(data)).values
+                values = {} if data is None else self._partner.read(bytes.fromhex(data)).values
                 self._rows.append({**row, "terminal": values.get("terminal_id")})
             return int(self._rows[-1]["number"]) if self._rows else 0
 
@@ -176,8 +176,8 @@ class SimulatedSide:
 def telegram_of(partner: PartnerSpec, row: Mapping[str, Any], lines: Mapping[str, str]) -> Telegram:
     """A row of a recorded story as it is kept in the evidence: masked."""
     data = bytes.fromhex(row["data"])
-    message = partner.decode(data)
-    annotated = annotate(partner, data)
+    message = partner.read(data)
+    annotated = annotate(partner.dated(message.values), data)
     station = str(message.values.get("station_id", row["station"]))
     return Telegram(
         way=row["way"], role=message.role, line=lines.get(station, station), trace_number=int(row["trace_number"]),

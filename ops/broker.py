@@ -182,10 +182,6 @@ class Broker:
                 [f"PLAINTEXT://{HOST}:{port}"]
                 + [f"WAY{number}://{HOST}:{way.awaits}" for number, way in enumerate(self.ways)]
             ),
-            "listener.security.protocol.map": ",".join(
-                f"{name}:PLAINTEXT"
-                for name in ("PLAINTEXT", "CONTROLLER", *(f"WAY{number}" for number in range(len(self.ways))))
-            ),
             "controller.listener.names": "CONTROLLER",
             "log.dirs": str(self._folder / "data"),
             "auto.create.topics.enable": "false",
@@ -200,6 +196,9 @@ class Broker:
             "group.min.session.timeout.ms": "1000",  # 6 s by default: a line would wait that long for a new owner
             "log.segment.delete.delay.ms": "1000",
         }
+        if self.ways:
+            names = ("PLAINTEXT", "CONTROLLER", *(f"WAY{number}" for number in range(len(self.ways))))
+            settings["listener.security.protocol.map"] = ",".join(f"{name}:PLAINTEXT" for name in names)
         path = self._folder / "server.properties"
         path.write_text("".join(f"{name}={value}\n" for name, value in settings.items()), "utf-8")
         return path

@@ -29,6 +29,7 @@ def facts_of(found: Found, *, reveal: bool) -> dict[str, Any]:
     facts: dict[str, Any] = {
         "decodes": found.message is not None,
         "partner": None if found.partner is None else found.partner.name,
+        "edition_since": None if found.partner is None else found.partner.since,
         "role": None if found.message is None else found.message.role.value,
         "type_code": None,
         "direction": found.heading.value,

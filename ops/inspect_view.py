@@ -17,6 +17,7 @@ from ops.inspect_words import (
     problem_words,
     role_words,
 )
+from schemas.telegrams import PartnerSpec
 
 _COLOURS = ("cyan", "green", "yellow", "magenta", "blue")
 _DUMP_MOST = 4096  # bytes that are shown of one telegram; a longer one is none
@@ -51,7 +52,8 @@ def _title(found: Found, title: str) -> str:
 def _head(found: Found, finding: Finding | None) -> Iterable[tuple[str, str]]:
     partner = found.partner
     why = "" if finding is None else f"（{finding.partner.japanese}  {finding.partner.english}）"
-    yield "提携先 partner  ", "不明 not known" + why if partner is None else f"{partner.name} {partner.japanese}{why}"
+    told = "不明 not known" if partner is None else f"{partner.name} {partner.japanese}{_edition(partner)}"
+    yield "提携先 partner  ", told + why
     arrow, japanese, english = HEADINGS[found.heading]
     yield "方向 direction  ", f"{arrow} {japanese}  {english}（電文種別による by its type）"
     if finding is not None:
@@ -61,6 +63,14 @@ def _head(found: Found, finding: Finding | None) -> Iterable[tuple[str, str]]:
         yield "不備 fault      ", problem_words(found.problem)
     for told in _nearness(found.trials):
         yield "最も近い nearest", told
+
+
+def _edition(partner: PartnerSpec) -> str:
+    """Which edition of the layouts it is, where there are several."""
+    if len(partner.editions) < 2:
+        return ""
+    since = partner.since
+    return " 最初の版 first edition" if since is None else f" {since[:4]}-{since[4:6]}-{since[6:]} からの版 edition"
 
 
 def _nearness(trials: Sequence[Trial]) -> Iterable[str]:

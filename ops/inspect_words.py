@@ -37,6 +37,10 @@ _PROBLEMS = [
     (r"ends after (\d+) bytes, before the type code is complete", r"\1 バイトで終わり、電文種別コードに届きません"),
     (r"no telegram of this type code has this constant", "この電文種別コードにない値です"),
     (r"is not there, but it says which telegram this is", "電文を区別する項目がありません"),
+    (r"is of a day on which another edition of the layouts holds", "その営業日には別の版の電文形式が使われます"),
+    (r"is missing, and (\w+) says that it is there", r"\1 によれば必要な項目がありません"),
+    (r"is there, and (\w+) says that it is not", r"\1 によれば設定できない項目です"),
+    (r"counts more than the (\d+) that the layout has room for", r"電文形式の上限 \1 件を超えています"),
     (r"no layout is near", "近い電文形式がありません"),
 ]
 

@@ -85,6 +85,7 @@ def record_carried(stage: Stage, record: PartnerRecord, names: Sequence[str], sa
 
 def _played(recorder: "_Recorder", partner: str, names: Sequence[str], say: Say, *without: Group) -> list[Flow]:
     flows = []
+    recorder.warm_up()
     for entry in CATALOGUE:
         if entry.name in names and entry.name != _CLOSING and entry.group not in without:
             flows.append(recorder.flow(entry.name))
@@ -131,6 +132,10 @@ class _Recorder:
             "keepalive_from_gateway": self._keepalive_from_gateway,
             "closing_by_centre": self._closing_by_centre,
         }
+
+    def warm_up(self) -> None:
+        """One payment that is not recorded: the first on new processes may take longer than a report is awaited."""
+        self._player.play(replace(_COURSES["authorised"], name="warm_up"), AMOUNT)
 
     def flow(self, name: str) -> Flow:
         """Play one. Raises `RecordingError`."""

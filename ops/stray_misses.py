@@ -18,7 +18,7 @@ from schemas.records import (
     StrayTelegram,
     TelegramSent,
 )
-from schemas.telegrams import Message, PartnerSpec, Role, Value
+from schemas.telegrams import Message, PartnerSpec, Role, Telegram, Value
 
 _DAY_MS = 86_400_000
 _CLOCKS_MS = 60_000  # more than the clocks of two nodes differ
@@ -57,13 +57,12 @@ def answered_by(records: Iterable[Record]) -> frozenset[tuple[str, int]]:
 def nearest(stray: StrayTelegram, line: Line, specs: Mapping[str, PartnerSpec], records: Records) -> Stray:
     """The request on this line that a stray nearly answers. `specs`: the partners' layouts, by the partner's name."""
     why, _, description = stray.description.partition("\n")
-    read = _read(description, [specs[name] for name in line.partners])
+    read = next(((name, found) for name in line.partners if (found := _read(description, specs[name]))), None)
     if read is None:
         return Stray(stray, why, None, None, None, None)
-    spec, message = read
+    name, (spec, message) = read
     if message.role not in ANSWERS:
         return Stray(stray, why, spec, message, None, None)
-    name = next(each for each in line.partners if specs[each] is spec)
     sent = {
         each.dispatch_offset: each
         for each in records.sent
@@ -106,18 +105,28 @@ def _asked(sent: TelegramSent, line: Line, partner: str, records: Records) -> As
 # --- what came ------------------------------------------------------------------------------------------------------
 
 
-def _read(description: str, specs: Sequence[PartnerSpec]) -> tuple[PartnerSpec, Message] | None:
-    """The telegram of which this is the description (`PartnerSpec.describe`), as far as it is shown; None of none."""
+def _read(description: str, partner: PartnerSpec) -> tuple[PartnerSpec, Message] | None:
+    """The telegram of which this is the description (`PartnerSpec.describe`), as far as it is shown; its edition."""
     lines = description.splitlines()
-    for spec in specs:
+    for spec in reversed(tuple(partner.editions)):
         for telegram in spec.telegrams.values():
-            if lines and lines[0] == f"{spec.japanese} {telegram.type_code} {telegram.japanese} {telegram.role.value}":
-                values: dict[str, Value] = {}
-                for field in telegram.fields:
-                    start = f"  {field.japanese} {field.name}: "
-                    said = next((line.removeprefix(start) for line in lines[1:] if line.startswith(start)), None)
-                    if said is not None:
-                        bare = said.partition("（")[0]  # what follows is a code's meaning; no alphabet has this bracket
-                        values[field.name] = int(bare) if field.value_type is int else bare
+            if (
+                not lines
+                or lines[0] != f"{spec.japanese} {telegram.type_code} {telegram.japanese} {telegram.role.value}"
+            ):
+                continue
+            values = _values(telegram, lines[1:])
+            if spec.dated(values) is spec:
                 return spec, Message(telegram.role, values)
     return None
+
+
+def _values(telegram: Telegram, lines: Sequence[str]) -> dict[str, Value]:
+    values: dict[str, Value] = {}
+    for field in telegram.fields:
+        start = f"  {field.japanese} {field.name}: "
+        said = next((line.removeprefix(start) for line in lines if line.startswith(start)), None)
+        if said is not None:
+            bare = said.partition("（")[0]  # what follows is a code's meaning; no alphabet has this bracket
+            values[field.name] = int(bare) if field.value_type is int else bare
+    return values

@@ -160,7 +160,8 @@ def codes_for(deed: Deed, partner: PartnerSpec) -> list[str]:
     """The codes that a deed can give; none for a deed that gives none."""
     match deed:
         case Deed.DECLINE | Deed.REFUSE | Deed.STAND_IN:
-            return [code for code, each in partner.result_codes.items() if each.outcome is Outcome.DECLINED]
+            results = partner.result_codes.items()
+            return [code for code, each in results if each.outcome is Outcome.DECLINED and not each.fault_cancel]
         case Deed.TURN_ROUND:
             return [code for code, each in partner.result_codes.items() if each.outcome is Outcome.TURNED_ROUND]
         case Deed.TROUBLE | Deed.ERROR_REPORT:

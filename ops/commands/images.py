@@ -2,7 +2,6 @@
 
 import datetime as dt
 import shutil
-import subprocess
 import tempfile
 import time
 from collections.abc import Sequence
@@ -23,6 +22,7 @@ from ops.installations import QUICK, LinePlan
 from ops.processes import ProcessError
 from ops.recording import CARRIED, RecordingError, record_carried, record_partners
 from ops.stage import Say, playing
+from ops.version import commit
 from pipeline.config import ConfigError
 from pipeline.log import LogError
 from schemas.telegrams import LayoutError, packaged
@@ -55,21 +55,9 @@ def record_run(folder: Path, *, partners: Sequence[str], servers: str | None, na
         format=FORMAT,
         made_at=dt.datetime.now(_JST).isoformat(timespec="seconds"),
         version=metadata.version("denbun"),
-        commit=_commit(),
+        commit=commit(),
         partners=tuple(records),
     )
-
-
-def _commit() -> str | None:
-    """The commit of the source that runs, with a mark where it was changed since; None outside a repository."""
-    git = shutil.which("git")
-    if git is None:
-        return None
-    done = subprocess.run(
-        [git, "-C", str(_ROOT), "describe", "--always", "--dirty", "--abbrev=12", "--exclude", "*"],
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    return done.stdout.strip() or None if done.returncode == 0 else None
 
 
 class Wanted(NamedTuple):

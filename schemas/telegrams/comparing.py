@@ -1,6 +1,6 @@
 """What one edition of a partner's layouts changed of another: pure data, for pages and reviews."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from enum import StrEnum
 from itertools import chain
 from typing import NamedTuple
@@ -23,8 +23,8 @@ class Kind(StrEnum):
 class Difference(NamedTuple):
     """One thing that is another: of the partner (no role), of a telegram (no field), or of a field in a telegram.
 
-    `key` is what of it, as the layout files call it; None where all of it was added or removed. `before` and `after`
-    are texts for people, empty where there is nothing.
+    `key` is what of it, as the layout files call it, with the code or listed value it is about behind it; None where
+    all of it was added or removed. `before` and `after` are texts for people, empty where there is nothing.
     """
 
     kind: Kind
@@ -37,8 +37,8 @@ class Difference(NamedTuple):
 
 _PARTNER = ("japanese", "english", "note", "framing", "trace_width", "trace_range", "route_range", "result_field")
 _CODES = ("result_codes", "error_codes")
-_TELEGRAM = ("japanese", "english", "type_code", "meaning", "size", "told_apart_by")
-_FIELD = tuple(name for name in FieldSpec.__struct_fields__ if name != "name")
+_TELEGRAM = ("japanese", "english", "type_code", "meaning", "japanese_meaning", "size", "told_apart_by")
+_FIELD = tuple(name for name in FieldSpec.__struct_fields__ if name not in ("name", "values"))
 
 
 def differences(old: PartnerSpec, new: PartnerSpec) -> tuple[Difference, ...]:
@@ -50,12 +50,15 @@ def differences(old: PartnerSpec, new: PartnerSpec) -> tuple[Difference, ...]:
         found += _listed(codes, getattr(old, codes), getattr(new, codes))
     found += _changed(None, None, "unknown_result", old.unknown_result, new.unknown_result)
     found += _changed(None, None, "unknown_error", old.unknown_error, new.unknown_error)
+    coded = {"error_code", old.result_field, new.result_field}  # the partner's codes, told above
     for role in Role:
-        found += _telegram(role, old.telegrams.get(role), new.telegrams.get(role))
+        found += _telegram(role, old.telegrams.get(role), new.telegrams.get(role), coded)
     return tuple(found)
 
 
-def _telegram(role: Role, old: Telegram | None, new: Telegram | None) -> Iterator[Difference]:
+def _telegram(
+    role: Role, old: Telegram | None, new: Telegram | None, coded: Container[str]
+) -> Iterator[Difference]:  # fmt: skip
     if old is None or new is None:
         if new is not None:
             yield Difference(Kind.ADDED, role, None, None, "", f"{new.type_code} {new.japanese} {new.english}")
@@ -75,6 +78,19 @@ def _telegram(role: Role, old: Telegram | None, new: Telegram | None) -> Iterato
             yield Difference(Kind.REMOVED, role, name, None, _shown_field(one), "")
         elif one is not None and other is not None:
             yield from _keys(one, other, _FIELD, role, name)
+            if name not in coded:
+                yield from _values(role, one, other)
+
+
+def _values(role: Role, old: FieldSpec, new: FieldSpec) -> Iterator[Difference]:
+    """The listed values of a field, one by one."""
+    before, after = ({each.value: each for each in field.values} for field in (old, new))
+    for value in dict.fromkeys(chain(before, after)):
+        one, other = before.get(value), after.get(value)
+        if one != other:
+            kind = Kind.ADDED if one is None else Kind.REMOVED if other is None else Kind.CHANGED
+            texts = ("" if each is None else f"{each.japanese} {each.english}" for each in (one, other))
+            yield Difference(kind, role, new.name, f"values {value}", *texts)
 
 
 def _listed(codes: str, old: Mapping[str, object], new: Mapping[str, object]) -> Iterator[Difference]:

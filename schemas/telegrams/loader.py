@@ -16,7 +16,7 @@ from schemas.telegrams.building import (
     check_role,
 )
 from schemas.telegrams.checking import WITH_RESULT, PartnerChecks, Selecting
-from schemas.telegrams.coding import compile_positional
+from schemas.telegrams.coding import compile_positional, is_date
 from schemas.telegrams.edition_checks import check_editions
 from schemas.telegrams.errors import LayoutError
 from schemas.telegrams.fields import FieldSpec
@@ -51,8 +51,11 @@ def load_partner(partner: str | Path, on: str | None = None) -> PartnerSpec:
     that holds on the business date `on` (``YYYYMMDD``; today in Japan when not given); the others are to be had from
     it by `PartnerSpec.on`.
 
-    Raises `LayoutError`, which lists all faults of all files of all editions, each with its remedy.
+    Raises `LayoutError`, which lists all faults of all files of all editions, each with its remedy; `ValueError`
+    where `on` is no such date.
     """
+    if on is not None and not is_date(on):
+        raise ValueError(f"{on!r} is no business date: write it YYYYMMDD")
     place = place_of(partner)
     editions, faults = Editions(), Faults(place.name)
     folder = read_folder(place, faults)

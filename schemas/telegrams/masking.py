@@ -17,7 +17,7 @@ def mask_pan(pan: str) -> str:
 
 def masked_by(sensitivities: Mapping[str, Sensitivity], values: Mapping[str, Value]) -> dict[str, Value]:
     """The values with everything hidden that `sensitivities` does not call harmless."""
-    return {name: _masked(sensitivities.get(name, Sensitivity.SECRET), value) for name, value in values.items()}
+    return {name: masked_value(sensitivities.get(name, Sensitivity.SECRET), value) for name, value in values.items()}
 
 
 def masked_plainly(values: Mapping[str, Value]) -> dict[str, Value]:
@@ -28,7 +28,8 @@ def masked_plainly(values: Mapping[str, Value]) -> dict[str, Value]:
 _VOCABULARY = {name: term.sensitivity for name, term in VOCABULARY.items()}
 
 
-def _masked(sensitivity: Sensitivity, value: Value) -> Value:
+def masked_value(sensitivity: Sensitivity, value: Value) -> Value:
+    """A value as people may see it."""
     match sensitivity:
         case Sensitivity.NONE:
             return value

@@ -10,7 +10,7 @@ from openpyxl import load_workbook
 
 import schemas.telegrams
 from images.building import build_differences
-from images.differences import Change, differences
+from images.differences import differences
 from images.editions import VersionError
 from schemas.telegrams import LayoutError, Role, load_partner
 
@@ -35,12 +35,10 @@ def changed(tmp_path: Path) -> Changed:
     return make
 
 
-def told(old: str | Path, new: str | Path) -> list[tuple[Role | None, Change, str, str, str, str]]:
+def told(old: str | Path, new: str | Path) -> list[tuple[Role | None, str, str, str, str, str]]:
     found = differences(load_partner(old), load_partner(new))
     return [
-        (part.role, each.change, each.what, each.key, each.old, each.new)
-        for part in found.parts
-        for each in part.differences
+        (part.role, each.change, each.what, each.key, each.old, each.new) for part in found.parts for each in part.rows
     ]
 
 
@@ -59,9 +57,9 @@ def test_a_field_that_grows_moves_those_behind_it(changed: Changed) -> None:
         ("opening_answer.toml", "offset = 44", "offset = 47"),
     )
     assert told("cafis", new) == [
-        (Role.OPENING_ANSWER, Change.CHANGED, "", "size", "47", "50"),
-        (Role.OPENING_ANSWER, Change.CHANGED, "station_id", "length", "8", "11"),
-        (Role.OPENING_ANSWER, Change.CHANGED, "result_code", "offset", "44", "47"),
+        (Role.OPENING_ANSWER, "変更", "", "電文長", "47", "50"),
+        (Role.OPENING_ANSWER, "変更", "station_id", "桁数", "8", "11"),
+        (Role.OPENING_ANSWER, "変更", "result_code", "位置", "44", "47"),
     ]
 
 
@@ -70,9 +68,9 @@ def test_a_field_comes_or_goes_with_its_place(changed: Changed) -> None:
     text = (PACKAGE / "cardnet" / "sale_request.toml").read_text("utf-8")
     assert line in text
     new = changed("cardnet", ("sale_request.toml", line, ""))
-    gone = (Role.SALE_REQUEST, Change.REMOVED, "tax_other", "", "ビット 54、12 桁、amount、bcd", "（なし）")
+    gone = (Role.SALE_REQUEST, "削除", "tax_other", "", "ビット 54、12 桁、amount、bcd", "（なし）")
     assert gone in told("cardnet", new)
-    came = (Role.SALE_REQUEST, Change.ADDED, "tax_other", "", "（なし）", "ビット 54、12 桁、amount、bcd")
+    came = (Role.SALE_REQUEST, "追加", "tax_other", "", "（なし）", "ビット 54、12 桁、amount、bcd")
     assert came in told(new, "cardnet")
 
 
@@ -84,8 +82,8 @@ def test_a_telegram_comes_or_goes_as_a_whole(changed: Changed) -> None:
     blocks = fields.read_text("utf-8").split("[[fields]]")
     fields.write_text("[[fields]]".join(each for each in blocks if '"carried_' not in each), "utf-8")
     assert told("cafis", new) == [
-        (Role.ENVELOPE_REQUEST, Change.REMOVED, "", "", "搬送要求", "（なし）"),
-        (Role.ENVELOPE_REPORT, Change.REMOVED, "", "", "搬送報告", "（なし）"),
+        (Role.ENVELOPE_REQUEST, "削除", "", "", "7110 搬送要求 Envelope, going", "（なし）"),
+        (Role.ENVELOPE_REPORT, "削除", "", "", "7120 搬送報告 Envelope, coming", "（なし）"),
     ]
 
 
@@ -97,15 +95,13 @@ def test_codes_values_and_framing_are_told_one_by_one(changed: Changed) -> None:
         ("fields.toml", '{ value = "0300", japanese = "食料品"', '{ value = "0300", japanese = "食品"'),
     )
     found = told("cafis", new)
-    shared = [each[1:] for each in found if each[0] is None]
+    shared = [each[1:4] for each in found if each[0] is None]
     assert shared == [
-        (Change.CHANGED, "framing", "max_length", "1024", "2048"),
-        (Change.REMOVED, "error_codes C33", "", "項目内容誤り", "（なし）"),
-        (Change.ADDED, "error_codes C34", "", "（なし）", "項目内容誤り"),
-    ]
+        ("変更", "", "長さ部"), ("削除", "", "エラーコード C33"), ("追加", "", "エラーコード C34"),
+    ]  # fmt: skip
     assert {each[0] for each in found} == {None, Role.SALE_REQUEST, Role.AUTHORISATION_REQUEST, *_TAKING_BACK}
     sale = [each[1:] for each in found if each[0] is Role.SALE_REQUEST]
-    assert sale == [(Change.CHANGED, "product_code", "values", "0300 食料品", "0300 食品")]
+    assert sale == [("変更", "product_code", "値の一覧 0300", "食料品 food", "食品 food")]
 
 
 def test_page_and_sheet_tell_each_difference(changed: Changed, tmp_path: Path) -> None:

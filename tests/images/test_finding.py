@@ -1,10 +1,12 @@
 """Bytes are told whose they are, framed or not, and which way they travelled; every guess has its reason."""
 
 import pytest
+from edition_rig import BEFORE, SINCE, write_editions
 from hypothesis import given
 from hypothesis import strategies as st
 
 from images.finding import Heading, find, heading_of, read_framed
+from images.telling import tell
 from schemas.telegrams import PartnerSpec, Role, load_partner
 
 PARTNERS = CAFIS, CARDNET = load_partner("cafis"), load_partner("cardnet")
@@ -71,6 +73,18 @@ def test_a_length_that_is_not_that_of_the_bytes_is_told() -> None:
     assert finding.found[0].trials[0].telegram.role is Role.SALE_REQUEST
 
 
+@pytest.mark.parametrize("spec", PARTNERS, ids=lambda spec: spec.name)
+def test_a_telegram_behind_a_length_that_is_wrong_is_read(spec: PartnerSpec) -> None:
+    data = sample(spec, Role.SALE_REQUEST)
+    wrong = spec.framing.wrap(data[:-7])[: spec.framing.length_bytes]
+    finding = find(PARTNERS, wrong + data)
+    (found,) = finding.found
+    assert (found.partner, found.framing, found.data) == (spec, wrong, data)
+    assert found.message is not None
+    assert found.message.role is Role.SALE_REQUEST
+    assert finding.framing.english == f"with framing, which announces {len(data) - 7} bytes; {len(data)} follow"
+
+
 def test_with_one_partner_given_nobody_else_is_tried() -> None:
     finding = find([CARDNET], sample(CAFIS, Role.SALE_REQUEST))
     assert finding.found[0].partner is not CAFIS
@@ -92,6 +106,50 @@ def test_in_an_envelope_the_other_partners_layouts_are_tried() -> None:
     (carried,) = found.carried
     assert (carried.message, carried.partner) == (None, CARDNET)
     assert carried.trials[0].telegram.role is Role.SALE_REPORT
+
+
+# --- editions
+
+
+@pytest.fixture(scope="module")
+def changing(tmp_path_factory: pytest.TempPathFactory) -> PartnerSpec:
+    """CAFIS, whose layouts change."""
+    return load_partner(write_editions(tmp_path_factory.mktemp("editions")))
+
+
+@pytest.mark.parametrize(("date", "since"), [(BEFORE, None), (SINCE, SINCE)])
+@pytest.mark.parametrize("role", [Role.SALE_REQUEST, Role.SALE_REPORT, Role.FAULT_CONFIRM, Role.CLOSING_REQUEST])
+def test_a_telegram_is_read_by_the_edition_of_its_own_day(
+    changing: PartnerSpec, role: Role, date: str, since: str | None
+) -> None:
+    spec = changing.on(date)
+    values = {**spec.telegrams[role].sample(), "business_date": date}
+    for data in (spec.encode(role, values), spec.framing.wrap(spec.encode(role, values))):
+        (found,) = find([changing, CARDNET], data).found
+        assert found.message is not None
+        assert (found.message.role, found.message.values) == (role, values)
+        assert found.partner is not None
+        assert found.partner.since == since
+        assert {row.name for row in tell(found)} == {field.name for field in spec.telegrams[role].fields}
+
+
+@pytest.mark.parametrize(("date", "since"), [(BEFORE, None), (SINCE, SINCE)])
+def test_the_nearest_layout_is_that_of_its_own_day(changing: PartnerSpec, date: str, since: str | None) -> None:
+    spec = changing.on(date)
+    data = spec.encode(Role.REFUND_REPORT, {**spec.telegrams[Role.REFUND_REPORT].sample(), "business_date": date})
+    (found,) = find([changing], data[:-1] + b"\xfd").found
+    (trial,) = found.trials
+    assert (trial.telegram.role, trial.partner.since) == (Role.REFUND_REPORT, since)
+    assert found.partner is trial.partner
+
+
+def test_a_telegram_in_an_edition_that_is_not_of_its_day_is_told_to_be_so(changing: PartnerSpec) -> None:
+    old = changing.on(BEFORE)
+    data = old.encode(Role.SALE_REQUEST, {**old.telegrams[Role.SALE_REQUEST].sample(), "business_date": SINCE})
+    (found,) = find([changing], data).found
+    assert found.message is None
+    assert found.problem == "business_date: is of a day on which another edition of the layouts holds"
+    assert found.trials[0].telegram.role is Role.SALE_REQUEST
 
 
 @given(st.binary(max_size=300))

@@ -45,7 +45,7 @@ def test_silence_holds_the_route_until_the_cancel_is_reported(partner: str) -> N
 def test_a_report_that_cannot_be_returned_is_followed_by_8910() -> None:
     assert told(usual(), "client_gone")[2:] == [
         "  ← Sale report",
-        "  client_lost cannot be returned: the client is gone",
+        "  client_lost the client is gone",
         "| note the report could not be returned: route held",
         "| → Cancel command",
         "  ← Cancel report of a fault",

@@ -92,6 +92,16 @@ def test_a_field_that_another_one_forbids_is_told_of_as_the_codec_does() -> None
     assert only.field.name == "installments"
 
 
+@pytest.mark.parametrize(("spec", "role"), EVERY)
+def test_with_its_last_byte_wrong_a_telegram_is_still_nearest_to_itself(spec: PartnerSpec, role: Role) -> None:
+    data = sample(spec, role)
+    found = nearest(PARTNERS, altered(data, len(data) - 1, b"\xfd"))
+    assert (spec.name, role) in [(each.partner.name, each.telegram.role) for each in found]
+    alike = {each.telegram.role for each in found}  # those that this very byte tells apart
+    assert {spec.type_code(each) for each in alike} == {spec.type_code(role)}
+    assert len(alike) == 1 or spec.telegrams[role].told_apart_by == "network_code"
+
+
 def test_layouts_that_look_alike_are_both_near() -> None:
     found = nearest(PARTNERS, altered(sample(CAFIS, Role.SALE_REQUEST), 0, b"7777"))
     assert [each.telegram.role for each in found] == [Role.AUTHORISATION_REQUEST, Role.SALE_REQUEST]

@@ -310,7 +310,7 @@ WRONG = [
     ({"do": "answer", "code": "D01"}, "code: answer gives none: leave it out"),
     (
         {"do": "decline", "code": "R01"},
-        "code: 'R01' does not say decline: one of D01, D02, D03, D04, D05, D06, D07, D08, D09, X01",
+        "code: 'R01' does not say decline: one of D01, D02, D03, D04, D05, D06, D07, D08, D09",
     ),
     ({"do": "turn_round", "code": "D01"}, "code: 'D01' does not say turn_round: one of R01, R02, R03"),
     (

@@ -53,6 +53,12 @@ def test_an_edition_holds_from_its_date_until_the_next(tmp_path: Path) -> None:
     assert all(edition.on(date).since == since for edition in partner.editions for date, since in held.items())
 
 
+@pytest.mark.parametrize("date", ["2026-04-01", "20260230", "260401", ""])
+def test_a_date_that_is_none_chooses_no_edition(date: str) -> None:
+    with pytest.raises(ValueError, match="is no business date: write it YYYYMMDD"):
+        load_partner("cafis", date)
+
+
 def test_what_does_not_change_is_that_of_the_edition_before(old: PartnerSpec) -> None:
     new = old.on(SINCE)
     changed = {Role.SALE_REQUEST, Role.SALE_REPORT, Role.FAULT_CONFIRM}
