@@ -2,15 +2,12 @@
 
 import platform
 from importlib import metadata
-from pathlib import Path
 
 from images.editions import digest_of
 from ops.broker import KAFKA_VERSION
 from ops.version import commit
 from schemas.installation import Installation
 from schemas.telegrams import PartnerSpec
-
-ROOT = Path(__file__).parents[1]
 
 
 def facts_of(installation: Installation, partner: PartnerSpec) -> dict[str, str]:

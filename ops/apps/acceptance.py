@@ -8,7 +8,7 @@ import typer
 
 
 def acceptance(
-    partner: Annotated[str, typer.Option(help="whose cases: cafis, cardnet, or a folder of layouts")],
+    partner: Annotated[str, typer.Option(help="whose cases: cafis, cardnet, or another partner of it")],
     env: Annotated[str, typer.Option(help="the step of the roadmap: dev, brand or production")] = "dev",
     case: Annotated[list[str] | None, typer.Option(help="only this case, as CAF-D-301; may be given again")] = None,
     config: Annotated[Path | None, typer.Option(help="an installation that is up; else dev starts a stage")] = None,
