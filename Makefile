@@ -11,7 +11,7 @@ demo: .venv/product  ## every course of a payment on real processes, and the mon
 	$(BIN)/denbun demo
 
 test: .venv/development  ## all tests, on the embedded Kafka
-	$(BIN)/python -m pytest -n 2 --dist loadgroup
+	$(BIN)/python -m pytest
 
 check: .venv/development  ## format, lint, types, structure
 	$(BIN)/ruff format --check .

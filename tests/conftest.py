@@ -1,7 +1,5 @@
 """The stack of a test session: started once, and only when a test asks for it; tests part by topic prefix.
 
-Of two processes (`-n 2 --dist loadgroup`, as `make test` has them) one has all tests that need it, the other the rest.
-
 ``--stack embedded`` (the default) starts the real Kafka of `ops.broker`, ``--stack containers`` the same in a container
 where Docker runs; anything else is the address of a broker that is there. A stack that cannot be had is an error,
 never a skip.
@@ -13,26 +11,9 @@ from collections.abc import Generator, Iterator
 
 import pytest
 
-import ops.ports
 from ops.broker import KAFKA_VERSION, running
 from ops.ports import free_port
 from pipeline.kafka import KafkaLog
-
-
-def pytest_configure(config: pytest.Config) -> None:
-    """Of several processes that share the tests (`-n`), each draws its ports from a range of its own."""
-    if (worker := getattr(config, "workerinput", None)) is not None:
-        first, last = ops.ports._RANGE
-        size, number = (last - first) // int(worker["workercount"]), int(worker["workerid"].removeprefix("gw"))
-        ops.ports._RANGE = (first + number * size, first + (number + 1) * size - 1)
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What needs the broker is done by one of them, one after the other: there is one, and two cores for all."""
-    for item in items:
-        if item.get_closest_marker("stack") is not None:
-            item.add_marker(pytest.mark.xdist_group("stack"))
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
