@@ -1,16 +1,16 @@
 """A case as people read it, in texts alone: what the pages and the workbook both show. Japanese first."""
 
 from collections.abc import Iterator
-from datetime import datetime, timedelta, timezone
+from datetime import datetime
 from typing import NamedTuple
 
 from acceptance.cases import Case
 from acceptance.expected import COUNTS, Expected
 from acceptance.record import CaseRecord, Check, Done, Mark, Telegram, Verdict
 from acceptance.telling import told_step
+from schemas.business_hours import JST
 from schemas.telegrams import Outcome, PartnerSpec
 
-_JST = timezone(timedelta(hours=9), "JST")
 _OUTCOMES = {
     Outcome.APPROVED: "承認",
     Outcome.DECLINED: "否認",
@@ -128,11 +128,11 @@ def titled(telegram: Telegram, partner: PartnerSpec) -> str:
 
 def moment(at_ms: int) -> str:
     """A time, in Japan."""
-    return datetime.fromtimestamp(at_ms / 1_000, _JST).strftime("%Y-%m-%d %H:%M:%S")
+    return datetime.fromtimestamp(at_ms / 1_000, JST).strftime("%Y-%m-%d %H:%M:%S")
 
 
 def _clock(at_ms: int | None) -> str:
-    return "" if at_ms is None else datetime.fromtimestamp(at_ms / 1_000, _JST).strftime("%H:%M:%S.%f")[:-3]
+    return "" if at_ms is None else datetime.fromtimestamp(at_ms / 1_000, JST).strftime("%H:%M:%S.%f")[:-3]
 
 
 def _steps(case: Case, record: CaseRecord, partner: PartnerSpec) -> Iterator[StepRow]:

@@ -120,8 +120,7 @@ class LineCore:
     @property
     def spared(self) -> Sequence[str]:
         """Partners of the line to whom no requests go now."""
-        spared = self.sparing.spared
-        return [partner for partner in self.line.partners if partner in spared] if spared else ()
+        return [partner for partner in self.line.partners if partner in self.sparing.spared]
 
     @property
     def waiting(self) -> int:

@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import assert_never
+from typing import Protocol, assert_never
 
 from egress import crashes
 from egress.acts import Act, Hang, Rest, Seek, Store, Tell, Transmit
@@ -63,6 +63,13 @@ class Surroundings:
         task.add_done_callback(ended)
 
 
+class Helpless(Protocol):
+    """Whoever is told that a line cannot be opened here."""
+
+    def __call__(self, *, full: bool = False) -> None:
+        """`full`: for want of a place among the sessions of this process."""
+
+
 class LineLost(LogError):  # noqa: N818  it tells what happened
     """Another process has taken the line: nothing more was sent."""
 
@@ -72,13 +79,13 @@ class Tenure:
 
     def __init__(
         self, around: Surroundings, line: Line, partners: Mapping[str, PartnerSpec], places: Places, taken: int,
-        helpless: Callable[..., None],
+        helpless: Helpless,
     ) -> None:  # fmt: skip
         partner = partners[line.partner]
         self._around = around
         self._line = line
         self._places = places
-        self._helpless = helpless  # called when the line cannot be opened here; `full`: for want of a place
+        self._helpless = helpless
         self._placeless = False  # it is to be sought, and has no place among the sessions of this process yet
         self._counts = Counts(around.metrics, line.name)
         self._core = LineCore(line, partner, around.times, around.node, around.open_card, partners, around.sparing)

@@ -1,13 +1,13 @@
 """What `denbun inspect` says, in Japanese with English beside."""
 
 import re
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, datetime
 
 from images.finding import Heading
 from images.matching import NearMiss
+from schemas.business_hours import JST
 from schemas.telegrams import PartnerSpec, Role
 
-JAPAN = timezone(timedelta(hours=9), "JST")
 HEADINGS = {
     Heading.GOING: ("→", "提携先へ", "to the partner"),
     Heading.COMING: ("←", "提携先から", "from the partner"),
@@ -64,7 +64,7 @@ def time_words(time_ns: int | None) -> str:
     """A time of day in Japan, to the millisecond; ``–`` where it is not known."""
     if time_ns is None:
         return "–"
-    return (datetime.fromtimestamp(time_ns // 1_000_000_000, UTC).astimezone(JAPAN)).strftime(
+    return (datetime.fromtimestamp(time_ns // 1_000_000_000, UTC).astimezone(JST)).strftime(
         "%H:%M:%S"
     ) + f".{time_ns // 1_000_000 % 1000:03d}"
 
@@ -73,7 +73,7 @@ def day_words(time_ns: int | None) -> str:
     """The day in Japan."""
     if time_ns is None:
         return "–"
-    return datetime.fromtimestamp(time_ns // 1_000_000_000, UTC).astimezone(JAPAN).strftime("%Y-%m-%d")
+    return datetime.fromtimestamp(time_ns // 1_000_000_000, UTC).astimezone(JST).strftime("%Y-%m-%d")
 
 
 def field_words(partner: PartnerSpec, name: str) -> tuple[str, str]:

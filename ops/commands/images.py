@@ -25,10 +25,10 @@ from ops.stage import Say, playing
 from ops.version import commit
 from pipeline.config import ConfigError
 from pipeline.log import LogError
+from schemas.business_hours import JST
 from schemas.telegrams import LayoutError, packaged
 from simulator.control import ControlError
 
-_JST = dt.timezone(dt.timedelta(hours=9))
 _WAITS: dict[str, Any] = {**QUICK, "egress": {**QUICK["egress"], "probe_idle_ms": 3_000, "probe_timeout_ms": 2_000}}
 _CARRIER, _CARRIED = "cafis", "cardnet"  # whose line carries whose telegrams (MC 回線)
 _ROOT = Path(__file__).parents[2]
@@ -53,7 +53,7 @@ def record_run(folder: Path, *, partners: Sequence[str], servers: str | None, na
                 ]
     return Record(
         format=FORMAT,
-        made_at=dt.datetime.now(_JST).isoformat(timespec="seconds"),
+        made_at=dt.datetime.now(JST).isoformat(timespec="seconds"),
         version=metadata.version("denbun"),
         commit=commit(),
         partners=tuple(records),

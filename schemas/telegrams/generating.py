@@ -16,6 +16,8 @@ Values = Mapping[str, Value]
 QuickWrite = Callable[[Values], bytes | None]
 QuickRead = Callable[[bytes], dict[str, Value] | None]
 
+PLAIN = {"digits": "isdigit", "alphanumeric": "isalnum"}  # of ASCII characters: exactly the type's alphabet
+
 # What a step may run into where something is unusual: a value that is not there, of another type, or that does not fit.
 _GIVES_UP = "(LookupError, TypeError, ValueError)"
 

@@ -1,11 +1,12 @@
 """Loading a partner: its files into a `PartnerSpec`, or a `LayoutError` with every fault of every file at once."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime, timedelta, timezone
+from datetime import datetime
 from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple
 
+from schemas.business_hours import JST
 from schemas.telegrams.building import (
     Builder,
     Dictionary,
@@ -77,10 +78,7 @@ def load_partner(partner: str | Path, on: str | None = None) -> PartnerSpec:
 
 def business_date_now() -> str:
     """Today in Japan, ``YYYYMMDD``."""
-    return datetime.now(_JAPAN).strftime("%Y%m%d")
-
-
-_JAPAN = timezone(timedelta(hours=9))  # it keeps no summer time
+    return datetime.now(JST).strftime("%Y%m%d")
 
 
 class _Loading:

@@ -18,9 +18,7 @@ from schemas.telegrams.coding import (
 )
 from schemas.telegrams.conditions import rules_of
 from schemas.telegrams.fields import ONE_BYTE, TYPES, Encoding, FieldSpec, Pad
-from schemas.telegrams.generating import QuickRead, Source
-
-_PLAIN = {"digits": "isdigit", "alphanumeric": "isalnum"}  # of ASCII characters: exactly the type's alphabet
+from schemas.telegrams.generating import PLAIN, QuickRead, Source
 
 
 def quick_read(
@@ -149,12 +147,12 @@ class _Fixed(_Reader):
             return
         if field.pad is Pad.SPACE_RIGHT:
             source.add(f"x = {x}.rstrip(' ')", deep=deep)
-            source.unless(f"len(x) >= {field.min_length} and x.{_PLAIN[field.type]}()", deep=deep)
+            source.unless(f"len(x) >= {field.min_length} and x.{PLAIN[field.type]}()", deep=deep)
             self.keep(field, "x", deep)
             return
-        if field.type in _PLAIN:
+        if field.type in PLAIN:
             if not checked:
-                source.unless(f"{x}.{_PLAIN[field.type]}()", deep=deep)
+                source.unless(f"{x}.{PLAIN[field.type]}()", deep=deep)
             self.keep(field, x, deep)
             return
         if x != "x":
@@ -179,7 +177,7 @@ def _is_ascii(field: FieldSpec) -> bool:
     return (
         field.encoding is Encoding.ASCII
         and field.pad is not Pad.SPACE_LEFT
-        and (field.value_type is int or field.type in (*_PLAIN, "date", "time") or field.const is not None)
+        and (field.value_type is int or field.type in (*PLAIN, "date", "time") or field.const is not None)
     )
 
 
@@ -187,7 +185,7 @@ def _form(field: FieldSpec) -> str | None:
     """What the characters of a field that is always there and never padded must be, to be looked at together."""
     if field.const is not None or not field.always or field.pad is Pad.SPACE_RIGHT:
         return None
-    return _PLAIN.get(field.type, "isdigit")
+    return PLAIN.get(field.type, "isdigit")
 
 
 class _Bitmap(_Reader):

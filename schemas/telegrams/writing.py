@@ -19,10 +19,9 @@ from schemas.telegrams.coding import (
 )
 from schemas.telegrams.conditions import Rule, rules_of
 from schemas.telegrams.fields import TYPES, Encoding, FieldSpec, Pad
-from schemas.telegrams.generating import QuickWrite, Source
+from schemas.telegrams.generating import PLAIN, QuickWrite, Source
 
-_PLAIN = {"digits": "isdigit", "alphanumeric": "isalnum"}  # of ASCII characters: exactly the type's alphabet
-_ONE_BYTE = (Encoding.ASCII, Encoding.EBCDIC, Encoding.JIS_X0201)
+_TABLED = (Encoding.ASCII, Encoding.EBCDIC, Encoding.JIS_X0201)  # EBCDIC with katakana is left to the strict codec
 _UNQUOTED = frozenset(map(chr, range(0x20, 0x7F))) - set("%\\'")  # stand in a format as they are
 
 
@@ -199,8 +198,8 @@ class _Writer:
             check, shown = (check, x) if field.length == 8 else (f"{x}[:2] == '20' and {check}", f"{x}[2:]")
         elif field.type == "time":
             check, shown = f"{self._source.name('is_time', is_time)}({x})", x
-        elif field.type in _PLAIN:
-            check, shown = f"{_length(field, x)} and {x}.{_PLAIN[field.type]}()", x
+        elif field.type in PLAIN:
+            check, shown = f"{_length(field, x)} and {x}.{PLAIN[field.type]}()", x
         else:
             return self._by_table(field, x)
         check = f"type({x}) is str and {check}"
@@ -209,7 +208,7 @@ class _Writer:
         if field.encoding in (Encoding.ASCII, Encoding.JIS_X0201) and not field.is_variable:
             wide = f"%-{field.length}s" if field.pad is Pad.SPACE_RIGHT else "%s"
             return _Form(check, [_Piece(_Kind.ASCII, wide, (shown,))])
-        return self._by_table(field, x) if field.type in _PLAIN else None
+        return self._by_table(field, x) if field.type in PLAIN else None
 
     def _bcd(self, field: FieldSpec, x: str, check: str, shown: str) -> _Form | None:
         if not field.is_variable:
@@ -219,7 +218,7 @@ class _Writer:
 
     def _by_table(self, field: FieldSpec, x: str) -> _Form | None:
         """Text in an encoding of one byte a character: characters to bytes, which must be of the type's alphabet."""
-        if field.encoding not in _ONE_BYTE or field.type in ("date", "time"):
+        if field.encoding not in _TABLED or field.type in ("date", "time"):
             return None
         kana = field.type == "kana"
         encode = self._source.name("encode", codecs.getencoder("shift_jis" if kana else "ascii"))
@@ -264,7 +263,7 @@ def _length(field: FieldSpec, x: str) -> str:
 
 def _may_be(field: FieldSpec, blank: bytes) -> bool:
     """Whether a value might be written as what stands for an absent one."""
-    never = field.encoding is Encoding.ASCII and blank.isspace() and (field.value_type is int or field.type in _PLAIN)
+    never = field.encoding is Encoding.ASCII and blank.isspace() and (field.value_type is int or field.type in PLAIN)
     return not never
 
 

@@ -1,10 +1,8 @@
 """The rows of a telegram cover its bytes once, say what the codec says, and hold nothing that people may not see."""
 
-import importlib.util
-from pathlib import Path
-
 import msgspec
 import pytest
+from partners_rig import CAFIS, CARDNET, WAKABA
 
 from images.annotated import AnnotatedTelegram, Meaning, annotate, unframed
 from images.dump import cells_of, dump, dump_text
@@ -15,7 +13,6 @@ from schemas.telegrams.fields import TYPES, Encoding
 
 PARTNERS = [load_partner(name) for name in packaged()]
 EVERY = [pytest.param(spec, role, id=f"{spec.name}-{role}") for spec in PARTNERS for role in spec.telegrams]
-CAFIS, CARDNET = load_partner("cafis"), load_partner("cardnet")
 PAN = "4111111111111111"
 
 
@@ -154,20 +151,8 @@ def test_bytes_that_are_no_telegram_are_refused_without_a_byte_of_them() -> None
     assert "1111" not in str(caught.value)
 
 
-def wakaba() -> PartnerSpec:
-    """The partner of the codec's tests, which has what no packaged one has."""
-    path = Path(__file__).parents[1] / "schemas" / "telegrams" / "wakaba_rig.py"
-    found = importlib.util.spec_from_file_location("wakaba_rig", path)
-    assert found is not None
-    assert found.loader is not None
-    module = importlib.util.module_from_spec(found)
-    found.loader.exec_module(module)
-    spec: PartnerSpec = module.load_wakaba()
-    return spec
-
-
 def test_kanji_groups_and_conditions_are_shown_as_they_are_there() -> None:
-    spec = wakaba()
+    spec = WAKABA
     values = spec.telegrams[Role.SALE_REQUEST].sample()
     data = spec.encode(Role.SALE_REQUEST, values)
     telegram = annotate(spec, data, reveal=True)
