@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import cast
 
+from schemas.business_hours import JST
 from schemas.telegrams import FramingError, Role
 from simulator.acts import Act, Answered, Break, Rubbish, Send, Station
 from simulator.centre import Centre
@@ -28,7 +29,6 @@ _LOG = logging.getLogger(__name__)
 _REDIAL_S = 0.1
 _TURNS = 5  # of the loop, within which what the system has accepted is a connection that can be ended
 _TIMES_KEPT = 200_000
-_JST = dt.timezone(dt.timedelta(hours=9))
 Address = tuple[str, int]
 
 
@@ -247,7 +247,7 @@ class CentreServer:
 
     def now(self) -> Moment:
         """The time, for the centre."""
-        return Moment(time.monotonic(), dt.datetime.now(_JST))
+        return Moment(time.monotonic(), dt.datetime.now(JST))
 
     def use(self, scenario: Scenario, centre: Centre | None = None) -> None:
         """Behave as this scenario says from now on; `centre`: only one that telegrams are passed on to.
