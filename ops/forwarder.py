@@ -10,6 +10,8 @@ import contextlib
 import sys
 from collections.abc import Sequence
 
+from ops.ports import Address, read_address
+
 _CHUNK = 65_536
 
 
@@ -21,7 +23,7 @@ async def _pass(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
     writer.close()
 
 
-async def _serve(listen: tuple[str, int], to: tuple[str, int]) -> None:
+async def _serve(listen: Address, to: Address) -> None:
     async def called(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             other_reader, other_writer = await asyncio.open_connection(*to)
@@ -35,11 +37,11 @@ async def _serve(listen: tuple[str, int], to: tuple[str, int]) -> None:
         await server.serve_forever()
 
 
-def _address(text: str) -> tuple[str, int]:
-    host, _, port = text.rpartition(":")
-    if not host or not port.isdecimal():
-        raise argparse.ArgumentTypeError(f"{text!r} is no address: give HOST:PORT")
-    return host, int(port)
+def _address(text: str) -> Address:
+    try:
+        return read_address(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
 
 
 def main(argv: Sequence[str]) -> None:

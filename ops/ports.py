@@ -38,6 +38,14 @@ def format_address(address: Address) -> str:
     return f"{address[0]}:{address[1]}"
 
 
+def read_address(text: str) -> Address:
+    """What people write as HOST:PORT. Raises `ValueError`, with what is wrong and the remedy."""
+    host, _, port = text.rpartition(":")
+    if not host or not port.isascii() or not port.isdecimal() or int(port) > 65_535:
+        raise ValueError(f"{text!r} is no address: give HOST:PORT")
+    return host, int(port)
+
+
 def is_free(port: int, host: str = HOST) -> bool:
     """Whether a server can listen on this port now."""
     with closing(socket.socket(socket.AF_INET, socket.SOCK_STREAM)) as probe:

@@ -37,6 +37,7 @@ from ops.commands.desk import Wrong, name_text
 from ops.evidence import collect
 from ops.installations import QUICK, LinePlan
 from ops.money import report
+from ops.ports import read_address
 from ops.processes import ProcessError
 from ops.stage import playing
 from ops.times import now_ms
@@ -252,10 +253,11 @@ def _customer(installation: Installation, wanted: Wanted, partner: str) -> Custo
 
 
 def _control(address: str, partner: str) -> Control:
-    host, _, port = address.rpartition(":")
-    if not host or not port.isdigit():
-        raise Wrong(f"--control {address}: give HOST:PORT of a simulated centre's control port")
-    return Control(host, int(port), partner=partner)
+    try:
+        host, port = read_address(address)
+    except ValueError as error:
+        raise Wrong(f"--control {address}: give HOST:PORT of a simulated centre's control port") from error
+    return Control(host, port, partner=partner)
 
 
 class _CardFile(msgspec.Struct, forbid_unknown_fields=True):

@@ -11,6 +11,7 @@ import msgspec
 from rich.table import Table
 
 from ops.commands.consoles import open_console
+from ops.ports import read_address
 from schemas.telegrams import load_partner, packaged
 from simulator.control import Control, ControlError, NoCentreError
 from simulator.rule_files import RuleError, read_toml
@@ -36,10 +37,11 @@ class Door(NamedTuple):
     @contextlib.contextmanager
     def open(self) -> Iterator[Control]:
         """A connection. Raises `ControlError`, and `ValueError` for what is no address."""
-        host, _, port = self.control.rpartition(":")
-        if not host or not port.isascii() or not port.isdecimal() or int(port) > 65_535:
-            raise ValueError(f"--control: {self.control!r} is no address: give HOST:PORT")
-        with Control(host, int(port), partner=self.partner) as control:
+        try:
+            host, port = read_address(self.control)
+        except ValueError as error:
+            raise ValueError(f"--control: {error}") from error
+        with Control(host, port, partner=self.partner) as control:
             yield control
 
 

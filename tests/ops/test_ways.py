@@ -81,7 +81,7 @@ def test_where_nobody_answers_behind_it_the_caller_is_hung_up_on(tmp_path: Path)
         assert near.recv(1) == b""
 
 
-@pytest.mark.parametrize("wrong", ["9092", "host:", ":9092", "host:port"])
+@pytest.mark.parametrize("wrong", ["9092", "host:", ":9092", "host:port", "host:70000", "host:²"])
 def test_what_is_no_address_is_told(tmp_path: Path, wrong: str) -> None:
     command = [sys.executable, "-m", "ops.forwarder", "--listen", wrong, "--to", "127.0.0.1:1"]
     process = Process("forwarder", command, tmp_path / "log", lambda: False)
