@@ -30,13 +30,21 @@ def read(payload: bytes) -> AnyClientFrame:
     """The frame in a payload. Raises `Unreadable`."""
     try:
         return _frames.decode(payload)
-    except UnicodeDecodeError:
-        place = "it is not UTF-8"
-    except msgspec.ValidationError as error:
-        place = _place_of(str(error))
-    except (ValueError, RecursionError):
-        place = "it is not JSON"
+    except (ValueError, RecursionError) as error:
+        place = _fault_of(payload, error)
     raise Unreadable(Rejection.BAD_FRAME.told(place=place))
+
+
+def _fault_of(payload: bytes, error: ValueError | RecursionError) -> str:
+    """What is wrong with a payload that the decoder refused.
+
+    Whether it is UTF-8 is found out here: the decoder's releases disagree about the exception that says so.
+    """
+    try:
+        payload.decode("utf-8")
+    except UnicodeDecodeError:
+        return "it is not UTF-8"
+    return _place_of(str(error)) if isinstance(error, msgspec.ValidationError) else "it is not JSON"
 
 
 def read_first(payload: bytes) -> AnyClientFrame:
