@@ -171,7 +171,7 @@ class Rig:
 
     async def start(
         self, node: str = "n1", *, port: int | None = None, rank: int = 0, nodes: Sequence[str] = (),
-        others: Sequence[str] = (),
+        others: Sequence[str] = (), clock_trouble: Callable[[], str | None] = lambda: None,
     ) -> EgressServer:  # fmt: skip
         """Start a process; `others` are lines on which it has sessions already."""
         line = Line.model_validate(
@@ -186,7 +186,7 @@ class Rig:
         self.registry = CollectorRegistry()
         server = EgressServer(
             settings, self.log, self.topics, self.ring, Metrics(self.registry),
-            node=node, rank=rank, now_ms=self.clock,
+            node=node, rank=rank, now_ms=self.clock, clock_trouble=clock_trouble,
         )  # fmt: skip
         self.servers.append(server)
         for each in others:

@@ -8,7 +8,7 @@ from line_rig import KEY, LINE, PAN, Rig, in_loop, line, until
 from egress import tenure
 from egress.acts import Tell
 from egress.core import LineCore
-from egress.numbers import business_date
+from egress.numbers import business_date, midnight_ms
 from egress.takeover import Places, take_over
 from egress.telegrams import CardData
 from pipeline.log import NewTopic, Outgoing
@@ -392,3 +392,64 @@ async def test_the_other_node_has_the_line_when_its_owner_stops(tmp_path: Path) 
         rig.order("a")
         call.answer(await call.receive_role(Role.SALE_REQUEST))
         await rig.hears("reports", "a approved")
+
+
+HOUR_MS = 3_600_000
+
+
+@pytest.mark.parametrize("off_ms", [-24 * HOUR_MS, -HOUR_MS, -1_200_000, -5_000, 0, 5_000, 1_200_000, 24 * HOUR_MS])
+def test_what_the_last_owner_sent_is_found_however_wrong_either_owners_clock_is(off_ms: int) -> None:
+    log, topics, times = MemoryLog(lambda: NOON), Topics(), Egress(metrics_port=0)
+    log.create(NewTopic(each.name, each.partitions, each.config) for each in topics.creations([LINE], 1, 1))
+    places, writer = Places.of(topics, LINE), log.writer("test")
+    owner_ms = NOON + off_ms
+    sent = TelegramSent(
+        transaction_id="AP02:a", transaction_key=KEY.decode(), attempt=0, role=Role.SALE_REQUEST, dispatch_offset=0,
+        trace_number=1, route_number=1, business_date=business_date(owner_ms), sent_ms=owner_ms,
+        report_by_ms=owner_ms, node="n1", partner=None,
+    )  # fmt: skip
+    writer.write([Outgoing(places.sent.topic, KEY, *wire.encode(sent), 0)])
+    for now_ms in (NOON, NOON - off_ms):
+        found, _ = take_over(log, writer, places, times, "n2", now_ms)
+        assert [each.transaction_id for each in found.sent] == ["AP02:a"]
+        assert found.known_since_ms == NOON - times.look_back_ms
+
+
+class Ticking:
+    """The broker's clock, which a test moves."""
+
+    def __init__(self) -> None:
+        self.now_ms = NOON
+
+    def __call__(self) -> int:
+        return self.now_ms
+
+
+@pytest.mark.parametrize(
+    ("before_midnight_ms", "counts"),
+    [(0, True), (599_999, True), (600_000, True), (600_001, False)],
+)
+def test_a_business_day_counts_its_telegrams_from_before_midnight_as_long_as_they_may_wait(
+    before_midnight_ms: int, counts: bool
+) -> None:
+    clock = Ticking()
+    log, topics, times = MemoryLog(clock), Topics(), Egress(metrics_port=0)
+    log.create(NewTopic(each.name, each.partitions, each.config) for each in topics.creations([LINE], 1, 1))
+    places, writer = Places.of(topics, LINE), log.writer("test")
+    clock.now_ms = midnight_ms(NOON) - before_midnight_ms
+    writer.write([Outgoing(places.dispatch.topic, KEY, b"an order of the evening", (), 0)])
+    clock.now_ms = NOON
+    writer.write([Outgoing(places.dispatch.topic, KEY, b"an order of the day", (), 0)])
+    found, _ = take_over(log, writer, places, times, "n2", NOON)
+    assert found.day_began_at == (0 if counts else 1)
+
+
+def test_an_order_without_an_outcome_is_looked_for_from_before_it_was_given() -> None:
+    clock = Ticking()
+    log, topics, times = MemoryLog(clock), Topics(), Egress(metrics_port=0)
+    log.create(NewTopic(each.name, each.partitions, each.config) for each in topics.creations([LINE], 1, 1))
+    places, writer = Places.of(topics, LINE), log.writer("test")
+    writer.write([Outgoing(places.dispatch.topic, KEY, b"an order without an outcome", (), 0)])
+    clock.now_ms += 3 * times.look_back_ms
+    found, _ = take_over(log, writer, places, times, "n2", clock.now_ms)
+    assert found.known_since_ms == NOON - times.look_back_ms

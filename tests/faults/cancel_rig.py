@@ -67,7 +67,7 @@ class Clock:
 class Running:
     """One cancel service, until it is stopped or fails."""
 
-    def __init__(self, log: MemoryLog, topics: Topics, node: str, clock: Clock) -> None:
+    def __init__(self, log: MemoryLog, topics: Topics, node: str, clock: Callable[[], int]) -> None:
         self.registry = CollectorRegistry()
         self.error: BaseException | None = None
         self._stop = threading.Event()
@@ -113,8 +113,8 @@ class Rig:
         wanted = self.topics.creations([LINE], PARTITIONS, 1)
         self.log.create(NewTopic(each.name, each.partitions, each.config) for each in wanted)
 
-    def start(self, node: str = "n1") -> Running:
-        self.services.append(Running(self.log, self.topics, node, self.clock))
+    def start(self, node: str = "n1", clock: Callable[[], int] | None = None) -> Running:
+        self.services.append(Running(self.log, self.topics, node, clock or self.clock))
         return self.services[-1]
 
     def stop_all(self) -> None:

@@ -130,6 +130,21 @@ def test_the_deadline_of_a_command_is_told_among_the_reports_of_its_cancel(resta
     rig.hears("cancel-reports", "r1 confirming is over", "r1 confirm_paused is over")
 
 
+def test_a_deadline_told_too_early_repeats_no_command_and_is_told_again_in_time(rig: Rig) -> None:
+    by_ms = [0]
+    rig.start("n1", lambda: rig.clock() + by_ms[0])
+    rig.doubt("r1")
+    rig.comes_to_be("r1", "confirming")
+    by_ms[0] = COMMAND_DUE_MS
+    rig.wait(lambda: "r1 confirming is over" in rig.said("cancel-reports"), lambda: rig.said("cancel-reports"))
+    rig.doubt("r2")
+    rig.comes_to_be("r2", "confirming")
+    assert rig.stage("r1") == "confirming"
+    assert rig.said("dispatch") == ["8930 r1#1", "8930 r2#1"]
+    rig.clock.pass_ms(COMMAND_DUE_MS)
+    rig.comes_to_be("r1", "confirm_paused")
+
+
 def test_a_report_that_stands_in_the_log_wins_over_a_deadline_that_passed_while_nobody_read(rig: Rig) -> None:
     first = rig.start("n1")
     rig.doubt("r1")

@@ -5,6 +5,8 @@ import json
 import struct
 from pathlib import Path
 
+import msgspec
+import pytest
 from gateway_rig import (
     PAN,
     Clock,
@@ -16,6 +18,7 @@ from gateway_rig import (
     reply_to,
     request_fields,
     until,
+    wall_ms,
 )
 
 from schemas.records import (
@@ -140,6 +143,38 @@ async def test_a_confirmation_that_is_stored_too_late_is_void_for_the_client(tmp
         assert await client.receive() == settled(reply, confirmed=False)
         assert words_about_deliveries(rig) == [("AP02:r-1", 1, "delivered")]  # the router decides by its deadline
         await client.close()
+
+
+@pytest.mark.parametrize("off_ms", [-HOUR_MS, -5_000, 0])
+@pytest.mark.parametrize(("waits_ms", "confirmed"), [(4_999, True), (5_001, False)])
+@in_loop
+async def test_a_confirmation_counts_by_the_brokers_clock_not_by_the_doors(
+    tmp_path: Path, off_ms: int, waits_ms: int, confirmed: bool
+) -> None:
+    broker, now_ms = Still(), wall_ms()
+
+    def door_ms() -> int:
+        return now_ms + off_ms
+
+    broker.now_ms = now_ms
+    async with gateway(tmp_path, now_ms=door_ms, broker_ms=broker, idle_timeout_ms=HOUR_MS) as rig:
+        rig.router.answer = lambda record: [msgspec.structs.replace(reply_to(record), confirm_by_ms=now_ms + 5_000)]
+        client = await RawClient.greeted(rig.server.port)
+        reply = await client.answered("r-1")
+        broker.now_ms += waits_ms
+        client.ack(reply)
+        assert await client.receive() == settled(reply, confirmed=confirmed)
+        assert words_about_deliveries(rig) == [("AP02:r-1", 1, "delivered")]
+        await client.close()
+
+
+class Still:
+    """A broker's clock, which a test moves."""
+
+    now_ms = 0
+
+    def __call__(self) -> int:
+        return self.now_ms
 
 
 @in_loop

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+import msgspec
 from prometheus_client import CollectorRegistry
 
 from pipeline.log import Message, NewTopic, Outgoing, TopicPartition
@@ -67,10 +68,21 @@ class Clock:
         self._shift_ms += ms
 
 
+class Ahead:
+    """A router's idea of the time, `by_ms` ahead of the log's."""
+
+    def __init__(self, clock: Clock, by_ms: int) -> None:
+        self._clock = clock
+        self.by_ms = by_ms
+
+    def __call__(self) -> int:
+        return self._clock() + self.by_ms
+
+
 class Running:
     """One router, until it is stopped or fails."""
 
-    def __init__(self, log: MemoryLog, topics: Topics, node: str, clock: Clock) -> None:
+    def __init__(self, log: MemoryLog, topics: Topics, node: str, clock: Callable[[], int]) -> None:
         self.registry = CollectorRegistry()
         self.error: BaseException | None = None
         self._stop = threading.Event()
@@ -109,8 +121,8 @@ class Rig:
         wanted = self.topics.creations(["cafis-1", "cafis-2"], PARTITIONS, 2)
         self.log.create(NewTopic(each.name, each.partitions, each.config) for each in wanted)
 
-    def start(self, node: str = "n1") -> Running:
-        self.routers.append(Running(self.log, self.topics, node, self.clock))
+    def start(self, node: str = "n1", clock: Callable[[], int] | None = None) -> Running:
+        self.routers.append(Running(self.log, self.topics, node, clock or self.clock))
         return self.routers[-1]
 
     def stop_all(self) -> None:
@@ -140,14 +152,16 @@ class Rig:
         value, headers = wire.encode(state)
         self.log.writer("test").write([Outgoing(self.topics("lines"), name.encode(), value, headers)])
 
-    def ask(self, reference: str, *, slot: int = 0, original: str | None = None, **changes: Any) -> Message:
+    def ask(
+        self, reference: str, *, slot: int = 0, original: str | None = None, mark: bytes | None = None, **changes: Any
+    ) -> Message:
         record = RequestAccepted(
             transaction_id=f"AP02:{reference}", request_id=f"ask {reference}", customer="AP02", reference=reference,
             original_reference=original, kind=Kind.SALE if original is None else Kind.REFUND,
             terminal_id="4980123456789", amount=1_200, payment_method="10", card=CARD, sensitive=SENSITIVE,
             content_digest="d", slot=slot, session="s", accepted_ms=self.clock(), expires_ms=self.clock() + 60_000,
         )  # fmt: skip
-        return self.write("requests", record, original or reference, **changes)
+        return self.write("requests", msgspec.structs.replace(record, **changes), original or reference, mark)
 
     def inquire(self, reference: str, request_id: str) -> Message:
         record = InquiryAsked(

@@ -1,12 +1,13 @@
 """The router on a log: what it knows survives it, deadlines pass on whoever owns them, nothing is skipped."""
 
 import pytest
-from router_rig import CARD, CONFIRM_DUE_MS, PARTITIONS, REPORT_DUE_MS, SENSITIVE, SETTINGS, Rig, report
+from router_rig import CARD, CONFIRM_DUE_MS, PARTITIONS, REPORT_DUE_MS, SENSITIVE, SETTINGS, Ahead, Rig, report
 
 from pipeline.log import Outgoing, TopicPartition, WriteFailed
 from pipeline.murmur import partition_of
 from router.shell import INPUTS
 from schemas import wire
+from schemas.records import SendRequest, TransactionState
 
 REFERENCES = [f"r{number}" for number in range(6)]  # they lie in all partitions
 
@@ -165,6 +166,50 @@ def test_the_deadline_of_a_confirmation_is_told_among_the_deliveries(restarted: 
     (deadline,) = rig.messages("deliveries")
     assert (deadline.key, deadline.partition) == (request.key, request.partition)
     assert rig.said("reports") == ["r1 approved"]
+
+
+def test_a_deadline_that_a_clock_ahead_of_the_brokers_tells_too_early_changes_nothing(rig: Rig) -> None:
+    ahead = Ahead(rig.clock, 3_600_000)
+    rig.start("n1", ahead)
+    rig.ask("r1", accepted_ms=rig.clock(), expires_ms=rig.clock() + 60_000)
+    rig.hears("replies", "r1 expired #0")  # a router that does not know the broker's time takes nothing
+    ahead.by_ms = 0
+    rig.ask("r2")
+    rig.comes_to_be("r2", "dispatched")
+    rig.approve("r2")
+    rig.comes_to_be("r2", "replied")
+    ahead.by_ms = CONFIRM_DUE_MS
+    rig.until(lambda: "r2 replied is over" in rig.said("deliveries"))
+    rig.deliver("r2")
+    rig.comes_to_be("r2", "answered")
+    assert rig.said("undelivered") == []
+
+
+def test_a_deadline_told_too_early_is_told_again_in_time(rig: Rig) -> None:
+    ahead = Ahead(rig.clock, 0)
+    rig.start("n1", ahead)
+    rig.ask("r1")
+    rig.comes_to_be("r1", "dispatched")
+    ahead.by_ms = REPORT_DUE_MS
+    rig.until(lambda: "r1 dispatched is over" in rig.said("reports"))
+    assert rig.stage("r1") == "dispatched"
+    rig.clock.pass_ms(REPORT_DUE_MS)
+    rig.hears("timeouts", "r1 nobody_said")
+
+
+@pytest.mark.parametrize("off_ms", [-3_600_000, -5_000, 0, 5_000, 3_600_000])
+def test_a_request_was_accepted_when_the_broker_stored_it_whatever_its_door_says(rig: Rig, off_ms: int) -> None:
+    rig.start("n1")
+    now_ms = rig.clock()
+    request = rig.ask("r1", accepted_ms=now_ms + off_ms, expires_ms=now_ms + off_ms + 30_000)
+    if off_ms <= -30_000:
+        rig.hears("replies", "r1 expired #0")
+        return
+    rig.comes_to_be("r1", "dispatched")
+    (sent,) = [wire.decode_as(SendRequest, each) for each in rig.messages("dispatch", "cafis-1")]
+    assert sent.send_by_ms == min(request.timestamp_ms + 30_000, now_ms + off_ms + 30_000)
+    state = wire.decode_as(TransactionState, rig.messages("transactions")[-1])
+    assert state.accepted_ms == request.timestamp_ms
 
 
 def test_a_report_that_stands_in_the_log_wins_over_a_deadline_that_passed_while_nobody_read(rig: Rig) -> None:
