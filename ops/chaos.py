@@ -50,6 +50,7 @@ class Deed(StrEnum):
     CALL_AGAIN = "called a second time"  # a line that listens
     SILENT = "answers nothing but openings"  # a centre: neither requests, nor cancels, nor keep-alives
     STALLED = "answers keep-alives alone"  # a centre
+    CLOCK = "clock set wrong"  # a node's or a service's: by `amount` milliseconds, less than 0: behind
     MAINTENANCE = "in maintenance"  # a line, or all of a partner: its calendar says so
 
 
@@ -235,6 +236,8 @@ class Chaos:
             case Deed.SLOW | Deed.SILENT | Deed.STALLED | Deed.PARTNER_CLOSES | Deed.CALL_AGAIN:
                 with suppress(ControlError):
                     self._have_a_centre(fault)
+            case Deed.CLOCK:
+                self._set_clocks(fault, fault.amount)
             case Deed.MAINTENANCE:
                 pass  # it stands in the installation since the stage began
             case LineFault():
@@ -278,9 +281,7 @@ class Chaos:
     def _end(self, fault: Fault) -> None:
         match fault.do:
             case Deed.KILL | Deed.STOP:
-                for name in self._left_alone(self._meant, fault):
-                    if not self._process(name).running:
-                        self._start(name)
+                self._restart(fault)
             case Deed.FREEZE | Deed.CUT_OFF:
                 for name in self._left_alone(self._frozen, fault):
                     self._process(name).send(signal.SIGCONT)
@@ -288,11 +289,25 @@ class Chaos:
                 self._teach(fault.target)
             case Deed.CLOSE | Deed.DRAIN:
                 self._order(fault.target, LineOrder.CALENDAR)
+            case Deed.CLOCK:
+                self._set_clocks(fault, 0)
             case Deed.PARTNER_CLOSES | Deed.CALL_AGAIN | Deed.MAINTENANCE:
                 pass  # the line is opened again by itself
             case LineFault():
                 with self._stage.proxy() as proxy:
                     proxy.heal(fault.target)
+
+    def _restart(self, fault: Fault) -> None:
+        """Start again what was killed or stopped on purpose."""
+        for name in self._left_alone(self._meant, fault):
+            if not self._process(name).running:
+                self._start(name)
+
+    def _set_clocks(self, fault: Fault, off_ms: int) -> None:
+        for name in self._names(fault.target):
+            file = self._stage.clock_of(name)
+            file.parent.mkdir(exist_ok=True)
+            file.write_text(str(off_ms), "utf-8")
 
     def _left_alone(self, counts: dict[str, int], fault: Fault) -> Sequence[str]:
         """Those whom no other fault of this kind holds any more."""

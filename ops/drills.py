@@ -290,6 +290,25 @@ def _breaker(chance: Chance) -> list[Fault]:
     )
 
 
+_OFF_MS = (2_000, 5_000, 1_200_000, 3_600_000, 86_400_000)
+
+
+def _wrong_clocks(chance: Chance) -> list[Fault]:
+    """Each node's clock is wrong for a while, by seconds and by much, both ways; then single services', amid deaths."""
+    order = chance.sample(range(NODES), NODES)
+
+    def wrong(at: float, target: str, lasts_s: float) -> Fault:
+        return Fault(round(at, 3), Deed.CLOCK, target, lasts_s, chance.choice(_OFF_MS) * chance.choice((-1, 1)))
+
+    return [
+        wrong(0.05, f"node-{order[0]}", 5.0),
+        wrong(0.35, f"node-{order[1]}", 5.0),
+        *(wrong(_at(chance, 0.6, 0.8), f"{name}-{chance.randrange(NODES)}", 5.0) for name in SERVICES),
+        Fault(_at(chance, 0.1, 0.2), Deed.KILL, f"egress-{order[0]}", 1.0),
+        Fault(_at(chance, 0.65, 0.75), Deed.KILL, f"egress-{chance.randrange(NODES)}", 1.0),
+    ]
+
+
 def _nothing(_: Chance) -> list[Fault]:
     return []
 
@@ -362,6 +381,10 @@ DRILLS: Sequence[Drill] = (
         "breaker", "縮退・復旧の反復", "partners fall silent again and again, and breakers open and close", _breaker,
         rate=9.0, waits=_PROBING,
         wants={Happening.BREAKER_OPENED: 6, Happening.BREAKER_CLOSED: 6, Happening.BREAKER_KEPT: 1},
+    ),
+    Drill(
+        "wrong-clocks", "時刻ずれ", "clocks are wrong by seconds to a day, both ways, while owners die", _wrong_clocks,
+        wants={Happening.CLOCK_WRONG: 4, Happening.LINES_GIVEN_AWAY: 2},
     ),
     Drill("bad-clients", "異常な顧客", "clients vanish, stay mute, come back elsewhere, repeat, contradict", _nothing),
     Drill("everything", "全障害", "faults of every kind, by chance", _everything),

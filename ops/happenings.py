@@ -23,6 +23,8 @@ from schemas.records import LineStage, LineState, LineTaken, LineWish, RouteHeld
 _PROBE_FAILED = "keep-alive not answered"  # the reason of `egress.station`
 _SECOND_REFUSED = "a second connection was refused"  # as `egress.connection` logs it
 _SECOND_TAKEN = "a second connection takes the first one's place"
+_CLOCK_WRONG = "clock wrong"  # as `pipeline.clock` logs it
+_GIVEN_AWAY = "lines given away: this machine's clock is wrong"  # as `egress.shell` logs it
 _CLOSED_TO_CLIENTS = ("refused: station_closed", "refused: no_open_line")
 
 
@@ -44,6 +46,8 @@ class Happening(StrEnum):
     CALENDAR_CLOSED = "the calendar closed a line, and it was open again afterwards"
     PARTNER_CLOSED = "the calendar had closed all lines of a partner"
     REFUSED_CLOSED = "a client was told that the line is closed"
+    CLOCK_WRONG = "a service said that its machine's clock is wrong"
+    LINES_GIVEN_AWAY = "an egress with a wrong clock gave its lines away"
     BREAKER_OPENED = "a breaker opened"
     BREAKER_CLOSED = "keep-alives were answered, and the breaker closed"
     BREAKER_KEPT = "a line that broke while its breaker was open was suspended again"
@@ -82,6 +86,7 @@ def happened(evidence: Evidence, done: Sequence[Done]) -> list[Happened]:
         found += _reopenings(line, states.get(line, []))
         found += _breaker(line, _tenures(evidence, line, states.get(line, [])))
     found += _second_calls(evidence, done)
+    found += _wrong_clocks(evidence)
     found += _partners_closed(evidence, states)
     refused = {each.transaction_id for each in evidence.clients if each.told in _CLOSED_TO_CLIENTS}
     found += [Happened(Happening.REFUSED_CLOSED, "") for _ in refused]
@@ -203,18 +208,28 @@ def _inherited(messages: Iterable[Message], line: str, epoch: int) -> Iterator[s
 
 
 def _second_calls(evidence: Evidence, done: Sequence[Done]) -> Iterator[Happened]:
+    for _, words in _said(evidence, _SECOND_REFUSED, _SECOND_TAKEN):
+        refused, line = words["event"] == _SECOND_REFUSED, words["line"]
+        at_ms = int(datetime.fromisoformat(words["timestamp"]).timestamp() * 1_000)
+        yield Happened(Happening.SECOND_REFUSED if refused else Happening.SECOND_TAKEN, line)
+        if _is_dead(line, at_ms, done):
+            yield Happened(Happening.DEAD_AND_REFUSED if refused else Happening.DEAD_AND_REPLACED, line)
+
+
+def _said(evidence: Evidence, *events: str) -> Iterator[tuple[str, dict[str, str]]]:
+    """What the services logged of these events, and which service did."""
     for name, text in evidence.texts.items():
-        if not name.startswith("egress-"):
-            continue
         for said in text.splitlines():
-            if _SECOND_REFUSED.encode() not in said and _SECOND_TAKEN.encode() not in said:
-                continue
-            words = json.loads(said)
-            refused, line = words["event"] == _SECOND_REFUSED, words["line"]
-            at_ms = int(datetime.fromisoformat(words["timestamp"]).timestamp() * 1_000)
-            yield Happened(Happening.SECOND_REFUSED if refused else Happening.SECOND_TAKEN, line)
-            if _is_dead(line, at_ms, done):
-                yield Happened(Happening.DEAD_AND_REFUSED if refused else Happening.DEAD_AND_REPLACED, line)
+            if said.startswith(b"{") and any(event.encode() in said for event in events):
+                words = json.loads(said)
+                if words["event"] in events:
+                    yield name, words
+
+
+def _wrong_clocks(evidence: Evidence) -> Iterator[Happened]:
+    for name, words in _said(evidence, _CLOCK_WRONG, _GIVEN_AWAY):
+        wrong = words["event"] == _CLOCK_WRONG
+        yield Happened(Happening.CLOCK_WRONG if wrong else Happening.LINES_GIVEN_AWAY, name)
 
 
 def _found_dead(line: str, states: Iterable[LineState], done: Sequence[Done]) -> Iterator[Happened]:

@@ -34,6 +34,7 @@ class Process:
     ) -> None:
         self.name = name
         self.log = log
+        self.environment: dict[str, str] = {}  # added to this one's, in each of its lives
         self._command = list(command)
         self._ready = ready
         self._popen: subprocess.Popen[bytes] | None = None
@@ -61,7 +62,7 @@ class Process:
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=subprocess.STDOUT,
-                env={**os.environ, **(environment or {})},
+                env={**os.environ, **self.environment, **(environment or {})},
                 start_new_session=True,  # an interrupt at the terminal is for whoever started it, who ends all in order
             )
 

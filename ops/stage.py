@@ -13,6 +13,7 @@ from ops.installations import LINES, LinePlan, Plan, node_named, write
 from ops.ports import HOST, format_address, free_port, is_free
 from ops.processes import Process, service, version_of
 from ops.proxy_control import ProxyControl
+from pipeline.clock import SHIFT_FILE
 from pipeline.config import load
 from pipeline.kafka import KafkaLog
 from schemas.installation import Installation
@@ -81,7 +82,13 @@ class Stage:
         full, host = f"{name}-{node}", self.plan.hosts[node]
         address = self.plan.metrics.setdefault(full, (host, free_port(hosts=[host])))
         log = self.folder / "logs" / f"{full}.log"
-        return service(full, name, self._arguments(name, node), log, address, python)
+        made = service(full, name, self._arguments(name, node), log, address, python)
+        made.environment[SHIFT_FILE] = str(self.clock_of(full))
+        return made
+
+    def clock_of(self, full: str) -> Path:
+        """The file that says by how many milliseconds this service's clock is wrong."""
+        return self.folder / "clocks" / full
 
     def _arguments(self, name: str, node: int) -> list[str]:
         arguments = ["--config", str(self.plan.file_of(node)), "--node", node_named(node)]

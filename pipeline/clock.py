@@ -12,15 +12,17 @@ How far the machine's own clock (`time.time`) is off is told, and is a reason no
 import logging
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 from pipeline.log import Log, LogError, Outgoing, Stored, WriteFailed
 
-SHIFT = "DENBUN_CLOCK_SHIFT_MS"
-"""In the environment of a service of a development installation: by how much its machine's clock is to be wrong."""
+SHIFT_FILE = "DENBUN_CLOCK_SHIFT_FILE"
+"""In the environment of a service of a development installation: the file that says by how many milliseconds its
+machine's clock is wrong. Where there is none it is right. It may be written while the service runs."""
 
-_EVERY_S = 5.0
+_EVERY_S = 2.0
 _POLL_S = 0.002
 _TRIES = 20  # measurements at the start, until one is near enough
 _DRIFT_MS = 1  # by how much two sound clocks part between two measurements
@@ -36,13 +38,21 @@ def monotonic_ms() -> int:
 
 @dataclass(slots=True)
 class Machine:
-    """The machine's own clock. `shift_ms` makes it wrong on purpose, for drills."""
+    """The machine's own clock. `shift_file` makes it wrong on purpose, for drills."""
 
-    shift_ms: int = 0
+    shift_file: Path | None = None
 
     def now_ms(self) -> int:
         """Milliseconds since the epoch, as this machine has it."""
-        return time.time_ns() // 1_000_000 + self.shift_ms
+        return time.time_ns() // 1_000_000 + self._shift_ms()
+
+    def _shift_ms(self) -> int:
+        if self.shift_file is None:
+            return 0
+        try:
+            return int(self.shift_file.read_text("utf-8"))
+        except (OSError, ValueError):  # none, or it is being written
+            return 0
 
 
 MACHINE = Machine()
@@ -182,8 +192,3 @@ class ClockWatch:
             else:
                 _log.error("clock wrong", extra={"reason": trouble, "off_ms": self._clock.off_ms})
         self._said = trouble
-
-
-def shifted(environment: Mapping[str, str]) -> int:
-    """By how much the environment wants the machine's clock to be wrong. Raises `ValueError` for what is no number."""
-    return int(environment.get(SHIFT, "0"))

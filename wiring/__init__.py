@@ -16,7 +16,7 @@ from pathlib import Path
 from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
 
 from pipeline import crash, logs
-from pipeline.clock import MACHINE, SHIFT, Clock, ClockWatch, shifted
+from pipeline.clock import MACHINE, SHIFT_FILE, Clock, ClockWatch
 from pipeline.config import ConfigError, load
 from pipeline.kafka import KafkaLog
 from pipeline.log import Log, LogError, NewTopic
@@ -160,12 +160,12 @@ def _arm_crash(installation: Installation) -> None:
 
 def _shift_clock(installation: Installation) -> None:
     """Let the environment make the machine's clock wrong: in development alone. Raises `ConfigError`."""
-    if SHIFT in os.environ and not installation.keys.create:
-        raise ConfigError(f"{SHIFT} is set, and this is no development installation (keys.create is false): unset it")
-    try:
-        MACHINE.shift_ms = shifted(os.environ)
-    except ValueError:
-        raise ConfigError(f"{SHIFT}: {os.environ[SHIFT]!r} is no number of milliseconds: correct it") from None
+    named = os.environ.get(SHIFT_FILE)
+    if named is not None and not installation.keys.create:
+        raise ConfigError(
+            f"{SHIFT_FILE} is set, and this is no development installation (keys.create is false): unset it"
+        )
+    MACHINE.shift_file = None if named is None else Path(named)
 
 
 def watch_of(clock: Clock, log: Log, topics: Topics, service: str, node: str) -> ClockWatch:

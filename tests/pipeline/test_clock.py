@@ -7,7 +7,7 @@ import pytest
 from log_rig import GO, Broker
 
 from pipeline import clock as module
-from pipeline.clock import Clock, ClockWatch, Machine, monotonic_ms, shifted
+from pipeline.clock import Clock, ClockWatch, Machine, monotonic_ms
 from pipeline.log import LogError, NewTopic, Outgoing
 from pipeline.memory import MemoryLog
 
@@ -29,6 +29,17 @@ class Still(Machine):
     def pass_ms(self, ms: int) -> None:
         self.counted_ms += ms
         self.machine_ms += ms
+
+
+class Shifted(Machine):
+    """A machine whose clock is wrong by so much."""
+
+    def __init__(self, shift_ms: int) -> None:
+        super().__init__()
+        self.shift_ms = shift_ms
+
+    def now_ms(self) -> int:
+        return super().now_ms() + self.shift_ms
 
 
 @pytest.fixture
@@ -115,8 +126,7 @@ def message(topic: str) -> Outgoing:
 
 def test_the_watch_measures_the_log_it_is_given(broker: Broker) -> None:
     topic = broker.topic("clocks", 1)
-    wrong = Machine(shift_ms=-DAY_MS)
-    clock = Clock(60_000, wrong)
+    clock = Clock(60_000, Shifted(-DAY_MS))
     watch = ClockWatch(clock, broker.log, "watch", lambda _: message(topic))
     watch.start()
     try:
@@ -132,7 +142,7 @@ def test_it_goes_on_measuring_and_says_once_that_the_clock_is_wrong_and_once_tha
 ) -> None:  # fmt: skip
     monkeypatch.setattr(module, "_EVERY_S", 0.005)
     caplog.set_level("INFO")
-    machine, log = Machine(), MemoryLog()
+    machine, log = Shifted(0), MemoryLog()
     log.create([NewTopic("clocks", 1, {})])
     clock = Clock(1_000, machine)
     turned = threading.Event()
@@ -177,13 +187,6 @@ def test_a_log_that_does_not_answer_ends_the_start_and_nothing_that_has_started(
 
 def test_a_watch_that_never_started_can_be_closed() -> None:
     ClockWatch(Clock(1_000), MemoryLog(), "watch", lambda _: message("clocks")).close()
-
-
-def test_the_environment_can_shift_the_machines_clock() -> None:
-    assert shifted({}) == 0
-    assert shifted({module.SHIFT: "-1200000"}) == -1_200_000
-    with pytest.raises(ValueError, match="an hour"):
-        shifted({module.SHIFT: "an hour"})
 
 
 def test_the_clock_that_counts_counts() -> None:
