@@ -10,11 +10,16 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
 from pipeline.log import LogError, Message
+from pipeline.reach import why_not
 from schemas import wire
 from schemas.installation import Kafka
 from schemas.topics import Topics
 
-_READ_S = 30.0
+_READ_S, _REACH_S = 30.0, 5.0
+
+
+class _Unreached(LogError):  # noqa: N818  it tells what happened
+    """The broker did not answer, or not all that was asked."""
 
 
 def read_topics(kafka: Kafka, topics: Iterable[str], since_ms: int | None = None) -> dict[str, list[Message]]:
@@ -23,12 +28,19 @@ def read_topics(kafka: Kafka, topics: Iterable[str], since_ms: int | None = None
     With `since_ms` nothing older than that is read. What another version has written can be decoded afterwards.
     """
     wire.ask(lambda: _learn(kafka))
-    return asyncio.run(_read(kafka, list(topics), since_ms))
+    return _run(kafka, list(topics), since_ms)
+
+
+def _run(kafka: Kafka, topics: list[str], since_ms: int | None) -> dict[str, list[Message]]:
+    try:
+        return asyncio.run(_read(kafka, topics, since_ms))
+    except _Unreached as error:
+        raise LogError(why_not(kafka.bootstrap_servers, kafka.client, _REACH_S) or str(error)) from error
 
 
 def _learn(kafka: Kafka) -> None:
     topic = Topics(kafka.topic_prefix)("schemas")
-    for message in asyncio.run(_read(kafka, [topic], None))[topic]:
+    for message in _run(kafka, [topic], None)[topic]:
         with contextlib.suppress(ValueError):  # not a schema: the services say so
             wire.learn(message.key or b"", message.value or b"")
 
@@ -55,13 +67,13 @@ async def _consumer(kafka: Kafka, topics: Iterable[str] = ()) -> AsyncIterator[A
         try:
             await consumer.start()
         except (KafkaError, OSError) as error:
-            raise LogError(f"no Kafka broker answers at {kafka.bootstrap_servers} ({error})") from error
+            raise _Unreached(f"no Kafka broker answers at {kafka.bootstrap_servers} ({error})") from error
         async with asyncio.timeout(_READ_S):
             yield consumer
     except TimeoutError as error:
-        raise LogError(f"the topics could not be read within {_READ_S:g} s: see the broker's log") from error
+        raise _Unreached(f"the topics could not be read within {_READ_S:g} s: see the broker's log") from error
     except KafkaError as error:
-        raise LogError(f"the topics cannot be read: {error}") from error
+        raise _Unreached(f"the topics cannot be read: {error}") from error
     finally:
         await consumer.stop()
 

@@ -6,6 +6,7 @@ The contract, shown for both by one conformance suite:
   somebody else wrote in between. `owned` and egress rest on this to notice a rival.
 * `Writer.write` returns only when the broker has stored every message of the batch, in order within a partition.
 * After `WriteFailed` it is *unknown* which messages of the batch were stored.
+* A message is stamped with the log's own clock when it is stored, whatever the clock of its writer says.
 * A group gives each partition to one member; what is not committed is read again by the next owner.
 """
 
@@ -33,7 +34,7 @@ class TopicPartition(NamedTuple):
 
 
 class Message(msgspec.Struct, frozen=True, gc=False):
-    """A message as it lies in the log. `timestamp_ms` is the writer's clock."""
+    """A message as it lies in the log. `timestamp_ms` is by the log's own clock, when it was stored: nobody else's."""
 
     topic: str
     partition: int
@@ -55,10 +56,18 @@ class Outgoing(msgspec.Struct, frozen=True, gc=False):
 
 
 class NewTopic(NamedTuple):
-    """A topic to create."""
+    """A topic to create. What `config` does not name, the broker decides."""
 
     name: str
     partitions: int
+    config: Mapping[str, str]
+
+
+class TopicFound(NamedTuple):
+    """A topic that there is. `replication`: the copies of the partition that has the fewest."""
+
+    partitions: int
+    replication: int
     config: Mapping[str, str]
 
 
@@ -138,7 +147,14 @@ class Log(Protocol):
         ...
 
     def create(self, topics: Iterable[NewTopic]) -> list[str]:
-        """Create the topics that do not exist; give their names. Raises `LogError` where one exists differently."""
+        """Create the topics that do not exist; give their names.
+
+        Raises `LogError` where some exist differently, with every difference; nothing is created then.
+        """
+        ...
+
+    def found(self, topics: Iterable[str]) -> Mapping[str, TopicFound]:
+        """How those of these topics are that there are. Raises `LogError`."""
         ...
 
     def partition_count(self, topic: str) -> int:

@@ -59,7 +59,7 @@ def _record(raw: Any, known: dict[str, int], depth: int) -> int:
     if not isinstance(name, str) or not _NAME.fullmatch(name) or raw.get("namespace") != NAMESPACE:
         raise ValueError(f"a record without a name in the namespace {NAMESPACE}")
     if not isinstance(raw.get("doc", ""), str):
-        raise ValueError("a doc that is no text")
+        raise ValueError("a doc that is no text")  # noqa: TRY004  one kind for all that a schema may be
     full = f"{NAMESPACE}.{name}"
     if full in known:
         raise ValueError("two records of one name")
@@ -80,12 +80,13 @@ def _field(field: Any, known: dict[str, int], depth: int) -> tuple[str, int]:
     name, form = field.get("name"), field.get("type")
     if not isinstance(name, str) or not _NAME.fullmatch(name):
         raise ValueError("a field without a name")
-    optional = isinstance(form, list)
-    if optional and (len(form) != 2 or form[0] != "null"):
-        raise ValueError("a union other than of null and one form")
-    if optional != ("default" in field) or field.get("default") is not None:
+    if isinstance(form, list) != ("default" in field) or field.get("default") is not None:
         raise ValueError("a default other than null of a union")
-    return name, _value(form[1] if optional else form, known, depth)
+    if isinstance(form, list):
+        if len(form) != 2 or form[0] != "null":
+            raise ValueError("a union other than of null and one form")
+        form = form[1]
+    return name, _value(form, known, depth)
 
 
 def _value(form: Any, known: dict[str, int], depth: int) -> int:

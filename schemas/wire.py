@@ -221,7 +221,7 @@ def decode(message: Carried) -> Record:
     try:
         fields = schemaless_reader(source, written.schema, None if written.current else _CURRENT[cls])
         record = msgspec.convert(fields, cls, builtin_types=_BYTES)
-    except Exception as error:  # whatever the libraries raise for such bytes
+    except Exception as error:  # noqa: BLE001  whatever the libraries raise for such bytes
         # from None: their texts may quote the bytes
         if _NEWER.fullmatch(str(error)):
             remedy = "run the version that wrote it, or a newer one; nothing was skipped, it resumes at this record"

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from heapq import heappop, heappush
 from typing import NamedTuple
 
-from pipeline.log import Done, Listener, LogError, Message, NewTopic, Outgoing, TopicPartition, WriteFailed
+from pipeline.log import Done, Listener, LogError, Message, NewTopic, Outgoing, TopicFound, TopicPartition, WriteFailed
 from simulation.broker import WAY_US, Broker, Group, Partition
 from simulation.world import MS, SECOND, Process, Strand
 
@@ -47,6 +47,11 @@ class SimLog:
         created = [topic for topic in topics if topic.name not in self.broker.topics]
         self.broker.create(created)
         return [topic.name for topic in created]
+
+    def found(self, topics: Iterable[str]) -> dict[str, TopicFound]:
+        self.process.check()
+        there = self.broker.topics
+        return {name: TopicFound(len(there[name]), 1, self.broker.configs[name]) for name in topics if name in there}
 
     def partition_count(self, topic: str) -> int:
         self.process.check()

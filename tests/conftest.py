@@ -11,7 +11,7 @@ from collections.abc import Generator, Iterator
 
 import pytest
 
-from ops.broker import KAFKA_VERSION, running
+from ops.broker import KAFKA_VERSION, least_session_ms, running
 from ops.ports import free_port
 from pipeline.kafka import KafkaLog
 
@@ -75,7 +75,9 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
 @pytest.fixture(scope="session")
 def kafka_log(kafka_servers: str) -> KafkaLog:
     """The log on the session's broker."""
-    return KafkaLog(kafka_servers, session_timeout_ms=3_000, write_timeout_ms=10_000)
+    return KafkaLog(
+        kafka_servers, session_timeout_ms=max(3_000, least_session_ms(kafka_servers)), write_timeout_ms=10_000
+    )
 
 
 @pytest.fixture

@@ -19,13 +19,17 @@ from pipeline import crash, logs
 from pipeline.config import ConfigError, load
 from pipeline.kafka import KafkaLog
 from pipeline.log import LogError, NewTopic
-from pipeline.service import FAILED, MISCONFIGURED, OK, reason_of
+from pipeline.secrecy import forbid_dumps
+from pipeline.service import MISCONFIGURED, OK, halted
 from pipeline.telemetry import Health, TelemetryServer
+from pipeline.topic_faults import Difference
+from schemas import wire
 from schemas.crash_points import Point
 from schemas.installation import Installation, Kafka
 from schemas.sealing import KeyRing, KeyRingError, create_ring, load_ring
 from schemas.topics import Topics
 from wiring.schema_topic import SchemaTopic
+from wiring.topic_check import refuse_unsafe
 from wiring.twins import refuse_twin
 
 CONFIG_ENVIRONMENT = "DENBUN_CONFIG"
@@ -46,10 +50,11 @@ class Process:
     entered: threading.Event
 
     def enters(self, *groups: str) -> None:
-        """Before anything is read or written: tell with which schemas, and be no second one of this node in its groups.
+        """Before anything else: look at the topics, tell its schemas, and be no second one of this node in its groups.
 
         Raises `LogError`.
         """
+        refuse_unsafe(self.log, self.service, self.installation)
         SchemaTopic(self.log, self.topics).share()
         refuse_twin(self.log, groups, self.node, self.installation.kafka.session_timeout_ms)
         self.entered.set()
@@ -68,6 +73,7 @@ def run(
 
     `check` raises `ConfigError` for what only the service can see; with ``--check`` that is all that is done.
     """
+    forbid_dumps()
     arguments = _arguments(service, argv, add_arguments)
     if arguments.config is None:
         print(f"no configuration: give --config FILE, or set {CONFIG_ENVIRONMENT}", file=sys.stderr)  # noqa: T201
@@ -90,6 +96,8 @@ def run(
     health.ready("start", lambda: None if entered.is_set() else "starting")
     port = metrics_port(installation) if arguments.metrics_port is None else arguments.metrics_port
     try:
+        log = kafka_log(installation.kafka)
+        health.ready("broker", log.trouble)
         telemetry = TelemetryServer(installation.metrics_host, port, registry, health)
         prepared = Process(
             service=service,
@@ -97,7 +105,7 @@ def run(
             arguments=arguments,
             installation=installation,
             topics=Topics(installation.kafka.topic_prefix),
-            log=kafka_log(installation.kafka),
+            log=log,
             registry=registry,
             health=health,
             entered=entered,
@@ -107,9 +115,8 @@ def run(
             return work(prepared)
         finally:
             telemetry.close()
-    except (KeyRingError, LogError, OSError) as error:
-        print(f"{service}: {reason_of(error)}", file=sys.stderr)  # noqa: T201  the command's answer
-        return FAILED
+    except (KeyRingError, LogError, wire.RecordError, OSError) as error:
+        return halted(service, error)
 
 
 def _arguments(
@@ -171,9 +178,19 @@ def key_ring(installation: Installation) -> KeyRing:
 
 
 def create_topics(installation: Installation, log: KafkaLog) -> list[str]:
-    """Create the installation's topics that do not exist. Raises `LogError`."""
-    lines = [line.name for line in installation.line]
-    wanted = Topics(installation.kafka.topic_prefix).creations(
-        lines, installation.kafka.partitions, installation.ingress.slots
+    """Create the installation's topics that do not exist. Raises `LogError`, where others differ with all of it."""
+    return log.create(wanted_topics(installation))
+
+
+def mend_topics(installation: Installation, log: KafkaLog) -> list[Difference]:
+    """Set the entries of topics that exist to what is wanted; give what was set. Raises `LogError`."""
+    return log.mend(wanted_topics(installation))
+
+
+def wanted_topics(installation: Installation) -> list[NewTopic]:
+    """Every topic of the installation."""
+    kafka, lines = installation.kafka, [line.name for line in installation.line]
+    wanted = Topics(kafka.topic_prefix).creations(
+        lines, kafka.partitions, installation.ingress.slots, kafka.replication
     )
-    return log.create(NewTopic(each.name, each.partitions, each.config) for each in wanted)
+    return [NewTopic(each.name, each.partitions, each.config) for each in wanted]
