@@ -22,7 +22,7 @@ from confluent_kafka import Message as KafkaMessage
 from confluent_kafka import TopicPartition as KafkaPartition
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.admin._config import AlterConfigOpType, ConfigEntry, ConfigResource
-from confluent_kafka.admin._metadata import TopicMetadata
+from confluent_kafka.admin._metadata import ClusterMetadata, TopicMetadata
 from confluent_kafka.cimpl import NewTopic as KafkaNewTopic
 
 from pipeline.log import (
@@ -37,7 +37,18 @@ from pipeline.log import (
     TopicPartition,
     WriteFailed,
 )
-from pipeline.reach import LASTING, TOPIC_REFUSALS, Troubles, made, refusals, remedy_of, sentence, why_not
+from pipeline.reach import (
+    LASTING,
+    TOPIC_REFUSALS,
+    Troubles,
+    brokers_of,
+    made,
+    not_reached,
+    refusals,
+    remedy_of,
+    sentence,
+    why_not,
+)
 from pipeline.topic_faults import Difference, differences, refuse
 
 T = TypeVar("T")
@@ -104,6 +115,15 @@ class KafkaLog:
         self._replication = replication
         self._extra = dict(extra or {})
         self._troubles = Troubles()
+
+    def reach(self) -> None:
+        """Raise `LogError` where no broker answers, or none of those that it names to its clients is reached."""
+        named = brokers_of(self._cluster())
+        told = not_reached(self._servers, named)
+        if told and len(told) == len(named):
+            raise LogError(told[0])
+        for each in told:
+            _log.warning(each)
 
     def trouble(self) -> str | None:
         """Why the broker is of no use now, or None. Asks it, where a client has told of trouble lately."""
@@ -255,11 +275,13 @@ class KafkaLog:
         return {name: len(topic.partitions) for name, topic in self._topics().items()}
 
     def _topics(self) -> dict[str, TopicMetadata]:
+        return {name: topic for name, topic in self._cluster().topics.items() if topic.error is None}
+
+    def _cluster(self) -> ClusterMetadata:
         try:
-            cluster = self._admin.list_topics(timeout=_ADMIN_S)
+            return self._admin.list_topics(timeout=_ADMIN_S)
         except KafkaException as error:
             raise self._no_broker(error) from error
-        return {name: topic for name, topic in cluster.topics.items() if topic.error is None}
 
     def _no_broker(self, error: KafkaException) -> LogError:
         """Why no broker is reached."""

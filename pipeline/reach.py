@@ -4,7 +4,6 @@ Errors are told apart by their codes (`KafkaError`), never by their texts, which
 broker that restarts, a leader or a coordinator that moves) is here only where somebody waited for it in vain.
 """
 
-import logging
 import socket
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -12,6 +11,7 @@ from typing import Any, TypeVar
 
 from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin._metadata import ClusterMetadata
 
 from pipeline.log import LogError
 
@@ -28,8 +28,6 @@ _SIGN_IN = frozenset({
 # Newer ones do not pass by themselves: a name, a certificate or a password must be corrected.
 LASTING = frozenset({*_SIGN_IN, _SSL, _RESOLVE})
 
-_log = logging.getLogger("pipeline.kafka")
-
 
 class Troubles:
     """What the clients of one broker tell of their connections in the background: the newest words of each code."""
@@ -39,9 +37,7 @@ class Troubles:
 
     def hear(self, error: KafkaError) -> None:
         """`error_cb` of every client; on whichever thread serves it."""
-        text = error.str()
-        _log.error(text)
-        self._heard[error.code()] = time.monotonic(), text
+        self._heard[error.code()] = time.monotonic(), error.str()
 
     def newest(self, within_s: float = RECENT_S) -> KafkaError | None:
         """What was told of late, and of that the most telling."""
@@ -85,18 +81,24 @@ def sentence(servers: str, error: KafkaError) -> str:
     )
 
 
-def not_reached(servers: str, brokers: Iterable[tuple[int, str, int]]) -> str | None:
-    """Of the brokers that a cluster names to its clients, what keeps us from the first that cannot be reached."""
+def not_reached(servers: str, brokers: Iterable[tuple[int, str, int]]) -> list[str]:
+    """What keeps us from those brokers that a cluster names to its clients and that cannot be reached."""
+    told = []
     for number, host, port in sorted(brokers):
         try:
             socket.create_connection((host, port), _CONNECT_S).close()
         except OSError as error:
             reason = error.strerror or str(error)
-            return (
+            told.append(
                 f"Kafka at {servers} sends its clients to {host}:{port} (broker {number}), which is not reached from "
                 f"here ({reason}): correct advertised.listeners of that broker, or this machine's names and ways"
             )
-    return None
+    return told
+
+
+def brokers_of(cluster: ClusterMetadata) -> list[tuple[int, str, int]]:
+    """The brokers that a cluster names: number, host and port."""
+    return [(int(each.id), str(each.host), int(each.port)) for each in cluster.brokers.values()]
 
 
 def why_not(servers: str, extra: Mapping[str, str], limit_s: float) -> str | None:
@@ -109,11 +111,11 @@ def why_not(servers: str, extra: Mapping[str, str], limit_s: float) -> str | Non
     except LogError as error:
         return str(error)
     try:
-        found = client.list_topics(timeout=limit_s).brokers.values()
+        found = brokers_of(client.list_topics(timeout=limit_s))
     except KafkaException as error:
         client.poll(0)
         return sentence(servers, troubles.newest() or error.args[0])
-    return not_reached(servers, [(int(each.id), str(each.host), int(each.port)) for each in found])
+    return next(iter(not_reached(servers, found)), None)
 
 
 def made(make: Callable[[], T]) -> T:

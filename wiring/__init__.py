@@ -54,6 +54,7 @@ class Process:
 
         Raises `LogError`.
         """
+        self.log.reach()
         refuse_unsafe(self.log, self.service, self.installation)
         SchemaTopic(self.log, self.topics).share()
         refuse_twin(self.log, groups, self.node, self.installation.kafka.session_timeout_ms)
@@ -179,6 +180,7 @@ def key_ring(installation: Installation) -> KeyRing:
 
 def create_topics(installation: Installation, log: KafkaLog) -> list[str]:
     """Create the installation's topics that do not exist. Raises `LogError`, where others differ with all of it."""
+    log.reach()
     return log.create(wanted_topics(installation))
 
 
