@@ -56,13 +56,20 @@ async def _read(kafka: Kafka, topics: list[str], since_ms: int | None) -> dict[s
 @contextlib.asynccontextmanager
 async def _consumer(kafka: Kafka, topics: Iterable[str] = ()) -> AsyncIterator[Any]:
     """A consumer of all partitions of these topics, in no group. Raises `LogError`."""
-    consumer: Any = AIOKafkaConsumer(  # type: ignore[no-untyped-call]
-        *topics,
-        bootstrap_servers=kafka.bootstrap_servers,
-        enable_auto_commit=False,
-        group_id=None,
-        **_security(kafka.client),
-    )
+    try:
+        consumer: Any = AIOKafkaConsumer(  # type: ignore[no-untyped-call]
+            *topics,
+            bootstrap_servers=kafka.bootstrap_servers,
+            enable_auto_commit=False,
+            group_id=None,
+            **_security(kafka.client),
+        )
+    except (
+        OSError,
+        ValueError,
+        AssertionError,
+    ) as error:  # of certificates, and of what it takes for none of its words
+        raise LogError(f"kafka.client cannot be used ({error}): correct it; its names are librdkafka's") from error
     try:
         try:
             await consumer.start()
@@ -112,8 +119,8 @@ def _security(client: Mapping[str, str]) -> dict[str, Any]:
     if (protocol := known.pop("security.protocol", None)) is not None:
         settings["security_protocol"] = protocol.upper()
     ca, certificate, key = (known.pop(f"ssl.{name}.location", None) for name in ("ca", "certificate", "key"))
-    if ca is not None or certificate is not None:
-        context = ssl.create_default_context(cafile=ca)
+    if settings.get("security_protocol", "").endswith("SSL"):
+        context = ssl.create_default_context(cafile=ca)  # without one the system's, as librdkafka does
         if certificate is not None:
             context.load_cert_chain(certificate, key)
         settings["ssl_context"] = context

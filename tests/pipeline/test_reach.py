@@ -1,4 +1,4 @@
-"""What is said of a broker that is not reached or refuses us: its words, and the setting's name, by the error's code."""
+"""What is said of a broker that is not reached or refuses us: its own words and the setting, by the code."""
 
 import json
 import subprocess
@@ -30,7 +30,7 @@ WAYS = {
 }
 
 
-@pytest.mark.parametrize(("code", "setting"), WAYS.items(), ids=lambda each: str(each))
+@pytest.mark.parametrize(("code", "setting"), WAYS.items(), ids=str)
 def test_a_broker_that_is_not_reached_is_told_with_its_words_and_the_setting(code: int, setting: str) -> None:
     said = reach.sentence(SERVERS, KafkaError(code, WORDS))
     assert SERVERS in said
@@ -113,7 +113,7 @@ def group_reader(monkeypatch: pytest.MonkeyPatch, code: int) -> Any:
     return KafkaLog(SERVERS, session_timeout_ms=2_000).group_reader("m", "g", ["t"], nothing, nothing)
 
 
-@pytest.mark.parametrize(("code", "remedy"), REFUSALS.items(), ids=lambda each: str(each))
+@pytest.mark.parametrize(("code", "remedy"), REFUSALS.items(), ids=str)
 def test_a_member_that_the_broker_refuses_ends_with_its_words_and_the_remedy(
     monkeypatch: pytest.MonkeyPatch, code: int, remedy: str
 ) -> None:
