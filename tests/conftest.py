@@ -14,6 +14,7 @@ import pytest
 from ops.broker import KAFKA_VERSION, least_session_ms, running
 from ops.ports import free_port
 from pipeline.kafka import KafkaLog
+from schemas import wire
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -84,3 +85,11 @@ def kafka_log(kafka_servers: str) -> KafkaLog:
 def topic_prefix() -> str:
     """What keeps a test's topics and groups apart from all others."""
     return f"t{uuid.uuid4().hex[:10]}-"
+
+
+@pytest.fixture(autouse=True)
+def nobody_asked() -> Iterator[None]:
+    """Whom a test has asked for unknown schemas, a later test does not ask."""
+    before = list(wire._askers)
+    yield
+    wire._askers[:] = before
