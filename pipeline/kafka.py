@@ -17,6 +17,7 @@ from confluent_kafka import (
     KafkaError,
     KafkaException,
     Producer,
+    TopicCollection,
 )
 from confluent_kafka import Message as KafkaMessage
 from confluent_kafka import TopicPartition as KafkaPartition
@@ -222,6 +223,7 @@ class KafkaLog:
     def found(self, topics: Iterable[str]) -> dict[str, TopicFound]:
         names = set(topics)
         there = {name: topic for name, topic in self._topics().items() if name in names}
+        self._refuse_hidden(sorted(names - there.keys()))
         asked = [ConfigResource(ConfigResource.Type.TOPIC, name) for name in sorted(there)]
         configs: dict[str, Mapping[str, str]] = {}
         for resource, future in (self._admin.describe_configs(asked) if asked else {}).items():
@@ -235,6 +237,18 @@ class KafkaLog:
             )
             for name, topic in there.items()
         }
+
+    def _refuse_hidden(self, names: Sequence[str]) -> None:
+        """Of topics that the broker does not list, raise `LogError` for one that it only does not let us see."""
+        if not names:
+            return
+        # Not by `list_topics`: of a topic that is not there, that may make one on a broker that makes topics by itself.
+        for name, future in self._admin.describe_topics(TopicCollection(list(names))).items():
+            try:
+                future.result(_ADMIN_S)
+            except (KafkaException, TimeoutError) as error:
+                if _code(error) == KafkaError.TOPIC_AUTHORIZATION_FAILED:
+                    raise self._unanswered(f"topic {name} is not ours to see", error) from error
 
     def mend(self, topics: Iterable[NewTopic]) -> list[Difference]:
         """Set every entry of topics that exist to what is wanted; give what was set. Raises `LogError`.
@@ -420,14 +434,15 @@ class KafkaWriter:
             if error is None:
                 offsets[index] = message.offset() or 0
             else:
-                errors.append(error.str())
+                errors.append(f"{error.str()}{remedy_of(error.code(), writing=True)}")
 
         for index, item in enumerate(batch):
             _produce(self._producer, item, partial(acknowledged, index))
         while left:
             self._producer.flush(_POLL_S)
         if errors:
-            raise WriteFailed(f"{len(errors)} of {len(batch)} messages were not acknowledged: {errors[0]}")
+            topics = ", ".join(sorted({item.topic for item in batch}))
+            raise WriteFailed(f"{topics}: {len(errors)} of {len(batch)} messages were not acknowledged: {errors[0]}")
         return offsets
 
     def close(self) -> None:
@@ -450,7 +465,8 @@ class KafkaSender:
             if error is None:
                 done(stored.offset(), None)
             else:
-                done(None, WriteFailed(f"{message.topic}: not acknowledged: {error.str()}"))
+                told = f"{error.str()}{remedy_of(error.code(), writing=True)}"
+                done(None, WriteFailed(f"{message.topic}: not acknowledged: {told}"))
 
         try:
             _produce(self._producer, message, acknowledged)

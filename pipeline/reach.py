@@ -149,9 +149,9 @@ def refusals(group: str, session_ms: int) -> Mapping[int, str]:
     }
 
 
-def remedy_of(code: int | None) -> str:
-    """What to correct where the broker refuses a question or an order with this code, behind a colon; or nothing."""
-    remedy = None if code is None else _ASKED.get(code)
+def remedy_of(code: int | None, *, writing: bool = False) -> str:
+    """What to correct where the broker refuses a question, or a record, with this code, behind a colon; or nothing."""
+    remedy = None if code is None else (_WRITTEN if writing else _ASKED).get(code)
     return "" if remedy is None else f": {remedy}"
 
 
@@ -171,4 +171,12 @@ _ASKED: Mapping[int, str] = {
     KafkaError.CLUSTER_AUTHORIZATION_FAILED: f"allow CREATE and DESCRIBE on the cluster {_ACL}",
     KafkaError.INVALID_REPLICATION_FACTOR: "correct kafka.replication: no more copies than brokers run",
     KafkaError.POLICY_VIOLATION: "the broker's own policy for topics (create.topic.policy.class.name) refuses it",
+}
+_WRITTEN: Mapping[int, str] = {
+    KafkaError.TOPIC_AUTHORIZATION_FAILED: f"allow WRITE and DESCRIBE on the topic {_ACL}",
+    KafkaError.CLUSTER_AUTHORIZATION_FAILED: f"allow IDEMPOTENT_WRITE on the cluster {_ACL}",
+    KafkaError._UNKNOWN_TOPIC: "create the topics first (`denbun topics create`)",  # noqa: SLF001
+    KafkaError.UNKNOWN_TOPIC_OR_PART: "create the topics first (`denbun topics create`)",
+    KafkaError.NOT_ENOUGH_REPLICAS: "start brokers again: fewer have the topic than its min.insync.replicas asks for",
+    KafkaError.MSG_SIZE_TOO_LARGE: "see max.message.bytes of the topic (`denbun topics create` compares it)",
 }

@@ -9,6 +9,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -24,7 +25,7 @@ from ops.installations import write
 from ops.ports import HOST, free_port
 from ops.processes import service
 from pipeline.config import load
-from pipeline.log import NewTopic
+from pipeline.log import NewTopic, Outgoing, WriteFailed
 from pipeline.service import FAILED
 from schemas.installation import Installation, Kafka
 from wiring import create_topics, kafka_log
@@ -129,31 +130,46 @@ def test_a_session_that_the_broker_does_not_accept(broker: OddBroker, tmp_path: 
         assert "kafka.session_timeout_ms is 2000: give one between the broker's group.min.session" in each.halted
 
 
-@pytest.fixture
-def allowed_to_another(broker: OddBroker, prefix: str) -> Iterator[None]:
-    """The groups of this installation are another user's."""
-    admin = AdminClient({"bootstrap.servers": broker.servers})
-    acl = AclBinding(
-        ResourceType.GROUP, prefix, ResourcePatternType.PREFIXED, "User:another", "*", AclOperation.READ,
-        AclPermissionType.ALLOW,
-    )  # fmt: skip
+@contextmanager
+def another_users(broker: OddBroker, kind: ResourceType, prefix: str, operation: AclOperation) -> Iterator[None]:
+    """What begins so is another user's alone, to do this with."""
+    admin, prefixed = AdminClient({"bootstrap.servers": broker.servers}), ResourcePatternType.PREFIXED
+    acl = AclBinding(kind, prefix, prefixed, "User:another", "*", operation, AclPermissionType.ALLOW)
     for made in admin.create_acls([acl]).values():
         made.result(10)
-    yield
-    every = AclBindingFilter(
-        ResourceType.GROUP, prefix, ResourcePatternType.PREFIXED, None, None, AclOperation.ANY, AclPermissionType.ANY
-    )
-    for gone in admin.delete_acls([every]).values():
-        gone.result(10)
+    try:
+        yield
+    finally:
+        every = AclBindingFilter(kind, prefix, prefixed, None, None, AclOperation.ANY, AclPermissionType.ANY)
+        for gone in admin.delete_acls([every]).values():
+            gone.result(10)
 
 
-@pytest.mark.usefixtures("allowed_to_another")
 def test_a_group_that_is_not_ours_to_read(broker: OddBroker, tmp_path: Path, prefix: str) -> None:
     file = with_topics(configured(tmp_path, broker.servers, prefix))
-    for each in ended(file, *run(*GROUPS)):
-        assert each.status == FAILED
-        assert "Group authorization failed" in each.err
-        assert "READ and DESCRIBE on the group" in each.halted
+    with another_users(broker, ResourceType.GROUP, prefix, AclOperation.READ):
+        for each in ended(file, *run(*GROUPS)):
+            assert each.status == FAILED
+            assert "Group authorization failed" in each.err
+            assert "READ and DESCRIBE on the group" in each.halted
+
+
+def test_topics_that_are_not_ours_to_see(broker: OddBroker, tmp_path: Path, prefix: str) -> None:
+    file = with_topics(configured(tmp_path, broker.servers, prefix))
+    with another_users(broker, ResourceType.TOPIC, f"{prefix}schemas", AclOperation.READ):
+        for each in ended(file, *run("router", "ingress"), ["topics", "create"]):
+            assert each.status == FAILED
+            assert f"topic {prefix}schemas is not ours to see: " in each.err
+            assert "DESCRIBE_CONFIGS on the topic" in each.err
+
+
+def test_topics_that_are_not_ours_to_write(broker: OddBroker, tmp_path: Path, prefix: str) -> None:
+    installation = load(Installation, with_topics(configured(tmp_path, broker.servers, prefix)))
+    writer, topic = kafka_log(installation.kafka).writer("w"), f"{prefix}requests"
+    with another_users(broker, ResourceType.TOPIC, topic, AclOperation.WRITE), pytest.raises(WriteFailed) as refused:
+        writer.write([Outgoing(topic, b"k", b"v", (), 0)])
+    assert str(refused.value).startswith(f"{topic}: 1 of 1 messages were not acknowledged: ")
+    assert "allow WRITE and DESCRIBE on the topic" in str(refused.value)
 
 
 def test_a_group_that_shares_out_otherwise(broker: OddBroker, tmp_path: Path, prefix: str) -> None:
