@@ -62,6 +62,7 @@ def seeds() -> dict[str, list[bytes]]:
         "cardnet": list(_streams(CARDNET)),
         "telegrams": list(_telegrams()),
         "records": list(_records()),
+        "schemas": list(_schemas()),
         "door": list(_doors()),
         "session": list(_sessions()),
         "client": list(_gateways()),
@@ -113,6 +114,37 @@ def _telegrams() -> Iterator[bytes]:
     yield b"cafis sale_request\nmerchant_name=A "
     yield b"cafis sale_request\ntax_other#0\ninstallments#0\nreference=-\nsecurity_code=1234"
     yield b"cardnet sale_request\ntax_other#0\nproduct_code=0000\ncompany_code=1\nexpiry=x"
+
+
+def _schemas() -> Iterator[bytes]:
+    """A schema of today, one of tomorrow, and each form that ours do not have, with a value."""
+    ours = wire.schema_of(wire.RECORDS["LineTaken"])
+    value = b"\x0ecafis-1\x04n1\x0e"
+    yield _json(ours) + b"\0" + value
+    record = {"type": "record", "name": "N", "namespace": "denbun", "fields": [{"name": "n", "type": "long"}]}
+    itself = {**record, "fields": [{"name": "n", "type": ["null", "denbun.N"], "default": None}]}
+    array, map_ = {"type": "array", "items": "long"}, {"type": "map", "values": "long"}
+    fixed, enum = {"type": "fixed", "name": "F", "size": 4}, {"type": "enum", "name": "E", "symbols": ["A"]}
+    for form in (
+        "string",
+        "bytes",
+        record,
+        itself,
+        {**record, "fields": []},
+        array,
+        map_,
+        fixed,
+        enum,
+        "double",
+        "null",
+    ):
+        field = {"name": "x", "type": ["null", form], "default": None}
+        yield _json({**ours, "fields": [*ours["fields"], field]}) + b"\0" + value + b"\x02\x02\x02\x00"
+    yield _json({**ours, "fields": ours["fields"][:-1]})
+    yield _json({**ours, "aliases": ["LineGiven"]})
+    yield _json({**ours, "name": "Another"})
+    yield b"[" * _DEEP
+    yield b"7"
 
 
 def _records() -> Iterator[bytes]:

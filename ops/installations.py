@@ -113,13 +113,14 @@ def node_named(number: int) -> str:
 def write(
     folder: Path, servers: str, *, prefix: str = "", nodes: int = 1, lines: Sequence[LinePlan] = LINES,
     waits: Mapping[str, Any] | None = None, settle: bool = False, replication: int = 1, detoured: bool = False,
-    servers_of: Sequence[str] = (),
+    servers_of: Sequence[str] = (), least_session_ms: int = 0,
 ) -> Plan:  # fmt: skip
     """Write ``denbun.toml`` for this machine into `folder`. `settle`: the development ports, where they are free.
 
     Each node has a loopback address of its own, and a file that differs from the others' in nothing else, unless
     `servers_of` says where each node finds the broker. The lines of a partner are spread over the nodes. `detoured`:
-    between each line and its centre stands the proxy of `Plan.detours`. Raises `OSError` where the machine has too few
+    between each line and its centre stands the proxy of `Plan.detours`. `least_session_ms`: what the broker accepts;
+    waits that must be longer than a session become so. Raises `OSError` where the machine has too few
     addresses or ports.
     """
     raw = tomllib.loads(DEVELOPMENT.read_text("utf-8"))
@@ -128,7 +129,7 @@ def write(
     raw["kafka"] |= {"bootstrap_servers": servers, "topic_prefix": prefix, "replication": replication}
     raw["keys"] = {"ring": "keys.json", "create": True}
     raw["ingress"] |= {"port": port, "slots": max(nodes, raw["ingress"]["slots"])}
-    _lay_over(raw, waits or {})
+    _lay_over(raw, waits or {}, least_session_ms)
     orders = spread(lines, [node_named(number) for number in range(nodes)]) if nodes > 1 else {}
     raw["line"] = [
         _line(number, line, orders.get(line.name, ()), hosts, settle=settle) for number, line in enumerate(lines)
@@ -224,8 +225,23 @@ def _line(
     }
 
 
-def _lay_over(raw: dict[str, Any], waits: Mapping[str, Any]) -> None:
+def _lay_over(raw: dict[str, Any], waits: Mapping[str, Any], least_session_ms: int) -> None:
     for section, values in waits.items():
         places = raw[section] if isinstance(raw[section], list) else [raw[section]]
         for place in places:
             place.update(values)
+    _outlast(raw, least_session_ms)
+
+
+def _outlast(raw: dict[str, Any], session_ms: int) -> None:
+    """Let sessions be so long at least, and longer what `schemas.time_rules` says must be longer."""
+    kafka, router = raw["kafka"], raw["router"]
+    if kafka["session_timeout_ms"] >= session_ms:
+        return
+    kafka["session_timeout_ms"] = session_ms
+    router["report_grace_ms"] = max(router["report_grace_ms"], session_ms)
+    for partner in raw["partner"]:
+        cancel = partner.get("cancel", {})
+        if "send_window_ms" in cancel:
+            cancel = {**cancel, "send_window_ms": max(cancel["send_window_ms"], session_ms + 1_000)}
+            partner["cancel"] = cancel

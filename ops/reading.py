@@ -10,11 +10,16 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
 from pipeline.log import LogError, Message
+from pipeline.reach import why_not
 from schemas import wire
 from schemas.installation import Kafka
 from schemas.topics import Topics
 
-_READ_S = 30.0
+_READ_S, _REACH_S = 30.0, 5.0
+
+
+class _Unreached(LogError):  # noqa: N818  it tells what happened
+    """The broker did not answer, or not all that was asked."""
 
 
 def read_topics(kafka: Kafka, topics: Iterable[str], since_ms: int | None = None) -> dict[str, list[Message]]:
@@ -23,12 +28,19 @@ def read_topics(kafka: Kafka, topics: Iterable[str], since_ms: int | None = None
     With `since_ms` nothing older than that is read. What another version has written can be decoded afterwards.
     """
     wire.ask(lambda: _learn(kafka))
-    return asyncio.run(_read(kafka, list(topics), since_ms))
+    return _run(kafka, list(topics), since_ms)
+
+
+def _run(kafka: Kafka, topics: list[str], since_ms: int | None) -> dict[str, list[Message]]:
+    try:
+        return asyncio.run(_read(kafka, topics, since_ms))
+    except _Unreached as error:
+        raise LogError(why_not(kafka.bootstrap_servers, kafka.client, _REACH_S) or str(error)) from error
 
 
 def _learn(kafka: Kafka) -> None:
     topic = Topics(kafka.topic_prefix)("schemas")
-    for message in asyncio.run(_read(kafka, [topic], None))[topic]:
+    for message in _run(kafka, [topic], None)[topic]:
         with contextlib.suppress(ValueError):  # not a schema: the services say so
             wire.learn(message.key or b"", message.value or b"")
 
@@ -44,24 +56,31 @@ async def _read(kafka: Kafka, topics: list[str], since_ms: int | None) -> dict[s
 @contextlib.asynccontextmanager
 async def _consumer(kafka: Kafka, topics: Iterable[str] = ()) -> AsyncIterator[Any]:
     """A consumer of all partitions of these topics, in no group. Raises `LogError`."""
-    consumer: Any = AIOKafkaConsumer(  # type: ignore[no-untyped-call]
-        *topics,
-        bootstrap_servers=kafka.bootstrap_servers,
-        enable_auto_commit=False,
-        group_id=None,
-        **_security(kafka.client),
-    )
+    try:
+        consumer: Any = AIOKafkaConsumer(  # type: ignore[no-untyped-call]
+            *topics,
+            bootstrap_servers=kafka.bootstrap_servers,
+            enable_auto_commit=False,
+            group_id=None,
+            **_security(kafka.client),
+        )
+    except (
+        OSError,
+        ValueError,
+        AssertionError,
+    ) as error:  # of certificates, and of what it takes for none of its words
+        raise LogError(f"kafka.client cannot be used ({error}): correct it; its names are librdkafka's") from error
     try:
         try:
             await consumer.start()
         except (KafkaError, OSError) as error:
-            raise LogError(f"no Kafka broker answers at {kafka.bootstrap_servers} ({error})") from error
+            raise _Unreached(f"no Kafka broker answers at {kafka.bootstrap_servers} ({error})") from error
         async with asyncio.timeout(_READ_S):
             yield consumer
     except TimeoutError as error:
-        raise LogError(f"the topics could not be read within {_READ_S:g} s: see the broker's log") from error
+        raise _Unreached(f"the topics could not be read within {_READ_S:g} s: see the broker's log") from error
     except KafkaError as error:
-        raise LogError(f"the topics cannot be read: {error}") from error
+        raise _Unreached(f"the topics cannot be read: {error}") from error
     finally:
         await consumer.stop()
 
@@ -100,8 +119,8 @@ def _security(client: Mapping[str, str]) -> dict[str, Any]:
     if (protocol := known.pop("security.protocol", None)) is not None:
         settings["security_protocol"] = protocol.upper()
     ca, certificate, key = (known.pop(f"ssl.{name}.location", None) for name in ("ca", "certificate", "key"))
-    if ca is not None or certificate is not None:
-        context = ssl.create_default_context(cafile=ca)
+    if settings.get("security_protocol", "").endswith("SSL"):
+        context = ssl.create_default_context(cafile=ca)  # without one the system's, as librdkafka does
         if certificate is not None:
             context.load_cert_chain(certificate, key)
         settings["ssl_context"] = context

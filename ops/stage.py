@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from client import SyncClient
-from ops.broker import Broker, Cluster, Way
+from ops.broker import Broker, Cluster, Way, least_session_ms
 from ops.installations import LINES, LinePlan, Plan, node_named, write
 from ops.ports import HOST, format_address, free_port, is_free
 from ops.processes import Process, service, version_of
@@ -19,7 +19,7 @@ from pipeline.kafka import KafkaLog
 from schemas.installation import Installation
 from schemas.topics import Topics
 from simulator.control import Control, ControlError
-from wiring import create_topics, kafka_log
+from wiring import create_topics, kafka_log, mend_topics
 
 Say = Callable[[str], None]
 
@@ -120,6 +120,8 @@ class Stage:
     def start(self, say: Say) -> None:
         """Start everything and wait until it does its work. Raises `ProcessError`, `LogError`, `OSError`."""
         say("creating the topics")
+        if self.brokers:  # its own, on which an earlier version may have made them otherwise
+            mend_topics(self.installation, self.log)
         create_topics(self.installation, self.log)
         say("starting the centres and the services")
         everything = (*self.ways, *self.proxies, *self.centres.values(), *self.services.values())
@@ -218,6 +220,7 @@ def playing(
     """
     with contextlib.ExitStack() as stack:
         own: list[Broker] = []
+        least = 0 if servers is None else least_session_ms(servers)
         if servers is None:
             alone = Broker(folder / "kafka", kafka_port, ways=nodes if ways else 0) if brokers == 1 else None
             kafka = alone or Cluster(folder / "kafka", brokers)
@@ -229,6 +232,7 @@ def playing(
             folder, servers, prefix=prefix, nodes=nodes, lines=lines() if callable(lines) else lines, waits=waits,
             settle=settle, replication=max(1, len(own)), detoured=detoured,
             servers_of=[f"{HOST}:{way.awaits}" for broker in own for way in broker.ways],
+            least_session_ms=least,
         )  # fmt: skip
         stage = Stage(folder, plan, nodes, story=story, record=record, brokers=own)
         stack.callback(stage.stop)

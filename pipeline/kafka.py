@@ -17,10 +17,13 @@ from confluent_kafka import (
     KafkaError,
     KafkaException,
     Producer,
+    TopicCollection,
 )
 from confluent_kafka import Message as KafkaMessage
 from confluent_kafka import TopicPartition as KafkaPartition
 from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin._config import AlterConfigOpType, ConfigEntry, ConfigResource
+from confluent_kafka.admin._metadata import ClusterMetadata, TopicMetadata
 from confluent_kafka.cimpl import NewTopic as KafkaNewTopic
 
 from pipeline.log import (
@@ -32,13 +35,27 @@ from pipeline.log import (
     NewTopic,
     Outgoing,
     Stored,
+    TopicFound,
     TopicPartition,
     WriteFailed,
 )
+from pipeline.reach import (
+    LASTING,
+    TOPIC_REFUSALS,
+    Troubles,
+    brokers_of,
+    made,
+    not_reached,
+    refusals,
+    remedy_of,
+    sentence,
+    why_not,
+)
+from pipeline.topic_faults import Difference, differences, refuse
 
 T = TypeVar("T")
 
-_ADMIN_S, _ONCE_S = 15.0, 1.0
+_ADMIN_S, _ONCE_S, _REACH_S = 15.0, 1.0, 3.0
 _POLL_S = 0.1
 _GATHER_MS = 0.2  # long enough for what is sent in one go to leave in one request
 _SERVE_S = 0.001  # how long an acknowledgement may lie here unheard; the broker takes about as long to give it
@@ -67,7 +84,7 @@ class _Calm(logging.Filter):
 _log.addFilter(_Calm())
 
 
-def _common(servers: str, name: str, extra: Mapping[str, str]) -> dict[str, Any]:
+def _common(servers: str, name: str, extra: Mapping[str, str], troubles: Troubles) -> dict[str, Any]:
     return {
         "bootstrap.servers": servers,
         "client.id": name,
@@ -77,6 +94,7 @@ def _common(servers: str, name: str, extra: Mapping[str, str]) -> dict[str, Any]
         "allow.auto.create.topics": False,
         "log_level": 3,
         "logger": _log,  # else the client writes its own lines, which no collector reads, to stderr
+        "error_cb": troubles.hear,
         **extra,
     }
 
@@ -88,7 +106,7 @@ class KafkaLog:
         self,
         servers: str,
         *,
-        session_timeout_ms: int = 2_000,
+        session_timeout_ms: int = 6_000,  # what a broker accepts on which nobody has set a minimum
         write_timeout_ms: int = 30_000,
         replication: int = 1,
         extra: Mapping[str, str] | None = None,
@@ -98,30 +116,53 @@ class KafkaLog:
         self._write_timeout_ms = write_timeout_ms
         self._replication = replication
         self._extra = dict(extra or {})
+        self._troubles = Troubles()
+
+    def reach(self) -> None:
+        """Raise `LogError` where no broker answers, or none of those that it names to its clients is reached."""
+        named = brokers_of(self._cluster())
+        told = not_reached(self._servers, named)
+        if told and len(told) == len(named):
+            raise LogError(told[0])
+        for each in told:
+            _log.warning(each)
+
+    def trouble(self) -> str | None:
+        """Why the broker is of no use now, or None. Asks it, where a client has told of trouble lately."""
+        told = self._troubles.newest()
+        if told is None:
+            return None
+        try:
+            self._admin.list_topics(timeout=_ONCE_S)
+        except KafkaException as error:
+            return sentence(self._servers, self._troubles.newest() or error.args[0])
+        lasting = self._troubles.newest(_AGAIN_S)
+        if lasting is not None and lasting.code() in LASTING:  # with one of its brokers; the others may be reached
+            return sentence(self._servers, lasting)
+        self._troubles.forget()
+        return None
 
     def _producer(self, name: str, linger_ms: float) -> Producer:
-        return Producer(
-            {
-                **_common(self._servers, name, self._extra),
-                "enable.idempotence": True,  # implies acks=all and order within a partition
-                "linger.ms": linger_ms,
-                "partitioner": "murmur2_random",  # as the Java clients: the same key in the same partition for all
-                "message.timeout.ms": self._write_timeout_ms,
-                "queue.buffering.max.messages": 200_000,
-            }
-        )
+        settings = {
+            **_common(self._servers, name, self._extra, self._troubles),
+            "enable.idempotence": True,  # implies acks=all and order within a partition
+            "linger.ms": linger_ms,
+            "partitioner": "murmur2_random",  # as the Java clients: the same key in the same partition for all
+            "message.timeout.ms": self._write_timeout_ms,
+            "queue.buffering.max.messages": 200_000,
+        }
+        return made(lambda: Producer(settings))
 
     def _consumer(self, name: str, settings: Mapping[str, Any]) -> Consumer:
-        return Consumer(
-            {
-                **_common(self._servers, name, self._extra),
-                "isolation.level": "read_uncommitted",  # nobody writes transactions; read_committed could only stall
-                "fetch.error.backoff.ms": 50,
-                "fetch.wait.max.ms": 100,
-                "queued.max.messages.kbytes": 16_384,  # bounds the memory behind a slow reader
-                **settings,
-            }
-        )
+        every = {
+            **_common(self._servers, name, self._extra, self._troubles),
+            "isolation.level": "read_uncommitted",  # nobody writes transactions; read_committed could only stall
+            "fetch.error.backoff.ms": 50,
+            "fetch.wait.max.ms": 100,
+            "queued.max.messages.kbytes": 16_384,  # bounds the memory behind a slow reader
+            **settings,
+        }
+        return made(lambda: Consumer(every))
 
     def writer(self, name: str) -> "KafkaWriter":
         return KafkaWriter(self._producer(name, _FILL_MS))
@@ -152,17 +193,13 @@ class KafkaLog:
                 "auto.offset.reset": "earliest",  # `latest` would skip what was written before the first commit
             },
         )
-        return KafkaGroupReader(consumer, topics, assigned, revoked)
+        refused = refusals(group, self._session_timeout_ms)
+        return KafkaGroupReader(consumer, topics, assigned, revoked, refused)
 
     def create(self, topics: Iterable[NewTopic]) -> list[str]:
         wanted = {topic.name: topic for topic in topics}
         there = self._metadata()
-        for name in wanted.keys() & there.keys():
-            if there[name] != wanted[name].partitions:
-                raise LogError(
-                    f"topic {name} has {there[name]} partitions where {wanted[name].partitions} are configured: "
-                    "a change of partitions would part transactions from their state; use another topic prefix"
-                )
+        refuse(self._differences(wanted.values()))
         missing = [wanted[name] for name in wanted if name not in there]
         if not missing:
             return []
@@ -180,26 +217,100 @@ class KafkaLog:
                 created.append(name)
             except (KafkaException, TimeoutError) as error:
                 if _code(error) != KafkaError.TOPIC_ALREADY_EXISTS:  # another process was first
-                    raise LogError(f"topic {name} cannot be created: {_reason(error)}") from error
+                    raise self._unanswered(f"topic {name} cannot be created", error) from error
         self._wait_for(wanted)
         return created
 
+    def found(self, topics: Iterable[str]) -> dict[str, TopicFound]:
+        names = set(topics)
+        there = {name: topic for name, topic in self._topics().items() if name in names}
+        self._refuse_hidden(sorted(names - there.keys()))
+        asked = [ConfigResource(ConfigResource.Type.TOPIC, name) for name in sorted(there)]
+        configs: dict[str, Mapping[str, str]] = {}
+        for resource, future in (self._admin.describe_configs(asked) if asked else {}).items():
+            try:
+                configs[resource.name] = {name: str(entry.value) for name, entry in future.result(_ADMIN_S).items()}
+            except (KafkaException, TimeoutError) as error:
+                raise self._unanswered(f"the configuration of topic {resource.name} cannot be read", error) from error
+        return {
+            name: TopicFound(
+                len(topic.partitions), min(len(each.replicas) for each in topic.partitions.values()), configs[name]
+            )
+            for name, topic in there.items()
+        }
+
+    def _refuse_hidden(self, names: Sequence[str]) -> None:
+        """Of topics that the broker does not list, raise `LogError` for one that it only does not let us see."""
+        if not names:
+            return
+        # Not by `list_topics`: of a topic that is not there, that may make one on a broker that makes topics by itself.
+        for name, future in self._admin.describe_topics(TopicCollection(list(names))).items():
+            try:
+                future.result(_ADMIN_S)
+            except (KafkaException, TimeoutError) as error:
+                if _code(error) == KafkaError.TOPIC_AUTHORIZATION_FAILED:
+                    raise self._unanswered(f"topic {name} is not ours to see", error) from error
+
+    def mend(self, topics: Iterable[NewTopic]) -> list[Difference]:
+        """Set every entry of topics that exist to what is wanted; give what was set. Raises `LogError`.
+
+        What no setting changes is left, and is told by `create`.
+        """
+        wanted = list(topics)
+        unlike = [each for each in self._differences(wanted) if each.mendable]
+        entries: dict[str, list[ConfigEntry]] = {}
+        for each in unlike:
+            entry = ConfigEntry(each.entry, each.wanted, incremental_operation=AlterConfigOpType.SET)
+            entries.setdefault(each.topic, []).append(entry)
+        asked = [
+            ConfigResource(ConfigResource.Type.TOPIC, name, incremental_configs=some)
+            for name, some in sorted(entries.items())
+        ]
+        for resource, future in (self._admin.incremental_alter_configs(asked) if asked else {}).items():
+            try:
+                future.result(_ADMIN_S)
+            except (KafkaException, TimeoutError) as error:
+                raise self._unanswered(f"topic {resource.name} cannot be altered", error) from error
+        until = time.monotonic() + _ADMIN_S
+        while left := [each for each in self._differences(wanted) if each.mendable]:
+            if time.monotonic() > until:
+                raise LogError(f"{left[0]}: it was altered and is not so: see the broker's log")
+            time.sleep(0.02)
+        return unlike
+
+    def _differences(self, wanted: Iterable[NewTopic]) -> list[Difference]:
+        topics = list(wanted)
+        return differences(topics, self.found(topic.name for topic in topics), self._replication)
+
     @cached_property
     def _admin(self) -> AdminClient:
-        return AdminClient(_common(self._servers, "admin", self._extra))
+        return made(lambda: AdminClient(_common(self._servers, "admin", self._extra, self._troubles)))
 
     def _metadata(self) -> dict[str, int]:
+        return {name: len(topic.partitions) for name, topic in self._topics().items()}
+
+    def _topics(self) -> dict[str, TopicMetadata]:
+        return {name: topic for name, topic in self._cluster().topics.items() if topic.error is None}
+
+    def _cluster(self) -> ClusterMetadata:
         try:
-            cluster = self._admin.list_topics(timeout=_ADMIN_S)
+            return self._admin.list_topics(timeout=_ADMIN_S)
         except KafkaException as error:
             raise self._no_broker(error) from error
-        return {name: len(topic.partitions) for name, topic in cluster.topics.items() if topic.error is None}
 
     def _no_broker(self, error: KafkaException) -> LogError:
-        return LogError(
-            f"no Kafka broker answers at {self._servers} ({error.args[0].str()}): "
-            "start it (`denbun up`) or correct kafka.bootstrap_servers"
-        )
+        """Why no broker is reached."""
+        self._admin.poll(0)  # what it has heard
+        return LogError(sentence(self._servers, self._troubles.newest() or error.args[0]))
+
+    def _unanswered(self, what: str, error: KafkaException | TimeoutError) -> LogError:
+        """Why the broker did not do what it was asked to, of which `what` tells."""
+        if _code(error) in _SILENT:
+            self._admin.poll(0)
+            told = why_not(self._servers, self._extra, _REACH_S)
+            if told is not None:
+                return LogError(f"{what}: {told}")
+        return LogError(f"{what}: {_reason(error)}{remedy_of(_code(error))}")
 
     def _wait_for(self, wanted: Mapping[str, NewTopic]) -> None:
         until = time.monotonic() + _ADMIN_S
@@ -240,7 +351,7 @@ class KafkaLog:
         except (KafkaException, TimeoutError) as error:
             if _code(error) == KafkaError.GROUP_ID_NOT_FOUND:
                 return None
-            raise LogError(f"the offsets of group {group} cannot be read: {_reason(error)}") from error
+            raise self._unanswered(f"the offsets of group {group} cannot be read", error) from error
         (found,) = answer.topic_partitions
         return int(found.offset) if found.offset >= 0 else None
 
@@ -252,12 +363,9 @@ class KafkaLog:
                 try:
                     return ask(consumer)
                 except KafkaException as error:
-                    if error.args[0].code() in _UNREACHABLE:
-                        raise self._no_broker(error) from error
                     # A topic that was just created, or whose leader moves, answers in a moment.
-                    if error.args[0].code() not in _PASSING or time.monotonic() > until:
-                        text = error.args[0].str()
-                        raise LogError(f"{place.topic}/{place.partition} cannot be asked: {text}") from error
+                    if _code(error) not in _PASSING or time.monotonic() > until:
+                        raise self._unanswered(f"{place.topic}/{place.partition} cannot be asked", error) from error
                     time.sleep(0.02)
         finally:
             consumer.close()
@@ -273,7 +381,9 @@ _ASK_AGAIN = frozenset({
     KafkaError.NOT_COORDINATOR, KafkaError.COORDINATOR_LOAD_IN_PROGRESS, KafkaError.COORDINATOR_NOT_AVAILABLE,
     KafkaError._TIMED_OUT, KafkaError._TRANSPORT, None,  # noqa: SLF001
 })  # fmt: skip
-_UNREACHABLE = frozenset({KafkaError._ALL_BROKERS_DOWN, KafkaError._TRANSPORT, KafkaError._RESOLVE})  # noqa: SLF001
+_SILENT = frozenset({
+    KafkaError._ALL_BROKERS_DOWN, KafkaError._TRANSPORT, KafkaError._RESOLVE, KafkaError._TIMED_OUT, None,  # noqa: SLF001
+})  # fmt: skip
 
 
 def _code(error: KafkaException | TimeoutError) -> int | None:
@@ -296,7 +406,8 @@ def describe_groups(admin: AdminClient, groups: Collection[str], limit_s: float 
                 if _code(error) == KafkaError.GROUP_ID_NOT_FOUND:
                     found[name] = None
                 elif _code(error) not in _ASK_AGAIN or time.monotonic() > until:
-                    raise LogError(f"the group {name} cannot be described: {_reason(error)}") from error
+                    told = f"{_reason(error)}{remedy_of(_code(error))}"
+                    raise LogError(f"the group {name} cannot be described: {told}") from error
         if len(found) < len(groups):
             time.sleep(0.02)
     return found
@@ -324,14 +435,15 @@ class KafkaWriter:
             if error is None:
                 offsets[index] = message.offset() or 0
             else:
-                errors.append(error.str())
+                errors.append(f"{error.str()}{remedy_of(error.code(), writing=True)}")
 
         for index, item in enumerate(batch):
             _produce(self._producer, item, partial(acknowledged, index))
         while left:
             self._producer.flush(_POLL_S)
         if errors:
-            raise WriteFailed(f"{len(errors)} of {len(batch)} messages were not acknowledged: {errors[0]}")
+            topics = ", ".join(sorted({item.topic for item in batch}))
+            raise WriteFailed(f"{topics}: {len(errors)} of {len(batch)} messages were not acknowledged: {errors[0]}")
         return offsets
 
     def close(self) -> None:
@@ -354,7 +466,8 @@ class KafkaSender:
             if error is None:
                 done(Stored(stored.offset() or 0, stored.timestamp()[1]), None)
             else:
-                done(None, WriteFailed(f"{message.topic}: not acknowledged: {error.str()}"))
+                told = f"{error.str()}{remedy_of(error.code(), writing=True)}"
+                done(None, WriteFailed(f"{message.topic}: not acknowledged: {told}"))
 
         try:
             _produce(self._producer, message, acknowledged)
@@ -386,10 +499,11 @@ def _produce(producer: Producer, item: Outgoing, done: Callable[[KafkaError | No
 
 
 class KafkaReader:
-    """`pipeline.log.Reader`."""
+    """`pipeline.log.Reader`. `refused`: the remedy for each code by which the broker goes on to refuse the reading."""
 
-    def __init__(self, consumer: Consumer) -> None:
+    def __init__(self, consumer: Consumer, refused: Mapping[int, str] = TOPIC_REFUSALS) -> None:
         self._consumer = consumer
+        self._refused = refused
 
     def poll(self, count: int, timeout_s: float) -> list[Message]:
         # Measured (design.md): a short consume, and only when it is empty a poll, is faster than a long consume,
@@ -401,7 +515,7 @@ class KafkaReader:
                 found = [] if one is None else [one, *self._consumer.consume(count - 1, 0)]
         except KafkaException as error:
             raise LogError(f"reading failed: {error.args[0].str()}") from error
-        return [message for each in found if (message := _message(each)) is not None]
+        return [message for each in found if (message := _message(each, self._refused)) is not None]
 
     def close(self) -> None:
         self._consumer.close()
@@ -410,8 +524,11 @@ class KafkaReader:
 class KafkaGroupReader(KafkaReader):
     """`pipeline.log.GroupReader`."""
 
-    def __init__(self, consumer: Consumer, topics: Sequence[str], assigned: Listener, revoked: Listener) -> None:
-        super().__init__(consumer)
+    def __init__(
+        self, consumer: Consumer, topics: Sequence[str], assigned: Listener, revoked: Listener,
+        refused: Mapping[int, str],
+    ) -> None:  # fmt: skip
+        super().__init__(consumer, refused)
 
         def on_assign(_: Consumer, partitions: list[KafkaPartition]) -> None:
             assigned([TopicPartition(each.topic, each.partition) for each in partitions])
@@ -440,14 +557,12 @@ class KafkaGroupReader(KafkaReader):
             self._consumer.commit(asynchronous=False)
 
 
-_FATAL = frozenset({KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError.TOPIC_AUTHORIZATION_FAILED, KafkaError._FATAL})  # noqa: SLF001
-
-
-def _message(raw: KafkaMessage) -> Message | None:
+def _message(raw: KafkaMessage, refused: Mapping[int, str]) -> Message | None:
     error = raw.error()
     if error is not None:
-        if error.code() in _FATAL:
-            raise LogError(f"{raw.topic()}: {error.str()}")
+        if (remedy := refused.get(error.code())) is not None:
+            raise LogError(f"the broker refuses{f' {raw.topic()}' if raw.topic() else ''} ({error.str()}): {remedy}")
+        _log.warning(error.str())
         return None  # librdkafka tells of trouble it goes on to retry by itself
     topic, partition, offset = raw.topic(), raw.partition(), raw.offset()
     assert topic is not None

@@ -56,7 +56,7 @@ class Outgoing(msgspec.Struct, frozen=True, gc=False):
 
 
 class NewTopic(NamedTuple):
-    """A topic to create."""
+    """A topic to create. What `config` does not name, the broker decides."""
 
     name: str
     partitions: int
@@ -68,6 +68,14 @@ class Stored(NamedTuple):
 
     offset: int
     timestamp_ms: int
+
+
+class TopicFound(NamedTuple):
+    """A topic that there is. `replication`: the copies of the partition that has the fewest."""
+
+    partitions: int
+    replication: int
+    config: Mapping[str, str]
 
 
 Done = Callable[[Stored | None, Exception | None], None]
@@ -146,7 +154,14 @@ class Log(Protocol):
         ...
 
     def create(self, topics: Iterable[NewTopic]) -> list[str]:
-        """Create the topics that do not exist; give their names. Raises `LogError` where one exists differently."""
+        """Create the topics that do not exist; give their names.
+
+        Raises `LogError` where some exist differently, with every difference; nothing is created then.
+        """
+        ...
+
+    def found(self, topics: Iterable[str]) -> Mapping[str, TopicFound]:
+        """How those of these topics are that there are. Raises `LogError`."""
         ...
 
     def partition_count(self, topic: str) -> int:

@@ -18,10 +18,12 @@ from pipeline.log import (
     NewTopic,
     Outgoing,
     Stored,
+    TopicFound,
     TopicPartition,
     WriteFailed,
 )
 from pipeline.murmur import partition_of
+from pipeline.topic_faults import differences, refuse
 
 
 @dataclass(slots=True)
@@ -40,6 +42,7 @@ class MemoryLog:
         self._clock_ms = clock_ms
         self.changed = threading.Condition()
         self._topics: dict[str, list[list[Message]]] = {}
+        self._configs: dict[str, dict[str, str]] = {}
         self._groups: dict[str, _Group] = {}
         self._storable: int | None = None  # how many messages are stored before every write fails
 
@@ -81,17 +84,17 @@ class MemoryLog:
 
     def create(self, topics: Iterable[NewTopic]) -> list[str]:
         with self.changed:
-            wanted = {topic.name: topic.partitions for topic in topics}
-            for name, partitions in wanted.items():
-                there = len(self._topics.get(name, ())) or partitions
-                if there != partitions:
-                    raise LogError(
-                        f"topic {name} has {there} partitions where {partitions} are configured: "
-                        "a change of partitions would part transactions from their state; use another topic prefix"
-                    )
+            wanted = {topic.name: topic for topic in topics}
+            refuse(differences(wanted.values(), self.found(wanted), 1))
             created = [name for name in wanted if name not in self._topics]
-            self._topics.update({name: [[] for _ in range(wanted[name])] for name in created})
+            self._topics.update({name: [[] for _ in range(wanted[name].partitions)] for name in created})
+            self._configs.update({name: dict(wanted[name].config) for name in created})
         return created
+
+    def found(self, topics: Iterable[str]) -> dict[str, TopicFound]:
+        return {
+            name: TopicFound(len(self._topics[name]), 1, self._configs[name]) for name in topics if name in self._topics
+        }
 
     def partition_count(self, topic: str) -> int:
         if topic not in self._topics:

@@ -33,7 +33,7 @@ def run_threaded(name: str, work: Callable[[threading.Event], None]) -> int:
     try:
         work(stop)
     except Exception as error:  # noqa: BLE001  the last place where it can be said
-        return _failed(name, error)
+        return halted(name, error)
     _log.info("stopped")
     return OK
 
@@ -93,7 +93,7 @@ def run_async(name: str, work: Callable[[Stop], Coroutine[Any, Any, None]]) -> i
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
             runner.run(main())
     except Exception as error:  # noqa: BLE001  the last place where it can be said
-        return _failed(name, error)
+        return halted(name, error)
     _log.info("stopped")
     return OK
 
@@ -114,7 +114,8 @@ def reason_of(error: BaseException) -> str:
     return error.strerror if error.filename is None else f"{error.filename}: {error.strerror}"
 
 
-def _failed(name: str, error: Exception) -> int:
+def halted(name: str, error: Exception) -> int:
+    """Say in the logs and on stderr what a service cannot go on from; gives its exit status."""
     reason = reason_of(error)
     _log.error("halted", extra={"reason": reason, "kind": type(error).__name__}, exc_info=error)
     print(blacken(f"{name}: {reason}"), file=sys.stderr)  # noqa: T201  for who started it by hand

@@ -55,7 +55,7 @@ class Kafka(Section):
     topic_prefix: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]*$")] = ""
     partitions: Annotated[int, Field(ge=1, le=512)]
     replication: Annotated[int, Field(ge=1, le=9)]
-    session_timeout_ms: Annotated[int, Field(ge=1_000)] = 2_000
+    session_timeout_ms: Annotated[int, Field(ge=1_000)] = 6_000  # at least the broker's group.min.session.timeout.ms
     client: dict[str, str] = Field(default_factory=dict)  # librdkafka settings as they are: TLS, SASL
 
 

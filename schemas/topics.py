@@ -11,9 +11,9 @@ from enum import Enum
 
 from schemas import records as r
 from schemas.records import Record
+from schemas.topic_config import DAY_MS as _DAY_MS
+from schemas.topic_config import config_of
 
-_HOUR_MS = 3_600_000
-_DAY_MS = 24 * _HOUR_MS
 _AUDIT_MS = 400 * _DAY_MS  # who decided what about money: more than the twelve months of PCI DSS 10.5.1
 
 
@@ -296,26 +296,26 @@ class Topics:
         """The row's name of a full topic name, as `__call__` gave it."""
         return full_name.removeprefix(self.prefix).split(".", 1)[0]
 
-    def creations(self, lines: Iterable[str], partitions: int, slots: int) -> list[Creation]:
+    def creations(self, lines: Iterable[str], partitions: int, slots: int, replication: int = 1) -> list[Creation]:
         """Every topic of an installation with these lines, this many transaction partitions and ingress slots."""
+        return [each for _, each in self._wanted(lines, partitions, slots, replication)]
+
+    def used_by(
+        self, service: str, lines: Iterable[str], partitions: int, slots: int, replication: int
+    ) -> list[Creation]:  # fmt: skip
+        """The topics that a service reads or writes, as `creations` has them."""
+        everybody = {service, "services"}
+        wanted = self._wanted(lines, partitions, slots, replication)
+        return [each for topic, each in wanted if everybody & {*topic.writers, *topic.readers}]
+
+    def _wanted(
+        self, lines: Iterable[str], partitions: int, slots: int, replication: int
+    ) -> Iterable[tuple[Topic, Creation]]:  # fmt: skip
         every_line = list(lines)
         count = {Spread.BY_TRANSACTION: partitions, Spread.ONE: 1, Spread.BY_SLOT: slots}
-        wanted = []
         for topic in TABLE:
-            names = [self(topic.name, line) for line in every_line] if topic.per_line else [self(topic.name)]
-            wanted += [Creation(name, count[topic.spread], _config(topic)) for name in names]
-        return wanted
-
-
-def _config(topic: Topic) -> Mapping[str, str]:
-    # The broker's clock stamps, so that no decision by time rests on the clock of whoever wrote a record.
-    stamped = {"message.timestamp.type": "LogAppendTime"}
-    if topic.keep_ms is None:
-        # Tombstones stay a day, so that a reader that was away sees that the state is gone.
-        kept = {"cleanup.policy": "compact", "delete.retention.ms": str(_DAY_MS), "segment.ms": str(_HOUR_MS)}
-    else:
-        kept = {"cleanup.policy": "delete", "retention.ms": str(topic.keep_ms)}
-    return stamped | kept
+            for name in [self(topic.name, line) for line in every_line] if topic.per_line else [self(topic.name)]:
+                yield topic, Creation(name, count[topic.spread], config_of(topic.keep_ms, replication))
 
 
 def markdown() -> str:

@@ -27,9 +27,10 @@ from fastavro.types import Schema
 from schemas import records
 from schemas.avro_writing import plan_of
 from schemas.records import Record
+from schemas.schema_form import NAMESPACE, read_schema
 
 HEADER = "schema"
-NAMESPACE = "denbun"
+VALUE_BYTES_MAX = 1_048_576  # of a record; our producers hand over none above 1,000,000 (librdkafka: message.max.bytes)
 
 R = TypeVar("R", bound=Record)
 Headers = tuple[tuple[str, bytes], ...]
@@ -167,18 +168,21 @@ def current_schemas() -> dict[bytes, bytes]:
 
 
 def learn(print_: bytes, text: bytes) -> None:
-    """Be able to read what another version writes. Raises `ValueError` for what is no schema of this fingerprint."""
-    if print_ in _BY_HEADER:
-        return
-    try:
-        raw = json.loads(text)
-        name, real, schema = raw["name"], fingerprint_of(raw), parse_schema(raw, {})
-    except Exception as error:
-        raise ValueError(f"no Avro schema of a record ({type(error).__name__})") from error
+    """Be able to read what another version writes.
+
+    Raises `ValueError` for what is no schema of this fingerprint, or none that records of ours can be read with: what
+    was known before stays.
+    """
+    raw = read_schema(text)
+    real = fingerprint_of(raw)
     if real.encode() != print_:
         raise ValueError(f"the schema with the fingerprint {real}, not {_shown(print_)}")
-    if name in RECORDS:  # else it is a record that is not known here
-        _BY_HEADER[print_] = _Written(name, schema, current=False)
+    cls = RECORDS.get(raw["name"])
+    if cls is None or print_ in _BY_HEADER:  # a record that is not known here, or a schema that is
+        return
+    if faults := faults_of(cls.__name__, schema_of(cls), [raw]):
+        raise ValueError(f"no version of {cls.__name__} that can be read here ({len(faults)} faults): {faults[0]}")
+    _BY_HEADER[print_] = _Written(cls.__name__, parse_schema(raw, {}), current=False)
 
 
 def ask(learning: Callable[[], object]) -> None:
@@ -210,12 +214,15 @@ def decode(message: Carried) -> Record:
             "run a version whose schemas/avro holds this schema; nothing was skipped, it resumes at this record",
         )
     cls = RECORDS[written.record]
+    if len(value) > VALUE_BYTES_MAX:
+        told = f"has {len(value)} bytes where a record has at most {VALUE_BYTES_MAX}"
+        raise _error(message, told, "none of the services wrote it; keep it, call support")
     source = io.BytesIO(value)
     try:
         fields = schemaless_reader(source, written.schema, None if written.current else _CURRENT[cls])
         record = msgspec.convert(fields, cls, builtin_types=_BYTES)
-    except (msgspec.ValidationError, ValueError, TypeError, IndexError, EOFError, OverflowError) as error:
-        # from None: a library's text may quote the bytes
+    except Exception as error:  # noqa: BLE001  whatever the libraries raise for such bytes
+        # from None: their texts may quote the bytes
         if _NEWER.fullmatch(str(error)):
             remedy = "run the version that wrote it, or a newer one; nothing was skipped, it resumes at this record"
             raise _error(message, f"says what is unknown here ({written.record}: {error})", remedy) from None
@@ -281,7 +288,7 @@ def faults_of(name: str, new: Mapping[str, Any], earlier: Iterable[Mapping[str, 
 
 def _same_or_wider(before: Any, now: Any) -> bool:
     if isinstance(before, dict) and isinstance(now, dict):
-        return not faults_of(str(now.get("name")), now, [before])
+        return before.get("name") == now.get("name") and not faults_of(str(now.get("name")), now, [before])
     if isinstance(before, list) and isinstance(now, list):
         return len(before) == len(now) and all(map(_same_or_wider, before, now))
     return bool(before == now)

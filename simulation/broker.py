@@ -1,11 +1,14 @@
-"""The broker: topics, groups, what is stored, who is a member. A process of the world sees it as `simulation.log`."""
+"""The broker: topics, groups, what is stored, who is a member. A process of the world sees it as `simulation.log`.
+
+It is a machine of its own, with a clock of its own (`Broker.node`), which stamps every message: no writer's does.
+"""
 
 from collections.abc import Iterable
 from typing import NamedTuple, Protocol
 
 from pipeline.log import Message, NewTopic, Outgoing, Stored, TopicPartition
 from pipeline.murmur import partition_of
-from simulation.world import MS, Process, Strand, World
+from simulation.world import MS, Node, Process, Strand, World
 
 SESSION_US = 1_500 * MS
 WAY_US = (300, 3 * MS)  # to the broker, and back
@@ -64,7 +67,9 @@ class Broker:
     def __init__(self, world: World) -> None:
         self.world = world
         self.weather = Weather()
+        self.node = Node("broker")
         self.topics: dict[str, list[Partition]] = {}
+        self.configs: dict[str, dict[str, str]] = {}
         self.groups: dict[str, Group] = {}
         self.journal: list[tuple[int, str, Message]] = []
 
@@ -72,6 +77,7 @@ class Broker:
         """Create the topics."""
         for topic in topics:
             self.topics[topic.name] = [Partition() for _ in range(topic.partitions)]
+            self.configs[topic.name] = dict(topic.config)
 
     def everything(self, topic: str) -> list[Message]:
         """All messages of a topic, by partition and offset."""
@@ -89,7 +95,7 @@ class Broker:
         world = self.world
         partition = self.topics[place.topic][place.partition]
         offset = len(partition.messages)
-        now_ms = world.epoch_ms + world.now_us // MS
+        now_ms = world.clock_ms(self.node)
         message = Message(*place, offset, item.key, item.value, item.headers, now_ms)
         partition.messages.append(message)
         self.journal.append((world.now_us, process.name, message))

@@ -19,6 +19,7 @@ from pipeline.log import (
     NewTopic,
     Outgoing,
     Stored,
+    TopicFound,
     TopicPartition,
     WriteFailed,
 )
@@ -57,6 +58,11 @@ class SimLog:
         created = [topic for topic in topics if topic.name not in self.broker.topics]
         self.broker.create(created)
         return [topic.name for topic in created]
+
+    def found(self, topics: Iterable[str]) -> dict[str, TopicFound]:
+        self.process.check()
+        there = self.broker.topics
+        return {name: TopicFound(len(there[name]), 1, self.broker.configs[name]) for name in topics if name in there}
 
     def partition_count(self, topic: str) -> int:
         self.process.check()

@@ -11,9 +11,10 @@ from collections.abc import Generator, Iterator
 
 import pytest
 
-from ops.broker import KAFKA_VERSION, running
+from ops.broker import KAFKA_VERSION, least_session_ms, running
 from ops.ports import free_port
 from pipeline.kafka import KafkaLog
+from schemas import wire
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -75,10 +76,20 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
 @pytest.fixture(scope="session")
 def kafka_log(kafka_servers: str) -> KafkaLog:
     """The log on the session's broker."""
-    return KafkaLog(kafka_servers, session_timeout_ms=3_000, write_timeout_ms=10_000)
+    return KafkaLog(
+        kafka_servers, session_timeout_ms=max(3_000, least_session_ms(kafka_servers)), write_timeout_ms=10_000
+    )
 
 
 @pytest.fixture
 def topic_prefix() -> str:
     """What keeps a test's topics and groups apart from all others."""
     return f"t{uuid.uuid4().hex[:10]}-"
+
+
+@pytest.fixture(autouse=True)
+def nobody_asked() -> Iterator[None]:
+    """Whom a test has asked for unknown schemas, a later test does not ask."""
+    before = list(wire._askers)
+    yield
+    wire._askers[:] = before

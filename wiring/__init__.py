@@ -20,8 +20,11 @@ from pipeline.clock import MACHINE, SHIFT_FILE, Clock, ClockWatch
 from pipeline.config import ConfigError, load
 from pipeline.kafka import KafkaLog
 from pipeline.log import Log, LogError, NewTopic
-from pipeline.service import FAILED, MISCONFIGURED, OK, reason_of
+from pipeline.secrecy import forbid_dumps
+from pipeline.service import MISCONFIGURED, OK, halted
 from pipeline.telemetry import Health, TelemetryServer
+from pipeline.topic_faults import Difference
+from schemas import wire
 from schemas.crash_points import Point
 from schemas.installation import Installation, Kafka
 from schemas.sealing import KeyRing, KeyRingError, create_ring, load_ring
@@ -29,6 +32,7 @@ from schemas.topics import Topics
 from wiring.clock_topic import clock_message
 from wiring.metrics import Metrics
 from wiring.schema_topic import SchemaTopic
+from wiring.topic_check import refuse_unsafe
 from wiring.twins import refuse_twin
 
 CONFIG_ENVIRONMENT = "DENBUN_CONFIG"
@@ -53,8 +57,11 @@ class Process:
     def enters(self, *groups: str) -> None:
         """What comes before anything is read or written. Raises `LogError`.
 
-        Tell with which schemas it writes, know the broker's time, and be no second one of this node in its groups.
+        Look at the topics, tell with which schemas it writes, know the broker's time, and be no second one of this node
+        in its groups.
         """
+        self.log.reach()
+        refuse_unsafe(self.log, self.service, self.installation)
         SchemaTopic(self.log, self.topics).share()
         self.clock_watch.start()
         refuse_twin(self.log, groups, self.node, self.installation.kafka.session_timeout_ms)
@@ -74,6 +81,7 @@ def run(
 
     `check` raises `ConfigError` for what only the service can see; with ``--check`` that is all that is done.
     """
+    forbid_dumps()
     arguments = _arguments(service, argv, add_arguments)
     if arguments.config is None:
         print(f"no configuration: give --config FILE, or set {CONFIG_ENVIRONMENT}", file=sys.stderr)  # noqa: T201
@@ -100,10 +108,11 @@ def run(
     Metrics(registry, lambda: clock.off_ms)
     port = metrics_port(installation) if arguments.metrics_port is None else arguments.metrics_port
     try:
+        log = kafka_log(installation.kafka)
+        health.ready("broker", log.trouble)
         telemetry = TelemetryServer(installation.metrics_host, port, registry, health)
-        log, topics = kafka_log(installation.kafka), Topics(installation.kafka.topic_prefix)
-        watch = watch_of(clock, log, topics, service, arguments.node)
-        node = arguments.node
+        topics, node = Topics(installation.kafka.topic_prefix), arguments.node
+        watch = watch_of(clock, log, topics, service, node)
         process = Process(
             service, node, arguments, installation, topics, log, registry, health, entered, clock, watch
         )  # fmt: skip
@@ -113,9 +122,8 @@ def run(
         finally:
             watch.close()
             telemetry.close()
-    except (KeyRingError, LogError, OSError) as error:
-        print(f"{service}: {reason_of(error)}", file=sys.stderr)  # noqa: T201  the command's answer
-        return FAILED
+    except (KeyRingError, LogError, wire.RecordError, OSError) as error:
+        return halted(service, error)
 
 
 def _arguments(
@@ -193,9 +201,20 @@ def key_ring(installation: Installation) -> KeyRing:
 
 
 def create_topics(installation: Installation, log: KafkaLog) -> list[str]:
-    """Create the installation's topics that do not exist. Raises `LogError`."""
-    lines = [line.name for line in installation.line]
-    wanted = Topics(installation.kafka.topic_prefix).creations(
-        lines, installation.kafka.partitions, installation.ingress.slots
+    """Create the installation's topics that do not exist. Raises `LogError`, where others differ with all of it."""
+    log.reach()
+    return log.create(wanted_topics(installation))
+
+
+def mend_topics(installation: Installation, log: KafkaLog) -> list[Difference]:
+    """Set the entries of topics that exist to what is wanted; give what was set. Raises `LogError`."""
+    return log.mend(wanted_topics(installation))
+
+
+def wanted_topics(installation: Installation) -> list[NewTopic]:
+    """Every topic of the installation."""
+    kafka, lines = installation.kafka, [line.name for line in installation.line]
+    wanted = Topics(kafka.topic_prefix).creations(
+        lines, kafka.partitions, installation.ingress.slots, kafka.replication
     )
-    return log.create(NewTopic(each.name, each.partitions, each.config) for each in wanted)
+    return [NewTopic(each.name, each.partitions, each.config) for each in wanted]

@@ -1,4 +1,8 @@
-"""The topic of schemas: what each version writes with, so that another one that runs beside it can read that."""
+"""The topic of schemas: what each version writes with, so that another one that runs beside it can read that.
+
+What lies there and is no such schema ends nobody, and hides nothing: it is told of, what was learned under its
+fingerprint stays, and a version whose own schema it has come upon writes that one again.
+"""
 
 import logging
 
@@ -42,6 +46,7 @@ class SchemaTopic:
                 wire.learn(print_, message.value or b"")
                 self._there.add(print_)
             except ValueError as error:
+                self._there.discard(print_)  # compaction keeps the newest of a key, which is this one
                 place = f"{message.topic}/{message.partition}@{message.offset}"
                 _log.error("not a schema", extra={"place": place, "reason": str(error)})
         self._next = end

@@ -1,6 +1,7 @@
 """Whatever bytes come in: every target on its corpus and on mutations of it. `python -m fuzz` looks further."""
 
 import contextlib
+import json
 import random
 import re
 import subprocess
@@ -60,6 +61,7 @@ PLANTED: dict[str, tuple[Any, str, Any]] = {
     "cardnet": (PartnerSpec, "masked", lambda _, values: dict(values)),
     "telegrams": (PartnerSpec, "masked", lambda _, values: dict(values)),
     "records": (wire, "_FINGERPRINT", re.compile(b".*", re.DOTALL)),
+    "schemas": (wire, "read_schema", json.loads),
     "door": (Customer, "accepts", lambda _, __: True),
     "session": (core, "settled", lambda delivery: settled(msgspec.structs.replace(delivery, stage=Stage.CONFIRMED))),
     "client": (Course, "_reply", lambda course, reply: course._end(Result.of(reply))),

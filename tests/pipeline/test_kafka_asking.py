@@ -57,5 +57,7 @@ def test_what_passes_when_a_leader_moves_is_waited_for(monkeypatch: pytest.Monke
 
 
 def test_what_does_not_pass_is_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(LogError, match=r"^transactions/3 cannot be asked: Broker: Topic authorization failed$"):
+    with pytest.raises(
+        LogError, match=r"^transactions/3 cannot be asked: Broker: Topic authorization failed: allow DESCRIBE "
+    ):
         asked(monkeypatch, Moving(KafkaError.TOPIC_AUTHORIZATION_FAILED))

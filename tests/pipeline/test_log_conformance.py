@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 
 import pytest
+from confluent_kafka import Producer
 from log_rig import GO, Broker, poll_until, values
 
 from pipeline import kafka
@@ -216,11 +217,74 @@ def test_a_topic_that_exists_with_other_partitions_is_refused_and_nothing_is_cre
     with pytest.raises(LogError) as raised:
         broker.log.create([NewTopic(two, 1, {}), NewTopic(one, 3, {})])
     assert str(raised.value) == (
-        f"topic {one} has 2 partitions where 3 are configured: "
-        "a change of partitions would part transactions from their state; use another topic prefix"
+        f"topic {one}: partitions: found 2, wanted 3: "
+        "a change of partitions would part transactions from their state; use another topic prefix\n"
+        "no topic was created"
     )
     with pytest.raises(LogError):
         broker.log.partition_count(two)
+
+
+def test_every_entry_of_a_topic_that_is_not_as_wanted_is_told_at_once(broker: Broker) -> None:
+    one, two, three = (broker.prefix + name for name in ("one", "two", "three"))
+    here = {"cleanup.policy": "delete", "retention.ms": "3600000"}
+    broker.log.create([NewTopic(one, 2, here), NewTopic(two, 1, {"cleanup.policy": "compact"})])
+    wanted = {"cleanup.policy": "compact", "retention.ms": "-1"}
+    with pytest.raises(LogError) as raised:
+        broker.log.create(
+            [NewTopic(one, 3, wanted), NewTopic(two, 1, {"cleanup.policy": "delete"}), NewTopic(three, 1, {})]
+        )
+    part = "a change of partitions would part transactions from their state; use another topic prefix"
+    assert str(raised.value).splitlines() == [
+        f"topic {one}: partitions: found 2, wanted 3: {part}",
+        f"topic {one}: cleanup.policy: found delete, wanted compact",
+        f"topic {one}: retention.ms: found 3600000, wanted -1",
+        f"topic {two}: cleanup.policy: found compact, wanted delete",
+        "no topic was created: `denbun topics create --alter` sets what a setting can change",
+    ]
+    assert broker.log.found([three]) == {}
+
+
+def test_how_topics_are_that_are_there(broker: Broker) -> None:
+    one = broker.prefix + "one"
+    broker.log.create([NewTopic(one, 2, {"cleanup.policy": "compact", "min.compaction.lag.ms": "7"})])
+    found = broker.log.found([one, broker.prefix + "nowhere"])
+    assert found.keys() == {one}
+    assert found[one][:2] == (2, 1)
+    assert (found[one].config["cleanup.policy"], found[one].config["min.compaction.lag.ms"]) == ("compact", "7")
+
+
+def test_the_logs_own_clock_stamps_whatever_the_writers_clock_says(broker: Broker) -> None:
+    topic = broker.prefix + "t"
+    broker.log.create([NewTopic(topic, 1, {"message.timestamp.type": "LogAppendTime"})])
+    before_ms = time.time_ns() // 1_000_000
+    broker.put("t", b"1")
+    if broker.kafka:  # a writer whose clock is a day behind
+        late = {"bootstrap.servers": broker.log._servers}  # type: ignore[attr-defined]
+        producer = Producer(late)
+        producer.produce(topic, b"2", b"k", timestamp=before_ms - 86_400_000)
+        assert producer.flush(GO) == 0
+    assert all(before_ms - 1 <= each.timestamp_ms < before_ms + GO * 1_000 for each in broker.everything("t"))
+
+
+@pytest.mark.stack
+def test_what_a_setting_can_change_is_mended_and_the_rest_is_left(kafka_log: KafkaLog, topic_prefix: str) -> None:
+    one, two = topic_prefix + "one", topic_prefix + "two"
+    kafka_log.create([NewTopic(one, 2, {"cleanup.policy": "delete", "retention.ms": "3600000"}), NewTopic(two, 1, {})])
+    config = {"cleanup.policy": "compact", "retention.ms": "-1", "message.timestamp.type": "LogAppendTime"}
+    wanted = [NewTopic(one, 3, config), NewTopic(two, 1, {}), NewTopic(topic_prefix + "three", 1, config)]
+    assert [(each.topic, each.entry, each.found, each.wanted) for each in kafka_log.mend(wanted)] == [
+        (one, "cleanup.policy", "delete", "compact"),
+        (one, "retention.ms", "3600000", "-1"),
+        (one, "message.timestamp.type", "CreateTime", "LogAppendTime"),
+    ]
+    found = kafka_log.found([one, topic_prefix + "three"])
+    assert found.keys() == {one}
+    assert {name: found[one].config[name] for name in config} == config
+    assert kafka_log.mend(wanted) == []
+    with pytest.raises(LogError, match=f"^topic {one}: partitions: found 2, wanted 3: .*\nno topic was created$"):
+        kafka_log.create(wanted)
+    assert kafka_log.create(wanted[1:]) == [topic_prefix + "three"]
 
 
 def test_a_topic_that_is_not_there_is_said(broker: Broker) -> None:

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from schemas.topic_config import config_of
 from schemas.topics import BY_NAME, NAME_PATTERN, TABLE, Spread, Topics, markdown
 
 DAY_MS = 86_400_000
-HOUR_MS = 3_600_000
 
 
 def test_creations_of_an_installation() -> None:
@@ -21,14 +21,8 @@ def test_creations_of_an_installation() -> None:
     assert wanted["dev-requests"].partitions == 6
     assert wanted["dev-replies"].partitions == 2
     assert wanted["dev-dispatch.cafis-1"].partitions == 1
-    stamped = {"message.timestamp.type": "LogAppendTime"}
-    assert wanted["dev-requests"].config == {"cleanup.policy": "delete", "retention.ms": str(7 * DAY_MS), **stamped}
-    assert wanted["dev-transactions"].config == {
-        "cleanup.policy": "compact",
-        "delete.retention.ms": str(DAY_MS),
-        "segment.ms": str(HOUR_MS),
-        **stamped,
-    }
+    assert wanted["dev-requests"].config == config_of(7 * DAY_MS, 1)
+    assert wanted["dev-transactions"].config == config_of(None, 1)
 
 
 def test_lines_may_be_given_one_after_the_other() -> None:
@@ -112,3 +106,16 @@ def test_the_command_prints_the_table() -> None:
         timeout=60,
     )
     assert printed.stdout == markdown()
+
+
+def test_a_service_uses_what_it_reads_or_writes_and_the_schemas() -> None:
+    def used(service: str) -> set[str]:
+        return {each.name for each in Topics("x-").used_by(service, ["a", "b"], 6, 2, 3)}
+
+    assert used("ingress") == {"x-requests", "x-replies", "x-deliveries", "x-schemas"}
+    assert {"x-transactions", "x-lines", "x-dispatch.a", "x-dispatch.b", "x-reports"} <= used("router")
+    assert {"x-sent.a", "x-holds", "x-line-orders", "x-dispatch.b", "x-cancel-reports"} <= used("egress")
+    assert {"x-cancels", "x-attention", "x-operator-commands", "x-dispatch.a"} <= used("faults")
+    assert not used("router") & {"x-cancels", "x-holds", "x-sent.a"}
+    wanted = {each.name: each for each in Topics("x-").creations(["a", "b"], 6, 2, 3)}
+    assert all(wanted[each.name] == each for each in Topics("x-").used_by("egress", ["a", "b"], 6, 2, 3))

@@ -1,5 +1,6 @@
 """Every service refuses what it cannot start with, says all of it with its remedy, and has done nothing before."""
 
+import json
 import os
 import re
 import socket
@@ -295,7 +296,7 @@ def test_no_broker_at_the_address(closed_port: int, tmp_path: Path) -> None:
     for service, (status, said) in ended.items():
         assert status == FAILED, (service, said)
         assert said.startswith(f"{service}: no Kafka broker answers at {address} ("), said
-        assert said.endswith("): start it (`denbun up`) or correct kafka.bootstrap_servers\n"), said
+        assert "): start it (`denbun up`) or correct kafka.bootstrap_servers; where one runs there" in said
 
 
 def test_a_key_ring_that_is_broken(tmp_path: Path) -> None:
@@ -325,3 +326,39 @@ def test_a_development_ring_is_made_once(tmp_path: Path) -> None:
     assert path.stat().st_mode & 0o777 == 0o600
     sealed = first.seal("card", "AP02:r1", b"what")
     assert wiring.key_ring(installation).open("card", "AP02:r1", sealed) == b"what"
+
+
+_HEARING = """
+import json, sys, wiring
+from confluent_kafka import KafkaError
+
+def work(process):
+    process.entered.set()
+    before = process.health.troubles(ready=True)
+    process.log._troubles.hear(KafkaError(KafkaError._TRANSPORT, "gone"))
+    print(json.dumps([before, process.health.troubles(ready=True)]))
+    return 0
+
+sys.exit(wiring.run("router", sys.argv[1:], work, metrics_port=lambda _: 0))
+"""
+
+
+def test_a_broker_of_which_trouble_is_told_makes_a_service_not_ready(closed_port: int) -> None:
+    address = f"127.0.0.1:{closed_port}"
+    done = subprocess.run(
+        [sys.executable, "-c", _HEARING, "--config", str(DEVELOPMENT), "--metrics-port", "0"],
+        cwd=ROOT, env={**os.environ, "DENBUN_KAFKA__BOOTSTRAP_SERVERS": address}, capture_output=True, text=True,
+        timeout=GO, check=True,
+    )  # fmt: skip
+    before, after = json.loads(next(line for line in done.stdout.splitlines() if line.startswith("[")))
+    assert before == {}
+    assert after.keys() == {"broker"}
+    assert after["broker"].startswith(f"no Kafka broker answers at {address} (")
+
+
+def test_a_service_leaves_no_image_of_its_memory() -> None:
+    source = "import resource, sys; from router.__main__ import main; main(sys.argv[1:]); {}"
+    told = "print(resource.getrlimit(resource.RLIMIT_CORE))"
+    arguments = [sys.executable, "-c", source.format(told), "--config", str(DEVELOPMENT), "--check"]
+    done = subprocess.run(arguments, cwd=ROOT, capture_output=True, text=True, timeout=GO, check=True)
+    assert done.stdout.splitlines()[-1] == "(0, 0)"
