@@ -32,6 +32,7 @@ from schemas.telegrams.files import (
     Table,
     check_table,
 )
+from schemas.telegrams.filling import OwnRanges
 from schemas.telegrams.folders import Folder, place_of, read_folder, versions_in
 from schemas.telegrams.generating import nothing_quick
 from schemas.telegrams.grouped import Group, GroupedPlan
@@ -39,7 +40,8 @@ from schemas.telegrams.plans import BitmapPlan, FixedPlan, Plan
 from schemas.telegrams.reading import quick_read
 from schemas.telegrams.relations import GroupBuilder, check_conditions
 from schemas.telegrams.roles import ENVELOPES, Role
-from schemas.telegrams.settings import read_settings
+from schemas.telegrams.sendable import unsendable
+from schemas.telegrams.settings import Settings, read_settings
 from schemas.telegrams.spec import Editions, PartnerSpec, Telegram, keys_by_role
 from schemas.telegrams.vocabulary import NEEDED
 from schemas.telegrams.writing import quick_write
@@ -104,7 +106,8 @@ class _Loading:
         if settings is None or telegrams.keys() != wanted:
             return None
         self._dictionary.report_unused(self._folder.own_fields)
-        checks = PartnerChecks(settings, telegrams, self._faults)
+        told = self._law(settings, telegrams)
+        checks = PartnerChecks(settings, telegrams, self._faults, told)
         checks.run()
         selector = Selecting(telegrams, self._faults, bitmap=self._bitmap).selector()
         if self._faults.told != self._before:
@@ -123,6 +126,20 @@ class _Loading:
             editions=self._editions,
             sensitivities={field.name: field.sensitivity for field in every},
         )
+
+    def _law(self, settings: Settings, telegrams: Mapping[Role, Telegram]) -> set[tuple[Role, str]]:
+        """Says what breaks the law of loading, once for each field of a file; gives of which fields it did."""
+        codes = {role: telegram.type_code for role, telegram in telegrams.items()}
+        own = OwnRanges(settings.trace_width, settings.trace_range, settings.route_range, codes)
+        found = [*unsendable(telegrams, own, settings.match_fields)]
+        said: set[tuple[str, str, str]] = set()
+        for complaint in found:
+            file = self._folder.origin(complaint.role, complaint.name, complaint.keys)
+            what = (file, complaint.name, complaint.keys[0] if complaint.keys else complaint.problem)
+            if what not in said:
+                said.add(what)
+                self._faults.add(file, complaint.name, complaint.problem, complaint.remedy)
+        return {(complaint.role, complaint.name) for complaint in found}
 
     def _codes(self) -> dict[str, list[Table]]:
         """The values of the fields for result and error: the codes of ``partner.toml``. Others tell what is wrong."""
