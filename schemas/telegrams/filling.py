@@ -117,8 +117,8 @@ class OwnRanges:
         type_codes: Mapping[Role, str],
     ) -> None:
         self.trace_width = trace_width
-        traces = Range(_spread(*trace_range), "a number of trace_range", "give the field room for trace_range")
-        routes = Range(_spread(*route_range), "a number of route_range", "give the field room for route_range")
+        traces = Range(_spread(*trace_range), "a number of trace_range", "correct trace_range, or the field")
+        routes = Range(_spread(*route_range), "a number of route_range", "correct route_range, or the field")
         self._every: Mapping[str, Range] = {
             "business_date": _DATES,
             "original_business_date": _DATES,

@@ -19,7 +19,7 @@ from schemas.telegrams.building import (
 from schemas.telegrams.checking import WITH_RESULT, PartnerChecks, Selecting
 from schemas.telegrams.coding import compile_positional, is_date
 from schemas.telegrams.edition_checks import check_editions
-from schemas.telegrams.errors import LayoutError
+from schemas.telegrams.errors import Fault, LayoutError
 from schemas.telegrams.fields import FieldSpec
 from schemas.telegrams.files import (
     FIXED_TELEGRAM_KEYS,
@@ -38,6 +38,7 @@ from schemas.telegrams.generating import nothing_quick
 from schemas.telegrams.grouped import Group, GroupedPlan
 from schemas.telegrams.plans import BitmapPlan, FixedPlan, Plan
 from schemas.telegrams.reading import quick_read
+from schemas.telegrams.rehearsal import rehearse
 from schemas.telegrams.relations import GroupBuilder, check_conditions
 from schemas.telegrams.roles import ENVELOPES, Role
 from schemas.telegrams.sendable import unsendable
@@ -45,6 +46,8 @@ from schemas.telegrams.settings import Settings, read_settings
 from schemas.telegrams.spec import Editions, PartnerSpec, Telegram, keys_by_role
 from schemas.telegrams.vocabulary import NEEDED
 from schemas.telegrams.writing import quick_write
+
+_PLAYED = "correct the layout: this happened with values the gateway can have, written by the layout itself"
 
 
 def load_partner(partner: str | Path, on: str | None = None) -> PartnerSpec:
@@ -72,9 +75,12 @@ def load_partner(partner: str | Path, on: str | None = None) -> PartnerSpec:
     specs = [spec for spec in made if spec is not None]
     if len(specs) == len(made) and not faults.told:
         check_editions(specs, shown, faults)
+    if len(specs) == len(made) and not faults.told:
+        editions.hold(specs)
+        for spec, role, field, problem in rehearse(specs):
+            faults.put(Fault(f"{shown[specs.index(spec)]}/{role.value}.toml", field, problem, _PLAYED))
     if len(specs) != len(made) or faults.told:
         raise LayoutError(place.name, faults.all())
-    editions.hold(specs)
     return editions.on(business_date_now() if on is None else on)
 
 

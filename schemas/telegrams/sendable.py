@@ -244,7 +244,7 @@ def not_following(
             problem = None if target.const is not None else taking.trouble(target, value)
             if problem is not None:
                 said.add((step.target, step.field))
-                edition = "" if same else " of the edition before"
+                edition = "" if same else " of an edition before"
                 problem = f"a value that {step.source.value}{edition} takes for {step.name} {problem}"
                 remedy = f"let it take all that {step.name} takes there"
                 yield Complaint(step.target, step.field, (), problem, _remedy(target, value, problem, remedy))
