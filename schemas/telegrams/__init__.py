@@ -36,6 +36,7 @@ from schemas.telegrams.roles import (
     Family,
     Role,
 )
+from schemas.telegrams.sendable import contract_fault
 from schemas.telegrams.spec import Editions, ErrorClass, ErrorCode, MatchKey, Message, PartnerSpec, ResultCode, Telegram
 from schemas.telegrams.vocabulary import VOCABULARY, Sensitivity, Value
 
@@ -77,6 +78,7 @@ __all__ = [
     "TelegramError",
     "Value",
     "asked_fault",
+    "contract_fault",
     "differences",
     "load_partner",
     "mask_pan",

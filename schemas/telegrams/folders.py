@@ -161,6 +161,8 @@ def _read(place: Traversable, faults: Faults) -> dict[str, Table | None]:
             faults.add(name, None, f"byte {error.start} is not UTF-8", "save the file as UTF-8")
         except tomllib.TOMLDecodeError as error:
             faults.add(name, None, f"is not TOML: {error}", "correct the syntax")
+        except (ValueError, RecursionError):  # tomllib's own bounds: digits of a number, tables within tables
+            faults.add(name, None, "holds a number or a nesting beyond all reason", "correct it")
     return tables
 
 

@@ -21,7 +21,7 @@ from schemas.telegrams.coding import ABSENT, Write, compile_element, compile_pos
 from schemas.telegrams.fields import TYPES, FieldSpec
 from schemas.telegrams.filling import ASKED, OwnRanges, Range, askable
 from schemas.telegrams.roles import FAULT_COMMANDS, ORDINARY_REQUESTS, REPORT_OF, Family, Role
-from schemas.telegrams.spec import Telegram
+from schemas.telegrams.spec import PartnerSpec, Telegram
 from schemas.telegrams.vocabulary import FILLED, MAY_FILL, Value
 
 _FORM = ("type", "length", "encoding", "length_kind", "length_encoding", "min_length", "pad", "values", "values_closed")
@@ -196,6 +196,18 @@ def _not_agreeing(taking: Taking, telegrams: Mapping[Role, Telegram]) -> Iterato
                 problem = f"the sample that {first[0].value} has for it {problem}"
                 remedy = f"let it take all that it takes in {first[0].value}"
                 yield Complaint(role, name, (), problem, _remedy(field, first[1].sample, problem, remedy))
+
+
+def contract_fault(partner: PartnerSpec, contract: Mapping[str, Value]) -> str | None:
+    """The first field of any telegram that does not take what a line's contract says, by name; None: they all do."""
+    taking = Taking()
+    for role, telegram in partner.telegrams.items():
+        for field in telegram.fields:
+            value = contract.get(field.name)
+            problem = None if value is None or field.const is not None else taking.trouble(field, value)
+            if problem is not None:
+                return f"{partner.name} telegram {role.value}, field {field.name}: {problem}"
+    return None
 
 
 # --- what follows ---------------------------------------------------------------------------------------------------
