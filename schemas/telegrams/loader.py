@@ -18,6 +18,7 @@ from schemas.telegrams.building import (
 )
 from schemas.telegrams.checking import WITH_RESULT, PartnerChecks, Selecting
 from schemas.telegrams.coding import compile_positional, is_date
+from schemas.telegrams.conditions import rules_of
 from schemas.telegrams.edition_checks import check_editions
 from schemas.telegrams.errors import Fault, LayoutError
 from schemas.telegrams.fields import FieldSpec
@@ -137,15 +138,17 @@ class _Loading:
         """Says what breaks the law of loading, once for each field of a file; gives of which fields it did."""
         codes = {role: telegram.type_code for role, telegram in telegrams.items()}
         own = OwnRanges(settings.trace_width, settings.trace_range, settings.route_range, codes)
-        found = [*unsendable(telegrams, own, settings.match_fields)]
         said: set[tuple[str, str, str]] = set()
-        for complaint in found:
+        told: set[tuple[Role, str]] = set()
+        for complaint in unsendable(telegrams, own, settings.match_fields):
             file = self._folder.origin(complaint.role, complaint.name, complaint.keys)
+            own_file = file == f"{complaint.role.value}.toml"
+            told |= {(role, complaint.name) for role in ((complaint.role,) if own_file else telegrams)}
             what = (file, complaint.name, complaint.keys[0] if complaint.keys else complaint.problem)
             if what not in said:
                 said.add(what)
                 self._faults.add(file, complaint.name, complaint.problem, complaint.remedy)
-        return {(complaint.role, complaint.name) for complaint in found}
+        return told
 
     def _codes(self) -> dict[str, list[Table]]:
         """The values of the fields for result and error: the codes of ``partner.toml``. Others tell what is wrong."""
@@ -188,7 +191,9 @@ class _Loading:
         code = Override(file, "type_code", {"const": table["type_code"]})
         front = Builder(HEADER, self._dictionary, self._faults, bitmap=False, override=code).fields(header)
         rest = Builder(file, self._dictionary, self._faults, bitmap=self._bitmap).fields(table["fields"])
-        groups = GroupBuilder(file, self._dictionary, self._faults).groups(table.get("groups", ()))
+        groups = GroupBuilder(file, self._dictionary, self._faults, len(table["fields"])).groups(
+            table.get("groups", ())
+        )
         if front is None or rest is None or groups is None:
             return None
         end = check_places(self._faults, HEADER, front, 0)
@@ -263,6 +268,7 @@ def _telegram_of(role: Role, table: Table, body: Body, since: str | None, *, bit
         japanese_meaning=table.get("japanese_meaning"),
         fields=fields,
         groups=groups,
+        rules=rules_of(fields),
         names=frozenset(field.name for field in fields if field.const is None),
         required=frozenset(
             field.name for field in fields if field.always and field.const is None and field.default is None

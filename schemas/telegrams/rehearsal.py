@@ -11,12 +11,11 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from schemas.records import Outcome
-from schemas.telegrams.conditions import rules_of
 from schemas.telegrams.errors import DecodeError, EncodeError
 from schemas.telegrams.filling import ASKED, OwnRanges
 from schemas.telegrams.roles import FAULT_COMMANDS, ORDINARY_REQUESTS, REPORT_OF, STATION_REQUESTS, Role
 from schemas.telegrams.sendable import Taking
-from schemas.telegrams.spec import MatchKey, PartnerSpec, Telegram
+from schemas.telegrams.spec import MatchKey, PartnerSpec
 from schemas.telegrams.vocabulary import FILLED, MAY_FILL, Value
 
 _TIMES = 3  # each kind is played: with the least values, the greatest, and some between
@@ -155,14 +154,13 @@ class _Actor:
                 values[name] = self.spec.result_code_for(Outcome.APPROVED)
             else:
                 values[name] = field.sample
-        return _without_absent(telegram, values)
+        return telegram.fitting(values)
 
     def _said_again(self, role: Role, request: Mapping[str, Value]) -> Mapping[str, Value]:
         """What a partner's telegram says, written and read again: what the request said, else the samples."""
         telegram = self.spec.telegrams[role]
         values = {field.name: field.sample for field in telegram.fields if field.const is None}
-        values |= {name: value for name, value in request.items() if name in telegram.names}
-        return self._written(role, _without_absent(telegram, values))
+        return self._written(role, telegram.fitting({**values, **request}))
 
     # --- bytes
 
@@ -192,11 +190,3 @@ class _Actor:
 
 def _one_of(values: Sequence[Value], time: int) -> Value:
     return values[(0, len(values) - 1, len(values) // 2)[time]]
-
-
-def _without_absent(telegram: Telegram, values: dict[str, Value]) -> dict[str, Value]:
-    """Without what another field says is not there."""
-    for rule in rules_of(telegram.fields):
-        if not rule.holds(values):
-            values.pop(rule.field.name, None)
-    return values

@@ -114,6 +114,8 @@ def unsendable(
             if role in ORDINARY_REQUESTS and field.name in ASKED and field.const is None:
                 yield from _takes_nothing(taking, role, field)
     yield from _not_agreeing(taking, telegrams)
+    yield from _not_named(telegrams)
+    yield from _says_more(telegrams)
     yield from not_following(taking, telegrams, telegrams, match_fields)
 
 
@@ -148,8 +150,8 @@ def _outside_own(taking: Taking, role: Role, field: FieldSpec, own: OwnRanges) -
     for value in its.values:
         problem = taking.trouble(field, value)
         if problem is not None:
-            said = f"the gateway fills it with {its.words}, and {value} {problem}"
-            yield Complaint(role, field.name, _FORM, said, _remedy(field, value, problem, its.remedy))
+            said = f"the gateway fills it with {its.words}, and {value} {_short(problem)}"
+            yield Complaint(role, field.name, _keys(problem), said, _remedy(field, value, problem, its.remedy))
             return
 
 
@@ -157,7 +159,7 @@ def _takes_nothing(taking: Taking, role: Role, field: FieldSpec) -> Iterator[Com
     """3: nothing that a client may ask for fits."""
     if not taking.asked(field):
         asked = ASKED[field.name]
-        problem = f"takes nothing that a client may ask for, {asked.words}"
+        problem = f"takes nothing that a client may ask for: {asked.words}"
         remedy = "list such values" if field.values_closed else asked.remedy
         yield Complaint(role, field.name, _FORM, problem, remedy)
 
@@ -167,6 +169,10 @@ def _never_sent(taking: Taking, role: Role, field: FieldSpec, telegram: Telegram
     if field.const is not None:
         yield Complaint(role, field.name, ("const",), "has a const, but the gateway may fill it", "take const away")
     if field.when is None:
+        return
+    if field.name not in ASKED:  # whether a client may give it is told at the door; this one nobody asks for
+        problem = f"depends on {field.when.field}, but the gateway fills it whenever it has a value"
+        yield Complaint(role, field.name, ("when",), problem, "take when away")
         return
     decider = telegram.field(field.when.field)
     if decider.name in ASKED:
@@ -182,7 +188,7 @@ def _never_sent(taking: Taking, role: Role, field: FieldSpec, telegram: Telegram
 
 
 def _not_agreeing(taking: Taking, telegrams: Mapping[Role, Telegram]) -> Iterator[Complaint]:
-    """4: what the contract says once, no two telegrams take alike."""
+    """4: what the contract says once, not all telegrams take."""
     for name in _CONTRACTED:
         first: tuple[Role, FieldSpec] | None = None
         for role, telegram in telegrams.items():
@@ -193,9 +199,30 @@ def _not_agreeing(taking: Taking, telegrams: Mapping[Role, Telegram]) -> Iterato
                 first = role, field
             problem = taking.trouble(field, first[1].sample)
             if problem is not None:
-                problem = f"the sample that {first[0].value} has for it {problem}"
+                said = f"the sample that {first[0].value} has for it {_short(problem)}"
                 remedy = f"let it take all that it takes in {first[0].value}"
-                yield Complaint(role, name, (), problem, _remedy(field, first[1].sample, problem, remedy))
+                yield Complaint(role, name, (), said, _remedy(field, first[1].sample, problem, remedy))
+
+
+def _not_named(telegrams: Mapping[Role, Telegram]) -> Iterator[Complaint]:
+    """4: by what a cancel names its original, the original does not say."""
+    for name in ("business_date", "route_number"):
+        naming = [role for role in (*FAULT_COMMANDS, *_FOLLOW_UPS) if find(telegrams[role], f"original_{name}")]
+        for request in ORDINARY_REQUESTS:
+            if naming and find(telegrams[request], name) is None:
+                problem = f"a {naming[0].value} names a {request.value} by it, which does not carry it"
+                yield Complaint(request, name, (), problem, "add it")
+
+
+def _says_more(telegrams: Mapping[Role, Telegram]) -> Iterator[Complaint]:
+    """1: a report must say again what its request does not say. The sending time may be the partner's own."""
+    for request, report in REPORT_OF.items():
+        asked = {field.name for field in telegrams[request].fields} | {"sent_time"}
+        for field in telegrams[report].fields:
+            if field.name in FILLED[request] - asked and field.always:
+                problem = f"must say again what the {request.value} does not carry"
+                remedy = f"add it to {request.value}.toml, or say `required = false`"
+                yield Complaint(report, field.name, (), problem, remedy)
 
 
 def contract_fault(partner: PartnerSpec, contract: Mapping[str, Value]) -> str | None:
@@ -257,9 +284,9 @@ def not_following(
             if problem is not None:
                 said.add((step.target, step.field))
                 edition = "" if same else " of an edition before"
-                problem = f"a value that {step.source.value}{edition} takes for {step.name} {problem}"
+                said_of = f"a value that {step.source.value}{edition} takes for {step.name} {_short(problem)}"
                 remedy = f"let it take all that {step.name} takes there"
-                yield Complaint(step.target, step.field, (), problem, _remedy(target, value, problem, remedy))
+                yield Complaint(step.target, step.field, (), said_of, _remedy(target, value, problem, remedy))
                 break
 
 
@@ -285,7 +312,15 @@ def find(telegram: Telegram, name: str) -> FieldSpec | None:
     return next((field for field in telegram.fields if field.name == name), None)
 
 
+def _short(problem: str) -> str:
+    return ABSENT if problem.startswith(ABSENT) else problem
+
+
+def _keys(problem: str) -> tuple[str, ...]:
+    return ("required", "blank") if problem.startswith(ABSENT) else _FORM
+
+
 def _remedy(field: FieldSpec, value: Value, problem: str, otherwise: str) -> str:
     if field.values_closed and field.meaning_of(value) is None:
         return "list it in values, or take values_closed away"
-    return "say `required = true`" if ABSENT in problem else otherwise
+    return "say `required = true`" if problem.startswith(ABSENT) else otherwise
