@@ -157,8 +157,9 @@ class Selecting:
             self._cannot(telegram, group, "told_apart_by is missing")
             return None
         named = [field for field in telegram.fields if field.name == telegram.told_apart_by]
-        if not named or named[0].const is None:
-            self._cannot(telegram, group, f"{telegram.told_apart_by} is not a field with a const")
+        if not named or named[0].const is None or named[0].group is not None:
+            problem = f"{telegram.told_apart_by} is not a field with a const, at a place of its own"
+            self._cannot(telegram, group, problem)
             return None
         return named[0]
 
