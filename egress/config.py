@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from egress.tls import context_of
 from pipeline.config import ConfigError
 from schemas.installation import Carried, Egress, Installation, Line, PartnerBreaker
-from schemas.telegrams import FAMILY_OF, EncodeError, Family, LayoutError, PartnerSpec, Role, load_partner
+from schemas.telegrams import FAMILY_OF, Family, LayoutError, PartnerSpec, Role, Value, contract_fault, load_partner
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,30 +48,39 @@ def _check(line: Line, partner: PartnerSpec) -> None:
     first, last = partner.route_range
     if not first <= line.routes[0] <= line.routes[1] <= last:
         raise ConfigError(f"line {line.name}: routes: {partner.name} has {first} to {last}: choose within them")
-    values = partner.telegrams[Role.OPENING_REQUEST].sample()
-    values |= {"company_code": line.company_code, "station_id": line.station_id}
-    try:
-        partner.encode(Role.OPENING_REQUEST, values)
-    except EncodeError as error:
-        raise ConfigError(f"line {line.name}: {error}: correct it to what is contracted") from error
+    _check_contract(f"line {line.name}", partner, {"company_code": line.company_code, "station_id": line.station_id})
+
+
+def _check_contract(place: str, partner: PartnerSpec, contract: Mapping[str, Value]) -> None:
+    """Whether what is contracted fits into every telegram that has it, a cancel as well as the opening."""
+    fault = contract_fault(partner, contract)
+    if fault is not None:
+        raise ConfigError(f"{place}: {fault}: correct it to what is contracted")
 
 
 def _check_carried(line: Line, carried: Carried, owner: PartnerSpec, partner: PartnerSpec) -> None:
     """Whether the line's own partner has envelopes, and what is to go into them fits there with the line's numbers."""
     place = f"line {line.name}: carries {carried.partner}"
-    envelope = owner.telegrams.get(Role.ENVELOPE_REQUEST)
-    if envelope is None:
+    if Role.ENVELOPE_REQUEST not in owner.telegrams:
         raise ConfigError(
             f"{place}: {owner.name} has no telegram to carry another partner's in: add envelope_request.toml and "
             "envelope_report.toml to its layouts, or remove it from carries"
         )
     for role in (Role.ENVELOPE_REQUEST, Role.ENVELOPE_REPORT):
-        room = owner.telegrams[role].field("carried_telegram").length
+        field = owner.telegrams[role].field("carried_telegram")
         for telegram in partner.telegrams.values():
-            if FAMILY_OF.get(telegram.role, Family.STATION) is not Family.STATION and telegram.size > room:
+            if FAMILY_OF.get(telegram.role, Family.STATION) is Family.STATION:
+                continue
+            if telegram.size > field.length:
                 raise ConfigError(
                     f"{place}: its {telegram.role.value} can take {telegram.size} bytes, {owner.name}'s {role.value} "
-                    f"has room for {room}: correct the length of carried_telegram to what is contracted"
+                    f"has room for {field.length}: correct the length of carried_telegram to what is contracted"
+                )
+            least = len(partner.encode(telegram.role, telegram.sample(optional=False)))
+            if least < field.min_length:
+                raise ConfigError(
+                    f"{place}: its {telegram.role.value} can take {least} bytes only, {owner.name}'s {role.value} "
+                    f"wants {field.min_length}: correct the min_length of carried_telegram to what is contracted"
                 )
     for what, (first, last), ours in (
         ("trace numbers", partner.trace_range, owner.trace_range),
@@ -82,10 +91,5 @@ def _check_carried(line: Line, carried: Carried, owner: PartnerSpec, partner: Pa
                 f"{place}: the line has {what} {ours[0]} to {ours[1]}, {partner.name} {first} to {last}: "
                 "choose within them"
             )
-    try:
-        owner.encode(Role.ENVELOPE_REQUEST, envelope.sample() | {"carried_code": carried.code})
-        partner.encode(
-            Role.SALE_REQUEST, partner.telegrams[Role.SALE_REQUEST].sample() | {"company_code": carried.company_code}
-        )
-    except EncodeError as error:
-        raise ConfigError(f"{place}: {error}: correct it to what is contracted") from error
+    _check_contract(place, owner, {"carried_code": carried.code})
+    _check_contract(place, partner, {"company_code": carried.company_code})

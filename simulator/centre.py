@@ -322,8 +322,7 @@ class Centre:
         return self._told_by_us(station, send.role, send.values)
 
     def _send(self, role: Role, values: Mapping[str, Value]) -> Send:
-        names = self.partner.dated(values).telegrams[role].names
-        return Send(role, {name: value for name, value in values.items() if name in names})
+        return Send(role, self.partner.dated(values).telegrams[role].fitting(values))
 
     def _error_report(self, message: Message, fate: Fate) -> Send:
         values: dict[str, Value] = dict(message.values)

@@ -16,12 +16,12 @@ from schemas.telegrams.files import (
     HEADER,
     PARTNER,
     VALUE_KEYS,
-    WHEN_KEYS,
     Faults,
     Table,
     add_missing,
     check_table,
     check_value,
+    check_when,
     tables_in,
 )
 from schemas.telegrams.roles import Role
@@ -81,7 +81,7 @@ def check_known_keys(faults: Faults, file: str, name: str, entry: Table) -> bool
     for listed in tables_in(faults, file, f"{name} values", values if isinstance(values, list) else ()):
         check_table(faults, file, f"{name} values {listed.get('value', '?')}", listed, VALUE_KEYS)
     if isinstance(when := entry.get("when"), dict):
-        check_table(faults, file, f"{name} when", when, WHEN_KEYS)
+        check_when(faults, file, f"{name} when", when)
     return faults.told == before
 
 
@@ -105,6 +105,7 @@ class Builder:
         bitmap: bool,
         override: Override | None = None,
         grouped: bool = False,
+        first: int = 1,
     ) -> None:
         self._file = file
         self._dictionary = dictionary
@@ -112,13 +113,14 @@ class Builder:
         self._bitmap = bitmap  # these fields are elements of a bitmap layout, not at fixed places
         self._override = override
         self._grouped = grouped  # these fields are those of a group
+        self._first = first  # the place of the first of them, counted through the telegram
 
     def fields(self, entries: Sequence[object]) -> list[FieldSpec] | None:
         """All fields, or None when one is at fault."""
         before = self._faults.told
         specs: list[FieldSpec | None] = []
         seen: set[str] = set()
-        for place, entry in enumerate(tables_in(self._faults, self._file, "fields", entries), 1):
+        for place, entry in enumerate(tables_in(self._faults, self._file, "fields", entries), self._first):
             name = entry.get("name")
             if not isinstance(name, str):
                 self._faults.add(self._file, None, "a field has no name", "add it")

@@ -1,6 +1,6 @@
 """What must hold between the telegrams of a partner, and between them and ``partner.toml``."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from types import MappingProxyType
 
 import msgspec
@@ -23,9 +23,16 @@ WITH_RESULT = frozenset(
 
 
 class PartnerChecks:
-    """What must hold between ``partner.toml`` and the telegrams."""
+    """What must hold between ``partner.toml`` and the telegrams. `told`: fields of which something was said already."""
 
-    def __init__(self, settings: Settings, telegrams: Mapping[Role, Telegram], faults: Faults) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        telegrams: Mapping[Role, Telegram],
+        faults: Faults,
+        told: Collection[tuple[Role, str]] = (),
+    ) -> None:
+        self._told = told
         self._settings = settings
         self._telegrams = telegrams
         self._faults = faults
@@ -54,7 +61,7 @@ class PartnerChecks:
             for role in roles:
                 usable = self._telegrams[role].required
                 for name in names:
-                    if name not in usable:
+                    if name not in usable and (role, name) not in self._told:
                         problem = f"{family} matches by {name}, which {role.value} does not always carry"
                         remedy = "match by fields that are required in the request and in its report"
                         self._faults.add(PARTNER, "match", problem, remedy)
@@ -72,15 +79,10 @@ class PartnerChecks:
 
     def _numbers(self) -> None:
         width = self._settings.trace_width
-        last = self._settings.route_range[1]
         for file, field in self._each("trace_number", "original_trace_number"):
             if field.length != width:
                 problem = f"has length {field.length}, but trace_width is {width}"
                 self._faults.add(file, field.name, problem, "make them equal")
-        for file, field in self._each("route_number", "original_route_number"):
-            if _trouble(field, last) is not None:
-                problem = f"the last route, {last}, does not fit in length {field.length}"
-                self._faults.add(file, field.name, problem, "correct route_range, or the field")
 
     def _codes(self, name: str, place: str, codes: Sequence[str]) -> None:
         for file, field in self._each(name):
@@ -155,8 +157,9 @@ class Selecting:
             self._cannot(telegram, group, "told_apart_by is missing")
             return None
         named = [field for field in telegram.fields if field.name == telegram.told_apart_by]
-        if not named or named[0].const is None:
-            self._cannot(telegram, group, f"{telegram.told_apart_by} is not a field with a const")
+        if not named or named[0].const is None or named[0].group is not None:
+            problem = f"{telegram.told_apart_by} is not a field with a const, at a place of its own"
+            self._cannot(telegram, group, problem)
             return None
         return named[0]
 

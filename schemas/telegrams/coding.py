@@ -20,6 +20,7 @@ Write = Callable[[Value | None], bytes]
 Read = Callable[[bytes], Value | None]
 
 _EBCDIC = (Encoding.EBCDIC, Encoding.EBCDIC_KANA)
+ABSENT = "is what stands for an absent value"
 _UNDEFINED = "\ufffe"  # marks a byte without a character in the tables of codecs.charmap_decode
 
 
@@ -419,7 +420,7 @@ def _optional(spec: FieldSpec, present: FieldCodec) -> FieldCodec:
             return blank
         raw = write_present(value)
         if raw == blank:
-            raise Problem("is what stands for an absent value in this layout; leave it out")
+            raise Problem(f"{ABSENT} in this layout; leave it out")
         return raw
 
     def read(raw: bytes) -> Value | None:

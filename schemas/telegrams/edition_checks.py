@@ -5,22 +5,20 @@ fault cancel of the new edition names a request of the old.
 """
 
 from collections.abc import Iterator, Sequence
-from itertools import pairwise
+from itertools import combinations, pairwise
 from typing import NamedTuple
 
-import msgspec
-
-from schemas.telegrams.building import same_form, trouble
-from schemas.telegrams.coding import compile_element, compile_positional
+from schemas.telegrams.building import same_form
 from schemas.telegrams.errors import Fault
 from schemas.telegrams.fields import FieldSpec
 from schemas.telegrams.files import PARTNER, Faults
-from schemas.telegrams.roles import FAULT_COMMANDS, ORDINARY_REQUESTS, Role
+from schemas.telegrams.roles import FAULT_COMMANDS, ORDINARY_REQUESTS, REPORT_OF
+from schemas.telegrams.sendable import Taking, find, not_following
 from schemas.telegrams.spec import PartnerSpec
-from schemas.telegrams.vocabulary import Value
 
 _SAME = ("name", "framing", "trace_width", "trace_range", "route_range", "result_field", "match_fields")
 _DATE = "business_date"
+_ROOM = "give the field room for it: requests of yesterday are cancelled, too"
 
 
 class _Complaint(NamedTuple):
@@ -39,8 +37,10 @@ def check_editions(specs: Sequence[PartnerSpec], shown: Sequence[str], faults: F
     several = specs if len(specs) > 1 else []
     complaints = [complaint for spec in several for complaint in _dated(spec)]
     for older, newer in pairwise(specs):
-        complaints += [*_settings(older, newer), *_same_dates(older, newer)]
-        complaints += [*_originals(older, newer), *_error_codes(older, newer)]
+        complaints += [*_settings(older, newer), *_same_dates(older, newer), *_error_codes(older, newer)]
+    taking = Taking()
+    for older, newer in combinations(specs, 2):  # a refund 返品 names what was sold months ago
+        complaints += _originals(older, newer, taking)
     for spec, file, field, problem, remedy in complaints:
         faults.put(Fault(f"{folders[spec.since]}/{file}", field, problem, remedy))
 
@@ -70,44 +70,24 @@ def _same_dates(older: PartnerSpec, newer: PartnerSpec) -> Iterator[_Complaint]:
     for role in newer.telegrams:
         if role not in older.telegrams:
             continue
-        one, other = (_field(spec, role, _DATE) for spec in (older, newer))
+        one, other = (find(spec.telegrams[role], _DATE) for spec in (older, newer))
         if one is not None and other is not None and not (same_form(one, other) and _place(one) == _place(other)):
             problem, remedy = "is another than in the edition before", "leave it where it is, as it is"
             yield _Complaint(newer, f"{role.value}.toml", _DATE, problem, remedy)
 
 
-def _originals(older: PartnerSpec, newer: PartnerSpec) -> Iterator[_Complaint]:
-    """A fault cancel must be able to name what went out by the edition before."""
-    for command in FAULT_COMMANDS:
-        for name in ("terminal_id", "amount", "original_trace_number", "original_route_number", "original_type_code"):
-            field = _field(newer, command, name)
-            if field is None:
-                continue
-            for what, value in _values_of(older, name):
-                problem = trouble(_write(field), value)
-                if problem is not None:
-                    problem = f"of {what} of the edition before it {problem}"
-                    remedy = "give the field room for it: requests of yesterday are cancelled, too"
-                    yield _Complaint(newer, f"{command.value}.toml", name, problem, remedy)
-                    break
-
-
-def _values_of(older: PartnerSpec, name: str) -> Iterator[tuple[str, Value]]:
-    """Values that a request of the older edition may have had: its type code, or the greatest its field can hold."""
-    for role in ORDINARY_REQUESTS:
-        if name == "original_type_code":
-            yield role.value, older.type_code(role)
-            continue
-        field = _field(older, role, name.removeprefix("original_"))
-        if field is not None:
-            yield role.value, _greatest(field)
-
-
-def _greatest(field: FieldSpec) -> Value:
-    if field.value_type is int:
-        last = 256**field.length if field.encoding == "binary" else 10**field.length
-        return int(last) - 1
-    return "9" * field.length
+def _originals(older: PartnerSpec, newer: PartnerSpec, taking: Taking) -> Iterator[_Complaint]:
+    """A cancel of today must be able to name what went out by an edition before, and its report to say it again."""
+    for role in (*FAULT_COMMANDS, *dict.fromkeys(REPORT_OF[command] for command in FAULT_COMMANDS)):
+        field = find(newer.telegrams[role], "original_type_code")
+        for request in ORDINARY_REQUESTS if field is not None else ():
+            problem = None if field is None else taking.trouble(field, older.type_code(request))
+            if problem is not None:
+                problem = f"the type code of {request.value} of an edition before {problem}"
+                yield _Complaint(newer, f"{role.value}.toml", "original_type_code", problem, _ROOM)
+                break
+    for found in not_following(taking, older.telegrams, newer.telegrams, newer.match_fields):
+        yield _Complaint(newer, f"{found.role.value}.toml", found.name, found.problem, _ROOM)
 
 
 def _error_codes(older: PartnerSpec, newer: PartnerSpec) -> Iterator[_Complaint]:
@@ -119,14 +99,5 @@ def _error_codes(older: PartnerSpec, newer: PartnerSpec) -> Iterator[_Complaint]
             yield _Complaint(newer, PARTNER, f"error_codes {code}", problem, remedy)
 
 
-def _field(spec: PartnerSpec, role: Role, name: str) -> FieldSpec | None:
-    return next((field for field in spec.telegrams[role].fields if field.name == name), None)
-
-
 def _place(field: FieldSpec) -> int | None:
     return field.offset if field.bit is None else field.bit
-
-
-def _write(field: FieldSpec) -> object:
-    plain = msgspec.structs.replace(field, const=None, default=None, required=True, when=None)
-    return (compile_positional if field.bit is None else compile_element)(plain).write

@@ -6,6 +6,8 @@ from schemas.telegrams.vocabulary import VOCABULARY
 # The keys concerned, the problem, the remedy.
 _Complaint = tuple[tuple[str, ...], str, str]
 
+LENGTH_MAX = 9_999  # of a field; what is longer is a slip, and no telegram of a card network
+
 
 def faults_of(spec: FieldSpec, *, bitmap: bool, grouped: bool = False) -> list[_Complaint]:
     """What is wrong with a field by itself: the keys concerned, the problem, the remedy.
@@ -50,6 +52,9 @@ def _length_faults(spec: FieldSpec, *, bitmap: bool) -> list[_Complaint]:
     if spec.length < 1 or not 1 <= spec.min_length <= spec.length:
         keys = ("length", "min_length")
         found.append((keys, "the lengths are not in order", "1 ≤ min_length ≤ length must hold"))
+    elif spec.length > LENGTH_MAX:
+        remedy = f"use at most {LENGTH_MAX}"
+        found.append((("length",), "the length is more than a telegram of a card network has", remedy))
     if not spec.is_variable:
         if spec.length_encoding is not None:
             found.append((("length_encoding",), "a fixed length has no length in front", "take length_encoding away"))

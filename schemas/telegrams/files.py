@@ -184,6 +184,17 @@ def check_table(faults: Faults, file: str, place: str | None, table: Table, keys
     return faults.told == before
 
 
+def check_when(faults: Faults, file: str, place: str, table: Table) -> bool:
+    """Whether a condition is one: a field, and values such as a field may have; if not, says all that is."""
+    sound = check_table(faults, file, place, table, WHEN_KEYS)
+    values = table.get("values")
+    for number, value in enumerate(values if isinstance(values, list) else (), 1):
+        if type(value) not in VALUE_KEYS["value"].types:
+            faults.add(file, place, f"item {number} of values is {_kind(value)}", "it must be text or a whole number")
+            sound = False
+    return sound
+
+
 def add_missing(faults: Faults, file: str, place: str | None, name: str) -> None:
     """Say that a required key is not there."""
     faults.add(file, place, f"the key {name!r} is missing", _MARK if name == "assumption" else "add it")

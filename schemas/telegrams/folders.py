@@ -9,7 +9,7 @@ is new or changed, field by field. It holds from the business date on that its f
 
 import re
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from datetime import date
 from importlib import resources
 from importlib.resources.abc import Traversable
@@ -45,6 +45,24 @@ class Folder(NamedTuple):
     @property
     def telegrams(self) -> dict[Role, Table]:
         return {role: self.tables[f"{role.value}.toml"] for role in Role if f"{role.value}.toml" in self.tables}
+
+    def origin(self, role: Role, name: str, keys: Collection[str]) -> str:
+        """The file in which a telegram's field has one of these keys; without keys that of the telegram itself."""
+        file = f"{role.value}.toml"
+        entry = _fields_in(self.header or {}).get(name)
+        if entry is None:
+            entry = self._own_fields(self.tables.get(file, {})).get(name, {})
+        else:
+            file = HEADER
+        known = name in _fields_in(self.fields)
+        return FIELDS if known and keys and not any(key in entry for key in keys) else file
+
+    def _own_fields(self, table: Table) -> dict[str, Table]:
+        groups = table.get("groups")
+        found = _fields_in(table)
+        for group in groups if isinstance(groups, list) else ():
+            found |= _fields_in(group) if isinstance(group, dict) else {}
+        return found
 
 
 def packaged() -> list[str]:
@@ -143,6 +161,8 @@ def _read(place: Traversable, faults: Faults) -> dict[str, Table | None]:
             faults.add(name, None, f"byte {error.start} is not UTF-8", "save the file as UTF-8")
         except tomllib.TOMLDecodeError as error:
             faults.add(name, None, f"is not TOML: {error}", "correct the syntax")
+        except (ValueError, RecursionError):  # tomllib's own bounds: digits of a number, tables within tables
+            faults.add(name, None, "holds a number or a nesting beyond all reason", "correct it")
     return tables
 
 

@@ -18,8 +18,9 @@ from schemas.telegrams.building import (
 )
 from schemas.telegrams.checking import WITH_RESULT, PartnerChecks, Selecting
 from schemas.telegrams.coding import compile_positional, is_date
+from schemas.telegrams.conditions import rules_of
 from schemas.telegrams.edition_checks import check_editions
-from schemas.telegrams.errors import LayoutError
+from schemas.telegrams.errors import Fault, LayoutError
 from schemas.telegrams.fields import FieldSpec
 from schemas.telegrams.files import (
     FIXED_TELEGRAM_KEYS,
@@ -32,17 +33,22 @@ from schemas.telegrams.files import (
     Table,
     check_table,
 )
+from schemas.telegrams.filling import OwnRanges
 from schemas.telegrams.folders import Folder, place_of, read_folder, versions_in
 from schemas.telegrams.generating import nothing_quick
 from schemas.telegrams.grouped import Group, GroupedPlan
 from schemas.telegrams.plans import BitmapPlan, FixedPlan, Plan
 from schemas.telegrams.reading import quick_read
+from schemas.telegrams.rehearsal import rehearse
 from schemas.telegrams.relations import GroupBuilder, check_conditions
 from schemas.telegrams.roles import ENVELOPES, Role
-from schemas.telegrams.settings import read_settings
+from schemas.telegrams.sendable import unsendable
+from schemas.telegrams.settings import Settings, read_settings
 from schemas.telegrams.spec import Editions, PartnerSpec, Telegram, keys_by_role
 from schemas.telegrams.vocabulary import NEEDED
 from schemas.telegrams.writing import quick_write
+
+_PLAYED = "correct the layout: this happened with values the gateway can have, written by the layout itself"
 
 
 def load_partner(partner: str | Path, on: str | None = None) -> PartnerSpec:
@@ -70,9 +76,12 @@ def load_partner(partner: str | Path, on: str | None = None) -> PartnerSpec:
     specs = [spec for spec in made if spec is not None]
     if len(specs) == len(made) and not faults.told:
         check_editions(specs, shown, faults)
+    if len(specs) == len(made) and not faults.told:
+        editions.hold(specs)
+        for spec, role, field, problem in rehearse(specs):
+            faults.put(Fault(f"{shown[specs.index(spec)]}/{role.value}.toml", field, problem, _PLAYED))
     if len(specs) != len(made) or faults.told:
         raise LayoutError(place.name, faults.all())
-    editions.hold(specs)
     return editions.on(business_date_now() if on is None else on)
 
 
@@ -104,7 +113,8 @@ class _Loading:
         if settings is None or telegrams.keys() != wanted:
             return None
         self._dictionary.report_unused(self._folder.own_fields)
-        checks = PartnerChecks(settings, telegrams, self._faults)
+        told = self._law(settings, telegrams)
+        checks = PartnerChecks(settings, telegrams, self._faults, told)
         checks.run()
         selector = Selecting(telegrams, self._faults, bitmap=self._bitmap).selector()
         if self._faults.told != self._before:
@@ -123,6 +133,22 @@ class _Loading:
             editions=self._editions,
             sensitivities={field.name: field.sensitivity for field in every},
         )
+
+    def _law(self, settings: Settings, telegrams: Mapping[Role, Telegram]) -> set[tuple[Role, str]]:
+        """Says what breaks the law of loading, once for each field of a file; gives of which fields it did."""
+        codes = {role: telegram.type_code for role, telegram in telegrams.items()}
+        own = OwnRanges(settings.trace_width, settings.trace_range, settings.route_range, codes)
+        said: set[tuple[str, str, str]] = set()
+        told: set[tuple[Role, str]] = set()
+        for complaint in unsendable(telegrams, own, settings.match_fields):
+            file = self._folder.origin(complaint.role, complaint.name, complaint.keys)
+            own_file = file == f"{complaint.role.value}.toml"
+            told |= {(role, complaint.name) for role in ((complaint.role,) if own_file else telegrams)}
+            what = (file, complaint.name, complaint.keys[0] if complaint.keys else complaint.problem)
+            if what not in said:
+                said.add(what)
+                self._faults.add(file, complaint.name, complaint.problem, complaint.remedy)
+        return told
 
     def _codes(self) -> dict[str, list[Table]]:
         """The values of the fields for result and error: the codes of ``partner.toml``. Others tell what is wrong."""
@@ -165,7 +191,9 @@ class _Loading:
         code = Override(file, "type_code", {"const": table["type_code"]})
         front = Builder(HEADER, self._dictionary, self._faults, bitmap=False, override=code).fields(header)
         rest = Builder(file, self._dictionary, self._faults, bitmap=self._bitmap).fields(table["fields"])
-        groups = GroupBuilder(file, self._dictionary, self._faults).groups(table.get("groups", ()))
+        groups = GroupBuilder(file, self._dictionary, self._faults, len(table["fields"])).groups(
+            table.get("groups", ())
+        )
         if front is None or rest is None or groups is None:
             return None
         end = check_places(self._faults, HEADER, front, 0)
@@ -240,6 +268,7 @@ def _telegram_of(role: Role, table: Table, body: Body, since: str | None, *, bit
         japanese_meaning=table.get("japanese_meaning"),
         fields=fields,
         groups=groups,
+        rules=rules_of(fields),
         names=frozenset(field.name for field in fields if field.const is None),
         required=frozenset(
             field.name for field in fields if field.always and field.const is None and field.default is None

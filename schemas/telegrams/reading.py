@@ -80,7 +80,8 @@ class _Reader:
 
     def by_codec(self, field: FieldSpec, raw: str, deep: int) -> None:
         """By the field's own codec, where nothing quicker is known."""
-        codec = compile_element(field) if field.is_variable else compile_positional(field)
+        placed = field.bit is None and not field.is_variable  # a bit says that it is there: zeros are a value then
+        codec = compile_positional(field) if placed else compile_element(field)
         self.source.add(f"x = {self.source.name('read', codec.read)}({raw})", deep=deep)
         self.source.add("if x is not None:", deep=deep)
         self.keep(msgspec.structs.replace(field, values_closed=False), "x", deep + 1)

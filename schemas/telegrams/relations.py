@@ -7,7 +7,7 @@ import msgspec
 from schemas.telegrams.building import Builder, Dictionary, trouble
 from schemas.telegrams.coding import compile_element, compile_positional
 from schemas.telegrams.fields import Condition, FieldSpec
-from schemas.telegrams.files import GROUP_KEYS, REPEAT_KEYS, WHEN_KEYS, Faults, Table, check_table, tables_in
+from schemas.telegrams.files import GROUP_KEYS, REPEAT_KEYS, Faults, Table, check_table, check_when, tables_in
 from schemas.telegrams.grouped import Group
 from schemas.telegrams.vocabulary import Sensitivity
 
@@ -15,9 +15,10 @@ _MOST = 99  # times a group may come
 
 
 class GroupBuilder:
-    """Makes the groups of one telegram's file."""
+    """Makes the groups of one telegram's file. `before`: how many fields stand before them."""
 
-    def __init__(self, file: str, dictionary: Dictionary, faults: Faults) -> None:
+    def __init__(self, file: str, dictionary: Dictionary, faults: Faults, before: int) -> None:
+        self._place = before + 1
         self._file = file
         self._dictionary = dictionary
         self._faults = faults
@@ -34,8 +35,9 @@ class GroupBuilder:
         place = f"group {name}"
         if not check_table(self._faults, self._file, place, entry, GROUP_KEYS) or not self._kind(entry, place):
             return None
-        builder = Builder(self._file, self._dictionary, self._faults, bitmap=False, grouped=True)
+        builder = Builder(self._file, self._dictionary, self._faults, bitmap=False, grouped=True, first=self._place)
         fields = builder.fields(entry["fields"])
+        self._place += len(entry["fields"])
         if fields is None:
             return None
         if not fields:
@@ -63,7 +65,7 @@ class GroupBuilder:
             self._faults.add(self._file, place, "it is not said when or how often the group comes", remedy)
             return False
         if "when" in entry:
-            return check_table(self._faults, self._file, place, entry["when"], WHEN_KEYS)
+            return check_when(self._faults, self._file, place, entry["when"])
         if not check_table(self._faults, self._file, place, entry["repeat"], REPEAT_KEYS):
             return False
         most = entry["repeat"]["most"]

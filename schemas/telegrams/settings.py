@@ -22,6 +22,8 @@ from schemas.telegrams.framing import Framing, LengthKind
 from schemas.telegrams.roles import Family
 from schemas.telegrams.spec import ErrorClass, ErrorCode, ResultCode
 
+_WIDTH_MAX = 18  # digits of a trace number
+
 
 class Settings(NamedTuple):
     """What ``partner.toml`` says; the names are those of `PartnerSpec`."""
@@ -51,6 +53,9 @@ def read_settings(table: Table, faults: Faults) -> Settings | None:
     check_table(faults, PARTNER, "match", table["match"], MATCH_KEYS)
     check_table(faults, PARTNER, "unknown_result", table["unknown_result"], UNKNOWN_RESULT_KEYS)
     check_table(faults, PARTNER, "unknown_error", table["unknown_error"], UNKNOWN_ERROR_KEYS)
+    if not 1 <= table["trace_width"] <= _WIDTH_MAX:
+        faults.add(PARTNER, "trace_width", f"is not 1 to {_WIDTH_MAX}", "say how many digits a trace number has")
+        return None
     for name in ("trace_range", "route_range"):
         _check_range(faults, name, table[name], table["trace_width"])
     for family, fields in table["match"].items():
@@ -99,7 +104,7 @@ def _codes(faults: Faults, place: str, items: Sequence[object], keys: Mapping[st
 
 def _check_range(faults: Faults, name: str, value: Sequence[object], width: int) -> None:
     match value:
-        case [int(first), int(last)] if 0 <= first <= last and (name != "trace_range" or last < 10**width):
+        case [int(first), int(last)] if 0 <= first <= last < 10 ** (width if name == "trace_range" else _WIDTH_MAX):
             return
         case _:
             room = f" within {width} digits" if name == "trace_range" else ""

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import msgspec
 
 from schemas.records import Outcome
-from schemas.telegrams.conditions import rules_of
+from schemas.telegrams.conditions import Rule
 from schemas.telegrams.errors import DecodeError, EncodeError
 from schemas.telegrams.fields import FieldSpec, ListedValue
 from schemas.telegrams.framing import Framing
@@ -71,6 +71,7 @@ class Telegram(msgspec.Struct, frozen=True, kw_only=True):
     meaning: str
     fields: tuple[FieldSpec, ...]  # header first; in a bitmap layout the bitmap stands between header and the rest
     groups: tuple[Group, ...]  # after the fields at fixed places; their fields are among `fields`, once for each time
+    rules: tuple[Rule, ...]  # which fields are there only if another one says so
     names: frozenset[str]  # what `encode` takes
     required: frozenset[str]  # what `encode` needs
     size: int  # bytes, the greatest possible
@@ -101,12 +102,18 @@ class Telegram(msgspec.Struct, frozen=True, kw_only=True):
             for field in self.fields
             if field.const is None and (optional or (field.required and field.default is None))
         }
-        for rule in rules_of(self.fields):
-            if not rule.holds(values):
-                values.pop(rule.field.name, None)
+        values = self.fitting(values)
         if self.since is not None and str(values.get("business_date", self.since)) < self.since:
             values["business_date"] = self.since
         return values
+
+    def fitting(self, values: Values) -> dict[str, Value]:
+        """Those of the values it has a field for, without what another field says is not there."""
+        fitting = {name: value for name, value in values.items() if name in self.names}
+        for rule in self.rules:
+            if not rule.holds(fitting):
+                fitting.pop(rule.field.name, None)
+        return fitting
 
 
 class Candidates(NamedTuple):

@@ -98,6 +98,14 @@ FILLED: Mapping[Role, frozenset[str]] = MappingProxyType(
     | {Role.ENVELOPE_REQUEST: _EVERY | _INSIDE}
 )
 
+# What it has a value for only if the client, or the report on the original, gave one.
+_GIVEN = frozenset({"track2", "security_code"})
+_APPROVED = frozenset({"original_approval_code"})
+MAY_FILL: Mapping[Role, frozenset[str]] = MappingProxyType(
+    {Role.AUTHORISATION_REQUEST: _GIVEN, Role.SALE_REQUEST: _GIVEN}
+    | {Role.CANCEL_REQUEST: _APPROVED, Role.REFUND_REQUEST: _APPROVED}
+)
+
 # By what an error report finds its telegram after the line was taken over: `sent` tells the next owner no more.
 FOUND_AGAIN_BY = frozenset({"company_code", "business_date", "trace_number", "route_number"})
 

@@ -200,7 +200,7 @@ EGRESS_FAULTS = {
     "a company code that does not fit": (
         ('company_code = "100001"', 'company_code = "10001"'),
         (
-            "line cafis-1: cafis telegram opening_request, field company_code: has 5 characters where 6 belong: "
+            "line cafis-1: cafis telegram authorisation_request, field company_code: has 5 characters where 6 belong: "
             "correct it to what is contracted"
         ),
     ),

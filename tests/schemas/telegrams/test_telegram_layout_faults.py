@@ -12,7 +12,11 @@ import schemas.telegrams
 from schemas.telegrams import LayoutError, Role, load_partner, packaged
 
 PACKAGE = Path(schemas.telegrams.__file__).parent
-CASES: list[dict[str, Any]] = tomllib.loads(Path(__file__).with_name("layout_faults.toml").read_text("utf-8"))["case"]
+CASES: list[dict[str, Any]] = [
+    case
+    for file in ("layout_faults.toml", "law_faults.toml")
+    for case in tomllib.loads(Path(__file__).with_name(file).read_text("utf-8"))["case"]
+]
 
 
 def copy_of(partner: str, where: Path) -> Path:
