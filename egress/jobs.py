@@ -8,7 +8,6 @@ from typing import NamedTuple
 import msgspec
 
 from egress.numbers import Numbers
-from egress.telegrams import COMMAND_OF_ROLE, ROLE_OF_COMMAND, ROLE_OF_KIND
 from schemas.records import (
     CancelNotSent,
     CancelSilent,
@@ -24,7 +23,7 @@ from schemas.records import (
     TelegramWithheld,
 )
 from schemas.refusals import Refusal
-from schemas.telegrams import Role, Value
+from schemas.telegrams import COMMAND_OF_ROLE, ROLE_OF_COMMAND, ROLE_OF_KIND, Role, Value
 
 Order = SendRequest | SendCancel
 Reason = Refusal | NotCancelled

@@ -4,22 +4,8 @@ from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from egress.numbers import Numbers, business_date, sent_time
-from schemas.records import CancelReported, Command, Kind, Original, Outcome, ReportReceived, SendCancel, SendRequest
-from schemas.telegrams import Message, PartnerSpec, Role, Value
-
-ROLE_OF_KIND: Mapping[Kind, Role] = {
-    Kind.AUTHORISATION: Role.AUTHORISATION_REQUEST,
-    Kind.SALE: Role.SALE_REQUEST,
-    Kind.CANCEL: Role.CANCEL_REQUEST,
-    Kind.REFUND: Role.REFUND_REQUEST,
-}
-ROLE_OF_COMMAND: Mapping[Command, Role] = {
-    Command.CANCEL: Role.FAULT_CANCEL,
-    Command.CANCEL_AGAIN: Role.FAULT_CANCEL_AGAIN,
-    Command.CONFIRM: Role.FAULT_CONFIRM,
-    Command.CONFIRM_AGAIN: Role.FAULT_CONFIRM_AGAIN,
-}
-COMMAND_OF_ROLE: Mapping[str, Command] = {role: command for command, role in ROLE_OF_COMMAND.items()}
+from schemas.records import CancelReported, Command, Original, Outcome, ReportReceived, SendCancel, SendRequest
+from schemas.telegrams import ROLE_OF_COMMAND, ROLE_OF_KIND, Message, PartnerSpec, Role, Value
 
 
 class CardData(NamedTuple):

@@ -14,6 +14,7 @@ replaces the files, not the code. ``python -m schemas.telegrams check PATH`` say
 """
 
 from schemas.records import Outcome
+from schemas.telegrams.asking import asked_fault
 from schemas.telegrams.comparing import Difference, Kind, differences
 from schemas.telegrams.errors import DecodeError, EncodeError, Fault, FramingError, LayoutError, TelegramError
 from schemas.telegrams.fields import FieldSpec, ListedValue
@@ -23,11 +24,14 @@ from schemas.telegrams.loader import load_partner
 from schemas.telegrams.masking import mask_pan
 from schemas.telegrams.plans import Part
 from schemas.telegrams.roles import (
+    COMMAND_OF_ROLE,
     ENVELOPES,
     FAMILY_OF,
     FAULT_COMMANDS,
     ORDINARY_REQUESTS,
     REPORT_OF,
+    ROLE_OF_COMMAND,
+    ROLE_OF_KIND,
     STATION_REQUESTS,
     Family,
     Role,
@@ -36,11 +40,14 @@ from schemas.telegrams.spec import Editions, ErrorClass, ErrorCode, MatchKey, Me
 from schemas.telegrams.vocabulary import VOCABULARY, Sensitivity, Value
 
 __all__ = [
+    "COMMAND_OF_ROLE",
     "ENVELOPES",
     "FAMILY_OF",
     "FAULT_COMMANDS",
     "ORDINARY_REQUESTS",
     "REPORT_OF",
+    "ROLE_OF_COMMAND",
+    "ROLE_OF_KIND",
     "STATION_REQUESTS",
     "VOCABULARY",
     "DecodeError",
@@ -69,6 +76,7 @@ __all__ = [
     "Telegram",
     "TelegramError",
     "Value",
+    "asked_fault",
     "differences",
     "load_partner",
     "mask_pan",

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from enum import StrEnum
 from types import MappingProxyType
 
+from schemas.records import Command, Kind
+
 
 class Role(StrEnum):
     """The part a telegram plays. Each partner's layouts hold exactly one telegram for each role.
@@ -95,3 +97,22 @@ def _families() -> dict[Role, Family]:
 
 # An envelope has no family: nothing is matched by it.
 FAMILY_OF: Mapping[Role, Family] = MappingProxyType(_families())
+
+# What a client asks for and what the cancel service orders, as telegrams.
+ROLE_OF_KIND: Mapping[Kind, Role] = MappingProxyType(
+    {
+        Kind.AUTHORISATION: Role.AUTHORISATION_REQUEST,
+        Kind.SALE: Role.SALE_REQUEST,
+        Kind.CANCEL: Role.CANCEL_REQUEST,
+        Kind.REFUND: Role.REFUND_REQUEST,
+    }
+)
+ROLE_OF_COMMAND: Mapping[Command, Role] = MappingProxyType(
+    {
+        Command.CANCEL: Role.FAULT_CANCEL,
+        Command.CANCEL_AGAIN: Role.FAULT_CANCEL_AGAIN,
+        Command.CONFIRM: Role.FAULT_CONFIRM,
+        Command.CONFIRM_AGAIN: Role.FAULT_CONFIRM_AGAIN,
+    }
+)
+COMMAND_OF_ROLE: Mapping[Role, Command] = MappingProxyType({role: command for command, role in ROLE_OF_COMMAND.items()})

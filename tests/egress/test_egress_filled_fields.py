@@ -6,9 +6,19 @@ import msgspec
 import pytest
 
 from egress.numbers import Numbers
-from egress.telegrams import ROLE_OF_COMMAND, ROLE_OF_KIND, CardData, Telegrams
+from egress.telegrams import CardData, Telegrams
 from schemas.records import Command, Kind, Original, Sealed, SendCancel, SendRequest
-from schemas.telegrams import REPORT_OF, STATION_REQUESTS, VOCABULARY, PartnerSpec, Role, Value, load_partner
+from schemas.telegrams import (
+    REPORT_OF,
+    ROLE_OF_COMMAND,
+    ROLE_OF_KIND,
+    STATION_REQUESTS,
+    VOCABULARY,
+    PartnerSpec,
+    Role,
+    Value,
+    load_partner,
+)
 from schemas.telegrams.vocabulary import FILLED
 
 NUMBERS = Numbers(7, 3, "20250401")
