@@ -32,6 +32,7 @@ from schemas.client_frames import (
     Welcome,
     frame,
 )
+from schemas.doubled_fields import doubled_field
 
 _frames: msgspec.json.Decoder[AnyGatewayFrame] = msgspec.json.Decoder(AnyGatewayFrame)
 _type = msgspec.json.Decoder(Greeting)
@@ -57,12 +58,15 @@ class Credentials:
 def decode(payload: bytes) -> AnyGatewayFrame | None:
     """The frame in a payload; None for one of a type that this version does not know. Raises `ConnectError`."""
     try:
-        return _frames.decode(payload)
+        message = _frames.decode(payload)
+        if doubled_field(payload) is None:
+            return message
     except _UNREADABLE:
         with contextlib.suppress(*_UNREADABLE):
             if _type.decode(payload).type not in _TYPES:
                 return None
         raise ConnectError("the peer sent a frame that protocol version 1 does not have: is it a gateway?") from None
+    raise ConnectError("the peer sent a frame with a field that stands twice: is it a gateway?")
 
 
 class Link(asyncio.Protocol):

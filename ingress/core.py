@@ -35,10 +35,11 @@ from ingress.acts import (
     StoreRequest,
     StoreUndeliverable,
 )
-from ingress.checking import content_of, request_fault
+from ingress.checking import content_of, own_name_fault, request_fault
 from ingress.config import Settings
 from ingress.protocol import Unreadable, read, read_first
 from ingress.replies import settled, told
+from schemas.card_numbers import holds_card_number
 from schemas.client_frames import (
     VERSION,
     Ack,
@@ -152,6 +153,8 @@ class Session:
         if not (1 <= len(hello.client) <= _CLIENT_MAX and hello.client.isascii() and hello.client.isprintable()):
             place = f"client must be 1 to {_CLIENT_MAX} printable ASCII characters"
             return self._turn_away(Rejection.BAD_FRAME.told(place=place))
+        if holds_card_number(hello.client):
+            return self._turn_away(Rejection.BAD_FRAME.told(place="client must not hold a card number: it is logged"))
         known = self._settings.customers.get(hello.customer)
         if not (known or _NOBODY).accepts(hello.token) or known is None:
             return self._turn_away(Rejection.NOT_AUTHENTICATED.told())
@@ -170,8 +173,8 @@ class Session:
         return [Opened(known.id, hello.client), Send(welcome)]
 
     def _request(self, request: Request, now_ms: int) -> list[Act]:
-        if reference_fault(request.reference) is not None:  # what may be anything is not repeated
-            return [Send(Rejection.INVALID_REQUEST.told(place=reference_fault(request.reference)))]
+        if (fault := own_name_fault(request)) is not None:  # what may be anything is not repeated
+            return [Send(Rejection.INVALID_REQUEST.told(place=fault))]
         if (fault := request_fault(request)) is not None:
             return [Send(Rejection.INVALID_REQUEST.told(reference=request.reference, place=fault))]
         expires_ms = now_ms + min(request.wait_ms, self._settings.wait_max_ms)

@@ -11,6 +11,7 @@ from typing import Annotated
 
 import msgspec
 
+from schemas.card_numbers import holds_card_number
 from schemas.records import Status
 from schemas.refusals import Refusal
 
@@ -79,6 +80,8 @@ def reference_fault(reference: str, field: str = "reference") -> str | None:
         return f"{field} must be 1 to 32 characters of A-Z a-z 0-9 . _ -"
     if _CARD_LIKE.search(reference):
         return f"{field} must not hold 13 or more digits in a row, which could be a card number"
+    if holds_card_number(reference):
+        return f"{field} must not hold a card number, nor one whose digits stand in groups"
     return None
 
 
