@@ -8,7 +8,7 @@ from pipeline.log import Headers, Log, LogError, Message, Outgoing, TopicPartiti
 from pipeline.owned import Counters, Milestones, OwnedLoop, Step
 from pipeline.timers import Timers
 from router import crashes
-from router.acts import Dispatch, Forget, HandToFaults, Ignore, Input, Reply, Store, World, key_of, original_id
+from router.acts import Dispatch, Forget, HandToFaults, Ignore, Input, Reply, Store, Wait, World, key_of, original_id
 from router.config import Settings
 from router.core import decide
 from router.metrics import Metrics
@@ -103,6 +103,7 @@ class Router:
         self._settings = settings
         self._topics = topics
         self._state_topic = topics("transactions")
+        self._deliveries = topics("deliveries")
         self._lines = lines
         self._metrics = metrics
         self._partitions: dict[int, Transactions] = {}
@@ -127,7 +128,8 @@ class Router:
         world = World(self._settings, *self._lines())
         states: list[Outgoing] = []
         acts: list[Outgoing] = []
-        for act in decide(cast("Input", record), state, original, world, now_ms):
+        waited = message.topic == self._deliveries
+        for act in decide(cast("Input", record), state, original, world, now_ms, waited=waited):
             if isinstance(act, (Store, Forget)):
                 states.append(self._keep(owned, message.partition, act))
             elif (written := self._written(act, record, state)) is not None:
@@ -179,7 +181,7 @@ class Router:
         return Outgoing(self._state_topic, transaction_id.encode(), None, (), partition)
 
     def _written(
-        self, act: Dispatch | Reply | HandToFaults | Ignore, record: Input, state: TransactionState | None
+        self, act: Dispatch | Reply | HandToFaults | Wait | Ignore, record: Input, state: TransactionState | None
     ) -> Outgoing | None:
         if isinstance(act, Ignore):
             self._metrics.ignored.labels(act.why).inc()
@@ -198,6 +200,9 @@ class Router:
                 topic = "timeouts" if isinstance(act.record, RequestInDoubt) else "undelivered"
                 self._metrics.acts[topic].inc()
                 return _outgoing(self._topics(topic), key, wire.encode(act.record))
+            case Wait():
+                self._metrics.acts["wait"].inc()
+                return _outgoing(self._deliveries, key, wire.encode(act.record))
             case _:
                 assert_never(act)
 
