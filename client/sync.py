@@ -104,8 +104,8 @@ class SyncClient:
         try:
             self._wait_for(self._client.close(timeout_s), timeout_s + _LEAVES_S, late)
         except ClientClosed as error:
-            if error is not late and self._closed is not None:
-                return
+            if error is late:
+                raise
         finally:
             self._end()
 
