@@ -34,9 +34,16 @@ def answers(frame: dict[str, Any]) -> list[dict[str, Any]]:
             return []
 
 
+def received(connection: socket.socket) -> bytes:
+    try:
+        return connection.recv(65_536)
+    except ConnectionError:  # ended in haste
+        return b""
+
+
 def serve(connection: socket.socket, ended: threading.Event) -> None:
     buffer = b""
-    while data := connection.recv(65_536):
+    while data := received(connection):
         buffer += data
         while len(buffer) >= 4 and len(buffer) >= 4 + int.from_bytes(buffer[:4], "big"):
             end = 4 + int.from_bytes(buffer[:4], "big")
