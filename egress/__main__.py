@@ -28,6 +28,8 @@ def _work(process: wiring.Process) -> int:
         Metrics(process.registry),
         node=process.node,
         rank=process.arguments.rank,
+        now_ms=process.clock.now_ms,
+        clock_trouble=process.clock.trouble,
     )
     started = asyncio.Event()
     process.health.ready("lines", lambda: None if started.is_set() else "starting")

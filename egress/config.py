@@ -17,6 +17,7 @@ class Settings:
     partners: Mapping[str, PartnerSpec]  # by partner
     times: Egress
     breakers: Mapping[str, PartnerBreaker] = field(default_factory=dict)  # by partner
+    clock_tolerance_ms: int = 1_000
 
     @classmethod
     def from_installation(cls, installation: Installation, only: frozenset[str] = frozenset()) -> "Settings":
@@ -37,7 +38,8 @@ class Settings:
                 for carried in line.carries:
                     for inside in partners[carried.partner].editions:
                         _check_carried(line, carried, edition, inside)
-        return cls(lines, partners, installation.egress, {each.name: each.breaker for each in installation.partner})
+        breakers = {each.name: each.breaker for each in installation.partner}
+        return cls(lines, partners, installation.egress, breakers, installation.clock_tolerance_ms)
 
 
 def _check(line: Line, partner: PartnerSpec) -> None:

@@ -72,6 +72,7 @@ class LineCore:
     open_card: OpenCard
     partners: Mapping[str, PartnerSpec] = field(default_factory=dict)  # those whose telegrams it carries, at least
     sparing: Sparing = field(default_factory=lambda: Sparing({}))  # shared by all lines of the process
+    clock_tolerance_ms: int = 1_000
     station: Station = field(init=False)
     routes: Routes = field(init=False)
     _preparing: Preparing = field(init=False)
@@ -99,7 +100,7 @@ class LineCore:
         )
         self.routes = Routes(*self.line.routes)
         self._offsets = Offsets(0)
-        self._preparing = Preparing(self._parties, self.routes, self._known, self.open_card)
+        self._preparing = Preparing(self._parties, self.routes, self._known, self.open_card, self.clock_tolerance_ms)
 
     # --- what is seen from outside
 

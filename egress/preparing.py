@@ -12,17 +12,18 @@ from schemas.records import NotCancelled, SendCancel, SendRequest
 from schemas.refusals import Refusal
 from schemas.telegrams import EncodeError, Value
 
-_CLOCKS_MS = 10_000  # more than the clocks of two nodes differ
-
 
 class Preparing:
     """One line's. `prepare` gives None when the job has everything, or why it never will."""
 
-    def __init__(self, parties: Parties, routes: Routes, known: Known, open_card: OpenCard) -> None:
+    def __init__(
+        self, parties: Parties, routes: Routes, known: Known, open_card: OpenCard, clock_tolerance_ms: int
+    ) -> None:  # fmt: skip
         self._parties = parties
         self._routes = routes
         self._known = known
         self._open_card = open_card
+        self._clock_tolerance_ms = clock_tolerance_ms  # by which the stamps of two brokers may differ
         self.trace_numbers = TraceNumbers(*parties.own.spec.trace_range)
 
     def finds_route(self, job: Job) -> bool:
@@ -97,7 +98,7 @@ class Preparing:
         found = self._known.request(order.transaction_id)
         if found is not None:
             return found
-        if original.accepted_ms - _CLOCKS_MS >= self._known.since_ms:
+        if original.accepted_ms - self._clock_tolerance_ms >= self._known.since_ms:
             return NotCancelled.ORIGINAL_NEVER_SENT
         return NotCancelled.ORIGINAL_NOT_FOUND
 

@@ -27,13 +27,9 @@ _IDLE_S = 0.5  # between looks for orders: a person waits for them
 _ASK_S = 1.0  # how long the broker is asked who shares a line: who has lost the broker has lost the line
 _LAST = 999
 _UNSURE_S = 5.0  # how long a line is kept that its group gives to nobody: longer than it takes to share lines out anew
+_CLOCK_S = 1.0  # between looks at the machine's clock
 
 _log = logging.getLogger(__name__)
-
-
-def wall_clock_ms() -> int:
-    """Milliseconds since the epoch."""
-    return time.time_ns() // 1_000_000
 
 
 def opener(ring: KeyRing) -> OpenCard:
@@ -62,11 +58,14 @@ class LineOwner:
 
     A line that cannot be opened here goes to whoever else shares it: this process joins its group anew, behind all
     others, and stays there for its lifetime, for only a try could show that the partner can be reached again.
+
+    While this machine's clock is wrong it is out of the group altogether (`rest`, `resume`).
     """
 
     def __init__(
         self, around: Surroundings, line: Line, settings: Settings, rank: int, orders: Mapping[str, LineOrdered]
     ) -> None:
+        """Out of the line's group until `resume`."""
         self._around = around
         self._line = line
         self._partners = settings.partners
@@ -80,7 +79,7 @@ class LineOwner:
         self._group: GroupReader | None = None
         self._kept_since: float | None = None  # it is kept, though it was revoked
         self._writer = around.log.writer(f"{around.node}-takeover")  # a new one needs half a second for its first word
-        self._dispatches = self._reader()
+        self._dispatches: LoopReader | None = None  # None: out of the group
 
     def _reader(self) -> LoopReader:
         name = f"{self._member}-{self._line.name}"
@@ -88,13 +87,36 @@ class LineOwner:
 
     async def close(self) -> None:
         """Give the line up in order, and leave its group."""
-        if self._moving is not None:
+        while self._moving is not None:
             await self._moving
         await self._leave()
         self._writer.close()
 
+    def resume(self) -> None:
+        """Join the line's group, and own the line when it is given to this process."""
+        if self._dispatches is None and self._moving is None:
+            self._dispatches = self._reader()
+
+    def rest(self) -> None:
+        """Give the line up in order, if this process owns it, and stay out of its group until `resume`."""
+        if self._dispatches is not None and self._moving is None:
+            self._move(self._leave())
+
+    def _move(self, work: Coroutine[Any, Any, None]) -> None:
+        self._moving = asyncio.create_task(self._moved(work))
+        self._around.look_after(self._moving)
+
+    async def _moved(self, work: Coroutine[Any, Any, None]) -> None:
+        try:
+            await work
+        finally:
+            self._moving = None
+
     async def _leave(self) -> None:
+        if self._dispatches is None:
+            return
         await self._dispatches.close()
+        self._dispatches = None
         if self._tenure is not None:  # it was kept, and the group had not been shared out anew
             await self._tenure.finish()
             self._tenure = None
@@ -106,21 +128,17 @@ class LineOwner:
 
         Once: where that one has as many as it may have too, they take turns no faster than otherwise.
         """
-        if self._moving is None and not (full and self._handed_over):
-            self._moving = asyncio.create_task(self._hand_over())
-            self._around.look_after(self._moving)
+        if self._dispatches is not None and self._moving is None and not (full and self._handed_over):
+            self._move(self._hand_over())
 
     async def _hand_over(self) -> None:
         """Let another process of the group try, if there is one."""
-        try:
-            if set(await asyncio.to_thread(self._members)) - {self._member}:
-                _log.warning("line handed over: it cannot be opened here", extra={"line": self._line.name})
-                await self._leave()
-                self._handed_over = min(self._handed_over + 1, _LAST)
-                self._member = f"9{self._handed_over:03}-{self._around.node}"  # behind every rank
-                self._dispatches = self._reader()
-        finally:
-            self._moving = None
+        if set(await asyncio.to_thread(self._members)) - {self._member}:
+            _log.warning("line handed over: it cannot be opened here", extra={"line": self._line.name})
+            await self._leave()
+            self._handed_over = min(self._handed_over + 1, _LAST)
+            self._member = f"9{self._handed_over:03}-{self._around.node}"  # behind every rank
+            self._dispatches = self._reader()
 
     def ordered(self, order: LineOrdered) -> None:
         """An operator orders what the line shall be."""
@@ -176,7 +194,7 @@ class LineOwner:
 
     def _comes_back(self) -> bool:
         """Whether the group, in which somebody has joined or left, will give the line to this member again."""
-        if not self._dispatches.reading:
+        if self._dispatches is None or not self._dispatches.reading:
             return False
         members = self._members()
         return members.count(self._member) == 1 and min(members) == self._member
@@ -223,7 +241,8 @@ class EgressServer:
         *,
         node: str,
         rank: int = 0,
-        now_ms: Callable[[], int] = wall_clock_ms,
+        now_ms: Callable[[], int],
+        clock_trouble: Callable[[], str | None] = lambda: None,
     ) -> None:
         self._settings = settings
         self._log = log
@@ -233,6 +252,8 @@ class EgressServer:
         self._node = node
         self._rank = rank
         self._now_ms = now_ms
+        self._clock_trouble = clock_trouble
+        self._resting = False  # the machine's clock is wrong: it owns no line
         self._sessions = Sessions(settings.times.sessions_max)
         self._owners: dict[str, LineOwner] = {}
         self._orders: dict[str, LineOrdered] = {}
@@ -256,11 +277,28 @@ class EgressServer:
             fail=self._fail,
             sparing=Sparing(self._settings.breakers),
             sessions=self._sessions,
+            clock_tolerance_ms=self._settings.clock_tolerance_ms,
         )
         await self._follow_orders()
         for line in self._settings.lines:
             rank = line.rank_of(self._node, self._rank)
             self._owners[line.name] = LineOwner(around, line, self._settings, rank, self._orders)
+        self._look_at_clock()
+
+    def _look_at_clock(self) -> None:
+        """Own lines while the machine's clock is right, and none while it is wrong."""
+        trouble = self._clock_trouble()
+        if trouble is not None and not self._resting:
+            _log.error("lines given away: this machine's clock is wrong", extra={"reason": trouble})
+        elif trouble is None and self._resting:
+            _log.info("lines are taken again: this machine's clock is right")
+        self._resting = trouble is not None
+        for owner in self._owners.values():
+            if self._resting:
+                owner.rest()
+            else:
+                owner.resume()
+        self._clock_handle = asyncio.get_running_loop().call_later(_CLOCK_S, self._look_at_clock)
 
     async def _follow_orders(self) -> None:
         """Know what operators have ordered until now, then hear what they order."""
@@ -280,6 +318,7 @@ class EgressServer:
 
     async def stop(self) -> None:
         """Give up every line in order."""
+        self._clock_handle.cancel()
         await asyncio.gather(*(owner.close() for owner in self._owners.values()), self._following.close())
         await self._writer.close()
 

@@ -39,13 +39,19 @@ class Places:
 def take_over(
     log: Log, writer: Writer, places: Places, times: Egress, node: str, now_ms: int
 ) -> tuple[Takeover, int]:  # fmt: skip
-    """Own the line from here on: what there is to know, and the offset of our `LineTaken`. Raises `LogError`."""
+    """Own the line from here on: what there is to know, and the offset of our `LineTaken`. Raises `LogError`.
+
+    How far back `sent` is read goes by the broker's stamps alone: that of our own `LineTaken`, and that of the first
+    order without an outcome. `now_ms` is only told.
+    """
     value, headers = wire.encode(LineTaken(line=places.line, node=node, taken_ms=now_ms))
     (taken,) = writer.write([Outgoing(places.sent.topic, places.line.encode(), value, headers, places.sent.partition)])
+    (own,) = read_span(log, "takeover", places.sent, taken, taken + 1)
+    taken_ms = own.timestamp_ms
     first, end = log.span(places.dispatch)
     committed = log.committed(places.group, places.dispatch)
     position = first if committed is None else max(first, committed)
-    since_ms = min(now_ms, _oldest_open_ms(log, places, position, end, now_ms)) - times.look_back_ms
+    since_ms = min(taken_ms, _oldest_open_ms(log, places, position, end, taken_ms)) - times.look_back_ms
     written = read_span(log, "takeover", places.sent, log.offset_at(places.sent, since_ms), taken)
     holds, last_words = _holds(log, places)
     found = Takeover(
@@ -54,7 +60,7 @@ def take_over(
         position=position,
         holds=holds,
         last_words=last_words,
-        day_began_at=log.offset_at(places.dispatch, midnight_ms(now_ms) - times.look_back_ms),
+        day_began_at=log.offset_at(places.dispatch, midnight_ms(taken_ms) - times.look_back_ms),
     )
     return found, taken
 
@@ -82,11 +88,11 @@ def _epoch(message: Message, newest: int) -> int:
     return next((int(value) for name, value in message.headers if name == EPOCH), newest)
 
 
-def _oldest_open_ms(log: Log, places: Places, position: int, end: int, now_ms: int) -> int:
-    """When the first order without an outcome was given."""
+def _oldest_open_ms(log: Log, places: Places, position: int, end: int, taken_ms: int) -> int:
+    """When the broker stored the first order without an outcome; `taken_ms` where there is none."""
     for message in read_span(log, "takeover", places.dispatch, position, min(position + 1, end)):
         return message.timestamp_ms
-    return now_ms
+    return taken_ms
 
 
 def _holds(log: Log, places: Places) -> tuple[Iterable[RouteHeld], Collection[int]]:

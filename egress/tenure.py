@@ -20,7 +20,7 @@ from egress.takeover import Places
 from egress.telegrams import OpenCard
 from pipeline import crash
 from pipeline.bridge import LoopWriter
-from pipeline.log import Log, LogError, Message, Outgoing
+from pipeline.log import Log, LogError, Message, Outgoing, Stored
 from pipeline.owned import EPOCH
 from pipeline.spans import read_span
 from schemas import wire
@@ -52,6 +52,7 @@ class Surroundings:
     fail: Callable[[BaseException], None]
     sparing: Sparing
     sessions: Sessions
+    clock_tolerance_ms: int
 
     def look_after(self, task: asyncio.Task[None]) -> None:
         """Fail with what the task does, when it does."""
@@ -88,7 +89,10 @@ class Tenure:
         self._helpless = helpless
         self._placeless = False  # it is to be sought, and has no place among the sessions of this process yet
         self._counts = Counts(around.metrics, line.name)
-        self._core = LineCore(line, partner, around.times, around.node, around.open_card, partners, around.sparing)
+        self._core = LineCore(
+            line, partner, around.times, around.node, around.open_card, partners, around.sparing,
+            around.clock_tolerance_ms,
+        )  # fmt: skip
         self._framing = partner.framing
         self._connector = self._new_connector()
         self._seeking: asyncio.Task[None] | None = None
@@ -257,7 +261,7 @@ class Tenure:
         value, headers = wire.encode(act.record)
         return Outgoing(topic, act.key, value, (*headers, *named))
 
-    def _told(self, act: Tell, _: int | None, error: Exception | None) -> None:
+    def _told(self, act: Tell, _: Stored | None, error: Exception | None) -> None:
         if error is not None:
             self._around.fail(error)
             return
@@ -266,12 +270,12 @@ class Tenure:
             self._core.told(act.offset)
             self.position = self._core.position
 
-    def _acknowledged(self, dispatch: int, at: int | None, error: Exception | None) -> None:
-        if at is None:
+    def _acknowledged(self, dispatch: int, stored: Stored | None, error: Exception | None) -> None:
+        if stored is None:
             assert error is not None
             self._around.fail(error)
             return
-        self._stored.append((dispatch, at))
+        self._stored.append((dispatch, stored.offset))
         if self._checking is None:
             self._advance()
 

@@ -42,7 +42,8 @@ def _work(process: wiring.Process) -> int:
 def _run(process: wiring.Process, ready: threading.Event, stop: threading.Event) -> None:
     settings = Settings.from_installation(process.installation, trouble_codes(process.installation))
     process.enters(shell.group_of(process.topics))
-    shell.run(settings, process.log, process.topics, process.node, Metrics(process.registry), stop, ready)
+    metrics, now_ms = Metrics(process.registry), process.clock.now_ms
+    shell.run(settings, process.log, process.topics, process.node, metrics, stop, now_ms, ready)
 
 
 def _check(installation: Installation, _: argparse.Namespace) -> None:

@@ -2,7 +2,7 @@
 
 import threading
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import cast, get_args
 
 from faults import crashes
@@ -78,6 +78,10 @@ class Faults:
         assert message.key is not None
         owned = self._owned(message.partition)
         before = owned.states.get(record.transaction_id)
+        if isinstance(record, DeadlinePassed) and (early_ms := record.due_ms - message.timestamp_ms) > 0:
+            if before is not None and before.due_ms == record.due_ms:
+                owned.timers.set(record.transaction_id, now_ms + early_ms)
+            return Step((), ())
         decision = decide(cast("Input", record), before, self._settings, now_ms, message.key.decode())
         self._count(decision)
         states: list[Outgoing] = []
@@ -89,10 +93,11 @@ class Faults:
     def due(self, now_ms: int) -> Sequence[Outgoing]:
         passed = []
         for partition, owned in self._partitions.items():
-            for transaction_id, due_ms in owned.timers.take(now_ms):
+            for transaction_id, _ in owned.timers.take(now_ms):
                 state = owned.states[transaction_id]
+                assert state.due_ms is not None
                 record = DeadlinePassed(
-                    transaction_id=transaction_id, deadline=state.stage, due_ms=due_ms, noticed_ms=now_ms
+                    transaction_id=transaction_id, deadline=state.stage, due_ms=state.due_ms, noticed_ms=now_ms
                 )
                 value, headers = wire.encode(record)
                 key = state.transaction_key.encode()
@@ -158,7 +163,7 @@ def group_of(topics: Topics) -> str:
 
 def run(
     settings: Settings, log: Log, topics: Topics, node: str, metrics: Metrics, stop: threading.Event,
-    ready: threading.Event | None = None,
+    now_ms: Callable[[], int], ready: threading.Event | None = None,
 ) -> None:  # fmt: skip
     """Run a cancel service until `stop`. Raises `LogError` or `RecordError`; nothing is lost, it can be run again."""
     loop = OwnedLoop(
@@ -168,6 +173,7 @@ def run(
         inputs=[topics(name) for name in INPUTS],
         state_topic=topics("cancels"),
         handler=Faults(settings, topics, metrics),
+        now_ms=now_ms,
         counters=Counters(
             handled=metrics.records.inc,
             lag_ms=lambda lag_ms: metrics.lag.observe(lag_ms / 1000),

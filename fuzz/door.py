@@ -177,7 +177,7 @@ class Visit:
     def _stored(self, delivery: Delivery, *, stored: bool) -> None:
         if stored and self.now_ms <= delivery.confirm_by_ms:
             self._confirmed.add((delivery.reference, delivery.delivery_no))
-        self._take(self._session.stored(delivery, self.now_ms, stored=stored))
+        self._take(self._session.stored(delivery, self.now_ms if stored else None, self.now_ms))
 
     def _reply(self, reference: str, *, inquiry: bool, confirm: bool) -> None:
         if self.over:

@@ -23,6 +23,7 @@ def _work(process: wiring.Process) -> int:
         slot=process.arguments.slot,
         node=process.node,
         registry=process.registry,
+        now_ms=process.clock.now_ms,
     )
     process.health.ready("sessions", server.trouble)
     process.enters()

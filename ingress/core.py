@@ -11,8 +11,9 @@ and of each delivery of a reply that the client must confirm (money invariant 3)
 Its laws:
 
 * Nothing is written for a session that has not proved who it is, and nothing unsound is written at all.
-* "Confirmed" is told only when the broker has stored `ReplyDelivered` by `confirm_by_ms`, for then it stands in the log
-  before the router's deadline, whatever else happens. In every other case the client is told nothing it could rely on.
+* "Confirmed" is told only when the broker has stamped `ReplyDelivered` not later than `confirm_by_ms`. The router
+  acts on no deadline that the same broker has not stamped later than that: so the confirmation stands in the log before
+  it, whatever anybody's clock says. In every other case the client is told nothing it could rely on.
 * `ReplyUndeliverable` is never followed by `ReplyDelivered` of the same delivery.
 * A reply for a session that is gone waits for the client to come back, then it is undeliverable.
 """
@@ -274,10 +275,10 @@ class Session:
         asked = self._in_flight.pop((record.reference, False), None) or inquiry
         return None if asked is None else asked.asked_ms
 
-    def stored(self, delivery: Delivery, now_ms: int, *, stored: bool) -> list[Act]:
-        """The log has answered about a `StoreDelivered`."""
+    def stored(self, delivery: Delivery, stamp_ms: int | None, now_ms: int) -> list[Act]:
+        """The log has answered about a `StoreDelivered`: when the broker stored it; None: not known to be stored."""
         assert delivery.stage is DeliveryStage.STORING
-        in_time = stored and now_ms <= delivery.confirm_by_ms
+        in_time = stamp_ms is not None and stamp_ms <= delivery.confirm_by_ms
         self._end(delivery, DeliveryStage.CONFIRMED if in_time else DeliveryStage.VOID, now_ms)
         return [] if self.stage is SessionStage.CLOSED else [settled(delivery)]
 

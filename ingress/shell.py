@@ -6,7 +6,6 @@ import itertools
 import logging
 import secrets
 import ssl
-import time
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import assert_never
@@ -33,7 +32,7 @@ from ingress.metrics import Metrics
 from ingress.replies import Gone
 from ingress.tls import server_context
 from pipeline.bridge import LoopReader, LoopWriter
-from pipeline.log import Done, Log, Message, Outgoing, TopicPartition
+from pipeline.log import Done, Log, Message, Outgoing, Stored, TopicPartition
 from schemas import wire
 from schemas.client_frames import GatewayFrame, Refused, Reply, Settled, StatusTold, frame
 from schemas.identity import transaction_key
@@ -46,11 +45,6 @@ _LINGER_MS = 1_000  # a closed session's last frames may take this long to be re
 _FAILING_MS = 5_000  # the log counts as failing this long after a write that failed
 
 _log = logging.getLogger(__name__)
-
-
-def wall_clock_ms() -> int:
-    """Milliseconds since the epoch."""
-    return time.time_ns() // 1_000_000
 
 
 def _new_id() -> str:
@@ -70,7 +64,7 @@ class IngressServer:
         slot: int,
         node: str,
         registry: CollectorRegistry,
-        now_ms: Callable[[], int] = wall_clock_ms,
+        now_ms: Callable[[], int],
     ) -> None:
         self._settings = settings
         self._log = log
@@ -347,7 +341,7 @@ class IngressServer:
         self._write(self._requests, key, record, partial(self._asked, connection, act.inquiry.reference, True))
 
     def _asked(
-        self, connection: Connection, reference: str, inquiry: bool, _: int | None, error: Exception | None
+        self, connection: Connection, reference: str, inquiry: bool, _: Stored | None, error: Exception | None
     ) -> None:
         if self._is_stored("InquiryAsked" if inquiry else "RequestAccepted", error):
             return
@@ -362,9 +356,14 @@ class IngressServer:
         )
         self._write(self._deliveries, delivery.transaction_key, record, partial(self._delivered, connection, act))
 
-    def _delivered(self, connection: Connection, act: StoreDelivered, _: int | None, error: Exception | None) -> None:
-        stored = self._is_stored("ReplyDelivered", error)
-        self.perform(connection, connection.session.stored(act.delivery, self._now_ms(), stored=stored))
+    def _delivered(
+        self, connection: Connection, act: StoreDelivered, stored: Stored | None, error: Exception | None
+    ) -> None:  # fmt: skip
+        stamp_ms = None
+        if self._is_stored("ReplyDelivered", error):
+            assert stored is not None
+            stamp_ms = stored.timestamp_ms
+        self.perform(connection, connection.session.stored(act.delivery, stamp_ms, self._now_ms()))
 
     def _store_undeliverable(self, act: StoreUndeliverable) -> None:
         delivery = act.delivery
@@ -379,7 +378,7 @@ class IngressServer:
         )
         self._write(self._deliveries, delivery.transaction_key, record, self._told_undeliverable)
 
-    def _told_undeliverable(self, _: int | None, error: Exception | None) -> None:
+    def _told_undeliverable(self, _: Stored | None, error: Exception | None) -> None:
         self._is_stored("ReplyUndeliverable", error)
 
     def _write(self, topic: str, key: str, record: Record, done: Done) -> None:

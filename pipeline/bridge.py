@@ -22,7 +22,7 @@ class LoopWriter:
     def write(self, message: Outgoing, done: Done) -> None:
         """Hand the message to the log with all others of this turn of the loop, in the order of the calls.
 
-        In a later turn comes ``done(offset, None)``, or ``done(None, WriteFailed)``.
+        In a later turn comes ``done(Stored, None)``, or ``done(None, WriteFailed)``.
         """
         if not self._gathered:
             self._loop.call_soon(self._send)

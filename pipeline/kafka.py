@@ -31,6 +31,7 @@ from pipeline.log import (
     Message,
     NewTopic,
     Outgoing,
+    Stored,
     TopicPartition,
     WriteFailed,
 )
@@ -351,7 +352,7 @@ class KafkaSender:
     def send(self, message: Outgoing, done: Done) -> None:
         def acknowledged(error: KafkaError | None, stored: KafkaMessage) -> None:
             if error is None:
-                done(stored.offset(), None)
+                done(Stored(stored.offset() or 0, stored.timestamp()[1]), None)
             else:
                 done(None, WriteFailed(f"{message.topic}: not acknowledged: {error.str()}"))
 

@@ -6,6 +6,7 @@ The contract, shown for both by one conformance suite:
   somebody else wrote in between. `owned` and egress rest on this to notice a rival.
 * `Writer.write` returns only when the broker has stored every message of the batch, in order within a partition.
 * After `WriteFailed` it is *unknown* which messages of the batch were stored.
+* Each message is stamped by the broker's clock, never by its writer's (``message.timestamp.type=LogAppendTime``).
 * A group gives each partition to one member; what is not committed is read again by the next owner.
 """
 
@@ -33,7 +34,7 @@ class TopicPartition(NamedTuple):
 
 
 class Message(msgspec.Struct, frozen=True, gc=False):
-    """A message as it lies in the log. `timestamp_ms` is the writer's clock."""
+    """A message as it lies in the log. `timestamp_ms` is the broker's clock when it stored the message."""
 
     topic: str
     partition: int
@@ -62,7 +63,14 @@ class NewTopic(NamedTuple):
     config: Mapping[str, str]
 
 
-Done = Callable[[int | None, Exception | None], None]
+class Stored(NamedTuple):
+    """Where a message lies, and the time by the broker's clock when it was stored there."""
+
+    offset: int
+    timestamp_ms: int
+
+
+Done = Callable[[Stored | None, Exception | None], None]
 Listener = Callable[[list[TopicPartition]], None]
 
 
@@ -80,7 +88,7 @@ class Sender(Protocol):
     """Writes single messages without waiting. For one thread, which hears in `serve` what became of them."""
 
     def send(self, message: Outgoing, done: Done) -> None:
-        """Store the message; then call ``done(offset, None)``, or ``done(None, WriteFailed)``. Raises nothing."""
+        """Store the message; then call ``done(Stored, None)``, or ``done(None, WriteFailed)``. Raises nothing."""
         ...
 
     def serve(self) -> float | None:

@@ -10,7 +10,17 @@ from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from pipeline.log import Done, Listener, LogError, Message, NewTopic, Outgoing, TopicPartition, WriteFailed
+from pipeline.log import (
+    Done,
+    Listener,
+    LogError,
+    Message,
+    NewTopic,
+    Outgoing,
+    Stored,
+    TopicPartition,
+    WriteFailed,
+)
 from pipeline.murmur import partition_of
 
 
@@ -24,7 +34,7 @@ class _Group:
 
 
 class MemoryLog:
-    """`pipeline.log.Log` in memory. `clock_ms` stamps the messages."""
+    """`pipeline.log.Log` in memory. `clock_ms` is the broker's clock, which stamps the messages."""
 
     def __init__(self, clock_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000) -> None:
         self._clock_ms = clock_ms
@@ -113,8 +123,8 @@ class MemoryLog:
         except (KeyError, IndexError):
             raise LogError(f"there is no {place.topic}/{place.partition}: create the topics first") from None
 
-    def append(self, item: Outgoing) -> int:
-        """Store one message; give its offset."""
+    def append(self, item: Outgoing) -> Stored:
+        """Store one message; give where it lies."""
         with self.changed:
             if self._storable is not None:
                 if self._storable == 0:
@@ -133,7 +143,7 @@ class MemoryLog:
             now_ms = self._clock_ms()
             stored.append(Message(item.topic, partition, offset, item.key, item.value, item.headers, now_ms))
             self.changed.notify_all()
-            return offset
+            return Stored(offset, now_ms)
 
     def fetch(self, positions: dict[TopicPartition, int], count: int) -> list[Message]:
         """Take what lies at `positions` and move them on. Holds no lock: partitions only grow."""
@@ -188,7 +198,7 @@ class MemoryWriter:
         self._log = log
 
     def write(self, batch: Sequence[Outgoing]) -> list[int]:
-        return [self._log.append(item) for item in batch]
+        return [self._log.append(item).offset for item in batch]
 
     def close(self) -> None:
         """Nothing is pending."""
@@ -199,7 +209,7 @@ class MemorySender:
 
     def __init__(self, log: MemoryLog) -> None:
         self._log = log
-        self._due: deque[tuple[Done, int | None, Exception | None]] = deque()
+        self._due: deque[tuple[Done, Stored | None, Exception | None]] = deque()
 
     def send(self, message: Outgoing, done: Done) -> None:
         try:
@@ -209,8 +219,8 @@ class MemorySender:
 
     def serve(self) -> float | None:
         while self._due:
-            done, offset, error = self._due.popleft()
-            done(offset, error)
+            done, stored, error = self._due.popleft()
+            done(stored, error)
         return None
 
     def close(self) -> None:

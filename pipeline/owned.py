@@ -113,9 +113,9 @@ class OwnedLoop:
     inputs: Sequence[str]
     state_topic: str
     handler: Handler
+    now_ms: Callable[[], int]  # by the broker's clock
     counters: Counters = field(default_factory=Counters)
     milestones: Milestones = field(default_factory=Milestones)
-    now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000
     ready: threading.Event = field(default_factory=threading.Event)
     _owned: dict[int, _Owned] = field(default_factory=dict)
     _look_at: float = 0.0

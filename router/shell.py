@@ -4,6 +4,8 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple, assert_never, cast, get_args
 
+import msgspec
+
 from pipeline.log import Headers, Log, LogError, Message, Outgoing, TopicPartition
 from pipeline.owned import Counters, Milestones, OwnedLoop, Step
 from pipeline.timers import Timers
@@ -20,6 +22,7 @@ from schemas.records import (
     LineStage,
     LineState,
     LineWish,
+    Record,
     RequestAccepted,
     RequestInDoubt,
     Stage,
@@ -117,11 +120,16 @@ class Router:
         self._partitions.pop(partition, None)
 
     def handle(self, message: Message, now_ms: int) -> Step:
-        record = wire.decode(message)
+        record = _stamped(message)
         if not isinstance(record, _INPUT_TYPES):
             raise wire.misplaced(message, record)
         owned = self._owned(message.partition)
         state = owned.get(record.transaction_id)
+        if isinstance(record, DeadlinePassed) and (early_ms := record.due_ms - message.timestamp_ms) > 0:
+            self._metrics.ignored.labels("deadline_told_early").inc()
+            if state is not None and state.due_ms == record.due_ms:
+                owned.timers.set(record.transaction_id, now_ms + early_ms)
+            return Step((), ())
         original = None
         if isinstance(record, RequestAccepted) and (named := original_id(record)) is not None:
             original = owned.get(named)
@@ -139,12 +147,12 @@ class Router:
     def due(self, now_ms: int) -> Sequence[Outgoing]:
         passed = []
         for partition, owned in self._partitions.items():
-            for transaction_id, due_ms in owned.timers.take(now_ms):
+            for transaction_id, _ in owned.timers.take(now_ms):
                 state = owned.get(transaction_id)
                 assert state is not None
-                assert state.due_ms == due_ms
+                assert state.due_ms is not None
                 record = DeadlinePassed(
-                    transaction_id=transaction_id, deadline=state.stage, due_ms=due_ms, noticed_ms=now_ms
+                    transaction_id=transaction_id, deadline=state.stage, due_ms=state.due_ms, noticed_ms=now_ms
                 )
                 topic = self._topics(_DEADLINE_TOPIC.get(state.stage, "reports"))
                 passed.append(_outgoing(topic, state.transaction_key, wire.encode(record), partition))
@@ -205,6 +213,19 @@ class Router:
                 return _outgoing(self._deliveries, key, wire.encode(act.record))
             case _:
                 assert_never(act)
+
+
+def _stamped(message: Message) -> Record:
+    """The record, a request's times by the broker's clock: it was accepted when it was stored.
+
+    It is valid no longer from then on than its door has said, and no longer than by its door's own idea of the time.
+    """
+    record = wire.decode(message)
+    if not isinstance(record, RequestAccepted):
+        return record
+    stamp_ms = message.timestamp_ms
+    expires_ms = min(record.expires_ms, stamp_ms + record.expires_ms - record.accepted_ms)
+    return msgspec.structs.replace(record, accepted_ms=stamp_ms, expires_ms=expires_ms)
 
 
 def _key(record: Input) -> str:
@@ -294,7 +315,7 @@ def group_of(topics: Topics) -> str:
 
 def run(
     settings: Settings, log: Log, topics: Topics, node: str, metrics: Metrics, stop: threading.Event,
-    ready: threading.Event | None = None,
+    now_ms: Callable[[], int], ready: threading.Event | None = None,
 ) -> None:  # fmt: skip
     """Run a router until `stop`. Raises `LogError` or `RecordError`; then nothing is lost, and it can be run again."""
     watch = LinesWatch(log, topics, settings, metrics)
@@ -307,6 +328,7 @@ def run(
             inputs=[topics(name) for name in INPUTS],
             state_topic=topics("transactions"),
             handler=Router(settings, topics, watch.lines, metrics),
+            now_ms=now_ms,
             counters=Counters(
                 handled=metrics.records.inc,
                 lag_ms=lambda lag_ms: metrics.lag.observe(lag_ms / 1000),

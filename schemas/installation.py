@@ -104,7 +104,7 @@ class Router(Section):
     metrics_port: Port
     report_grace_ms: Ms  # after this beyond the partner's own time-out, silence of the egress is a time-out too
     confirm_ms: Ms  # the client's time to confirm a reply
-    confirm_grace_ms: Ms  # more than the clocks of two nodes may differ
+    confirm_grace_ms: Ms  # beyond `confirm_ms`, after which a reply without a confirmation is undeliverable
     remember_ms: Annotated[int, Field(ge=60_000)] = 7 * 86_400_000  # how long an ended transaction is known
 
 
@@ -277,6 +277,7 @@ class Installation(Section):
     kafka: Kafka
     keys: Keys
     metrics_host: str = "127.0.0.1"
+    clock_tolerance_ms: Annotated[int, Field(ge=100, le=60_000)] = 1_000  # how far a machine's clock may be off
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     ingress: Ingress
     router: Router

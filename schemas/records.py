@@ -742,3 +742,12 @@ class StrayTelegram(Record, frozen=True, kw_only=True):
     role: str | None
     description: str
     received_ms: int
+
+
+class ClockTold(Record, frozen=True, kw_only=True):
+    """`clocks`: how a process' machine has the time; the broker's stamp of the record says how far that is off."""
+
+    service: str
+    node: str
+    machine_ms: int  # by the machine's own clock
+    off_ms: int | None  # how far that was ahead of the broker's, as measured before; None: not measured yet

@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from schemas.installation import Installation, Partner
 
+LOOK_BACK_TOLERANCES = 4
+"""So many times the clock tolerance a line's memory reaches further back than any telegram is valid: two brokers, whose
+stamps it goes by, may differ by it, and each service's idea of the broker's time, too."""
 MARGIN_MS = 1_000  # for the way of a request and its answer through the log
-CLOCKS_MS = 10_000  # more than the clocks of two nodes differ
 
 
 def contradictions(installation: "Installation") -> Iterable[str]:
@@ -43,16 +45,33 @@ def _of_partner(partner: "Partner", installation: "Installation") -> Iterable[st
         partner.send_window_ms + partner.report_timeout_ms,
         partner.cancel.send_window_ms + partner.cancel.report_timeout_ms,
     )
-    if installation.egress.look_back_ms < valid_ms + CLOCKS_MS:
+    known_for_ms = valid_ms + LOOK_BACK_TOLERANCES * installation.clock_tolerance_ms
+    if installation.egress.look_back_ms < known_for_ms:
         yield (
             f"egress.look_back_ms is {installation.egress.look_back_ms}, telegrams of partner {partner.name} are valid "
-            f"for {valid_ms} (and clocks differ by up to {CLOCKS_MS}): a new owner of a line would not know telegrams "
-            f"that may still be valid; raise it to {valid_ms + CLOCKS_MS}"
+            f"for {valid_ms} (and {LOOK_BACK_TOLERANCES} times clock_tolerance_ms {installation.clock_tolerance_ms} is "
+            f"kept for brokers' clocks): a new owner of a line would not know telegrams that may still be valid; raise "
+            f"it to {known_for_ms}"
+        )
+    if partner.send_window_ms <= installation.clock_tolerance_ms:
+        yield (
+            f"partner {partner.name}: send_window_ms is {partner.send_window_ms}, not more than clock_tolerance_ms "
+            f"{installation.clock_tolerance_ms}: a request could be too late before it is read; raise the one or lower "
+            "the other"
         )
 
 
 def _of_services(installation: "Installation") -> Iterable[str]:
     ingress, router, egress = installation.ingress, installation.router, installation.egress
+    tolerance_ms = installation.clock_tolerance_ms
+    for name, value_ms, harm in (
+        ("router.report_grace_ms", router.report_grace_ms, "a request would be given up while its report may come"),
+        ("router.confirm_grace_ms", router.confirm_grace_ms, "a reply would be given up while it may be confirmed"),
+        ("router.confirm_ms", router.confirm_ms, "no client could confirm in time"),
+        ("faults.grace_ms", installation.faults.grace_ms, "a command would be repeated while its answer may come"),
+    ):
+        if value_ms < tolerance_ms:
+            yield f"{name} is {value_ms}, less than clock_tolerance_ms {tolerance_ms}: {harm}; raise it"
     if router.confirm_ms <= ingress.gone_after_ms:
         yield (
             f"router.confirm_ms is {router.confirm_ms}, not more than ingress.gone_after_ms {ingress.gone_after_ms}: a "

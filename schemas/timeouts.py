@@ -129,6 +129,13 @@ TABLE: tuple[Wait, ...] = (
         "a telegram in doubt leaves the line's memory: a report to it is a stray, a copy is not known",
         "egress/core.py",
     ),
+    # --- clocks
+    Wait(
+        "clock_tolerance_ms",
+        "services",
+        "its machine's clock is further off than this: it is not ready; egress gives its lines away",
+        "pipeline/clock.py",
+    ),
     # --- stopping, dying
     Wait(
         "ingress.drain_ms",

@@ -247,6 +247,16 @@ TABLE: tuple[Topic, ...] = (
         "a telegram that matches nothing sent, masked",
     ),
     Topic(
+        "clocks",
+        "service-node",
+        Spread.ONE,
+        ("services",),
+        ("denbun", "console"),
+        (r.ClockTold,),
+        None,
+        "this process runs, and so far its machine's clock is off",
+    ),
+    Topic(
         "schemas",
         "fingerprint",
         Spread.ONE,
@@ -298,10 +308,14 @@ class Topics:
 
 
 def _config(topic: Topic) -> Mapping[str, str]:
+    # The broker's clock stamps, so that no decision by time rests on the clock of whoever wrote a record.
+    stamped = {"message.timestamp.type": "LogAppendTime"}
     if topic.keep_ms is None:
         # Tombstones stay a day, so that a reader that was away sees that the state is gone.
-        return {"cleanup.policy": "compact", "delete.retention.ms": str(_DAY_MS), "segment.ms": str(_HOUR_MS)}
-    return {"cleanup.policy": "delete", "retention.ms": str(topic.keep_ms)}
+        kept = {"cleanup.policy": "compact", "delete.retention.ms": str(_DAY_MS), "segment.ms": str(_HOUR_MS)}
+    else:
+        kept = {"cleanup.policy": "delete", "retention.ms": str(topic.keep_ms)}
+    return stamped | kept
 
 
 def markdown() -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import NamedTuple, Protocol
 
-from pipeline.log import Message, NewTopic, Outgoing, TopicPartition
+from pipeline.log import Message, NewTopic, Outgoing, Stored, TopicPartition
 from pipeline.murmur import partition_of
 from simulation.world import MS, Process, Strand, World
 
@@ -84,12 +84,13 @@ class Broker:
         assert item.key is not None, "without a key the partition must be given"
         return TopicPartition(item.topic, partition_of(item.key, len(self.topics[item.topic])))
 
-    def append(self, item: Outgoing, place: TopicPartition, process: Process) -> int:
-        """Store a message; give its offset."""
+    def append(self, item: Outgoing, place: TopicPartition, process: Process) -> Stored:
+        """Store a message, stamped by the broker's clock, which is the world's; give where it lies."""
         world = self.world
         partition = self.topics[place.topic][place.partition]
         offset = len(partition.messages)
-        message = Message(*place, offset, item.key, item.value, item.headers, world.clock_ms(process.node))
+        now_ms = world.epoch_ms + world.now_us // MS
+        message = Message(*place, offset, item.key, item.value, item.headers, now_ms)
         partition.messages.append(message)
         self.journal.append((world.now_us, process.name, message))
         if self.weather.lagging and world.happens(self.weather.lagging) and world.now_us >= partition.hidden_until_us:
@@ -97,7 +98,7 @@ class Broker:
             partition.hidden_until_us = world.now_us + world.between(50 * MS, 3_000 * MS)
             world.counters["records seen late"] += 1
         self.wake(partition)
-        return offset
+        return Stored(offset, now_ms)
 
     def wake(self, partition: Partition) -> None:
         """Whoever waits for its messages gets them when they can be seen."""

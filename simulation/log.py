@@ -11,7 +11,17 @@ from collections.abc import Iterable, Mapping, Sequence
 from heapq import heappop, heappush
 from typing import NamedTuple
 
-from pipeline.log import Done, Listener, LogError, Message, NewTopic, Outgoing, TopicPartition, WriteFailed
+from pipeline.log import (
+    Done,
+    Listener,
+    LogError,
+    Message,
+    NewTopic,
+    Outgoing,
+    Stored,
+    TopicPartition,
+    WriteFailed,
+)
 from simulation.broker import WAY_US, Broker, Group, Partition
 from simulation.world import MS, SECOND, Process, Strand
 
@@ -134,7 +144,7 @@ class SimWriter:
         strand.park(began_us + fate.stored_us)
         offsets = []
         for number, (item, place) in enumerate(zip(batch, places, strict=True)):
-            offsets.append(self._broker.append(item, place, process))
+            offsets.append(self._broker.append(item, place, process).offset)
             if number + 1 < len(batch):
                 process.point("within a batch")
         process.point("stored, not yet told")
@@ -165,7 +175,7 @@ class SimSender:
         self._free_us: dict[TopicPartition, int] = {}  # when what was sent before is stored, by partition
         self._awaited_us: list[int] = []  # a heap: when the broker's answers arrive, if nothing delays this process
         self._pending = 0
-        self._due: deque[tuple[Done, int | None]] = deque()
+        self._due: deque[tuple[Done, Stored | None]] = deque()
 
     def send(self, message: Outgoing, done: Done) -> None:
         process, world = self._process, self._broker.world
@@ -192,20 +202,18 @@ class SimSender:
         world.at(stored_us, None if left else process, self._store, message, place, done, back_us)
 
     def _store(self, message: Outgoing, place: TopicPartition, done: Done, back_us: int) -> None:
-        offset = self._broker.append(message, place, self._process)
-        self._broker.world.after(back_us, self._process, self._told, done, offset)
+        stored = self._broker.append(message, place, self._process)
+        self._broker.world.after(back_us, self._process, self._told, done, stored)
 
-    def _told(self, done: Done, offset: int | None) -> None:
-        self._due.append((done, offset))
+    def _told(self, done: Done, stored: Stored | None) -> None:
+        self._due.append((done, stored))
 
     def serve(self) -> float | None:
         while self._due:
-            done, offset = self._due.popleft()
+            done, stored = self._due.popleft()
             self._pending -= 1
-            if offset is None:
-                done(None, WriteFailed("not acknowledged: the broker did not answer in time"))
-            else:
-                done(offset, None)
+            error = None if stored is not None else WriteFailed("not acknowledged: the broker did not answer in time")
+            done(stored, error)
         if not self._pending:
             return None
         now_us, awaited_us = self._broker.world.now_us, self._awaited_us

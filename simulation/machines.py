@@ -14,6 +14,7 @@ from faults.config import Settings as FaultsSettings
 from ingress.config import Settings as IngressSettings
 from ingress.shell import IngressServer
 from ops.installations import DEVELOPMENT
+from pipeline.clock import Clock, ClockWatch
 from pipeline.config import load
 from pipeline.log import LogError, NewTopic
 from router import shell as router_shell
@@ -29,11 +30,13 @@ from simulation.loop import SimLoop
 from simulation.network import CALLER, Network
 from simulation.standins import SILENT
 from simulation.world import MS, Node, Process, Strand, World
+from wiring import watch_of
 
 NODES = ("node0", "node1")
 SERVICES = ("router", "faults", "egress", "ingress")
 DOOR = 7_010
 PARTITIONS = 3
+CLOCK_TOLERANCE_MS = 500
 CENTRE = "centre"
 RING = KeyRing(
     {f"{purpose}-1": purpose.encode().ljust(32, b"-") for purpose in PURPOSES},
@@ -121,6 +124,7 @@ def plant(lines: int, routes: int, *, carries: bool = False) -> Plant:
         base[section] |= values
     for partner in base["partner"]:
         partner.update(_PARTNER)
+    base["clock_tolerance_ms"] = CLOCK_TOLERANCE_MS
     base["kafka"] |= {"partitions": PARTITIONS, "session_timeout_ms": SESSION_US // MS}
     by_node = {}
     for node in NODES:
@@ -142,7 +146,10 @@ def plant(lines: int, routes: int, *, carries: bool = False) -> Plant:
         router=RouterSettings.from_installation(first),
         faults=FaultsSettings.from_installation(first, _trouble_codes()),
         ingress={node: IngressSettings.from_installation(each) for node, each in by_node.items()},
-        egress={node: EgressSettings(each.line, _partners(), each.egress) for node, each in by_node.items()},
+        egress={
+            node: EgressSettings(each.line, _partners(), each.egress, clock_tolerance_ms=each.clock_tolerance_ms)
+            for node, each in by_node.items()
+        },
     )
 
 
@@ -188,15 +195,21 @@ class Machines:
             case "router" | "faults":
                 self._threaded(process, log, service)
             case "egress":
-                self._looped(process, lambda: EgressServer(
+                self._looped(process, log, lambda clock: EgressServer(
                     self.plant.egress[node], log, self.plant.topics, RING, SILENT,
-                    node=node, rank=process.node.rank,
+                    node=node, rank=process.node.rank, now_ms=clock.now_ms, clock_trouble=clock.trouble,
                 ))  # fmt: skip
             case _:
-                self._looped(process, lambda: IngressServer(
+                self._looped(process, log, lambda clock: IngressServer(
                     self.plant.ingress[node], log, self.plant.topics, RING,
-                    slot=process.node.rank, node=node, registry=SILENT,
+                    slot=process.node.rank, node=node, registry=SILENT, now_ms=clock.now_ms,
                 ))  # fmt: skip
+
+    def _watch(self, process: Process, log: SimLog) -> tuple[Clock, ClockWatch]:
+        """The process' idea of the broker's time, and what keeps it."""
+        clock = Clock(self.plant.installation.clock_tolerance_ms)
+        service, _, node = process.name.partition("@")
+        return clock, watch_of(clock, log, self.plant.topics, service, node)
 
     def _threaded(self, process: Process, log: SimLog, service: str) -> None:
         stop: Any = standins.Event()
@@ -204,27 +217,31 @@ class Machines:
 
         def work() -> None:
             plant, node = self.plant, process.node.name
+            clock, watch = self._watch(process, log)
             try:
+                watch.start()
                 if service == "router":
-                    router_shell.run(plant.router, log, plant.topics, node, SILENT, stop)
+                    router_shell.run(plant.router, log, plant.topics, node, SILENT, stop, clock.now_ms)
                 else:
-                    faults_shell.run(plant.faults, log, plant.topics, node, SILENT, stop)
+                    faults_shell.run(plant.faults, log, plant.topics, node, SILENT, stop, clock.now_ms)
             except LogError as error:
                 self._failed(process, error)
             self._leave(process)
 
         Strand(process, work, "main")
 
-    def _looped(self, process: Process, make: Callable[[], EgressServer | IngressServer]) -> None:
+    def _looped(self, process: Process, log: SimLog, make: Callable[[Clock], EgressServer | IngressServer]) -> None:
         loop = SimLoop(process, self.network)
 
         async def serve() -> None:
             stop = asyncio.Event()
             self._stops[process] = lambda: loop.call_soon(stop.set) and None
-            server = make()
+            clock, watch = self._watch(process, log)
+            server = make(clock)
             if isinstance(server, EgressServer):
                 self.egress[process] = server
             try:
+                await asyncio.to_thread(watch.start)
                 await server.start()
             except (LogError, OSError) as error:
                 self._failed(process, error)

@@ -15,7 +15,8 @@ from simulation.world import MS, Node, Process, World
 
 _SHORT_US = (20 * MS, 900 * MS)
 _LONG_US = (SESSION_US + 50 * MS, 5_000 * MS)
-APART_MS = 600  # the clocks of two nodes differ by no more; the installation's graces are longer
+_RIGHT_MS = 300  # a clock that is off by no more is taken for right
+_WRONG_MS = (2_000, 5_000, 20 * 60_000, 3_600_000, 86_400_000)
 _AT_STEPS = (Mischief.CRASH, Mischief.FREEZE, Mischief.FREEZE_LONG)
 NEVER = 1 << 60
 
@@ -59,6 +60,8 @@ class Imp:
             self._repaired(node)
         for line in self._ordered:
             self._write(line, LineOrder.CALENDAR)
+        for machine in self._machines.nodes.values():
+            machine.offset_us = self._world.chance.randint(-_RIGHT_MS, _RIGHT_MS) * MS
         for centre in self._centres:
             centre.command(do="refuse_opening", refuse=False)
         self._world.note("world", "the faults are over")
@@ -164,7 +167,9 @@ class Imp:
 
     def _clock(self) -> None:
         name = self._world.chance.choice(list(self._machines.nodes))
-        offset_ms = self._world.chance.randint(-APART_MS // 2, APART_MS // 2)
+        offset_ms = self._world.chance.randint(-_RIGHT_MS, _RIGHT_MS)
+        if self._world.happens(0.6):
+            offset_ms += self._world.chance.choice(_WRONG_MS) * self._world.chance.choice((-1, 1))
         if self._allowed(Mischief.CLOCK, f"{name} to {offset_ms} ms"):
             self._machines.nodes[name].offset_us = offset_ms * MS
 

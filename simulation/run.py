@@ -30,8 +30,8 @@ from simulation import standins
 from simulation.broker import Broker
 from simulation.centres import CentreProcess
 from simulation.clients import Merchants
-from simulation.machines import Machines, plant
-from simulation.mischief import APART_MS, Imp
+from simulation.machines import CLOCK_TOLERANCE_MS, Machines, plant
+from simulation.mischief import Imp
 from simulation.network import Network
 from simulation.plan import CUSTOMERS, Plan, plan_of
 from simulation.world import MS, SECOND, World
@@ -213,7 +213,7 @@ class Whole:
     def _sent_too_late(self, evidence: Evidence) -> Iterator[str]:
         """Requests that a centre has booked although the log did not hold that they go out before their time was over.
 
-        The money report cannot tell: in its evidence no clock is everybody's.
+        The money report does not know when a time was over for whom: by the broker's clock, as its owner measured it.
         """
         for line, station in evidence.stations.items():
             booked = {
@@ -228,7 +228,7 @@ class Whole:
                 sent = wire.decode(message)
                 if not isinstance(sent, TelegramSent) or sent.attempt:
                     continue
-                late_ms = message.timestamp_ms - send_by_ms[sent.transaction_id] - APART_MS
+                late_ms = message.timestamp_ms - send_by_ms[sent.transaction_id] - CLOCK_TOLERANCE_MS
                 if late_ms > 0 and (sent.business_date, sent.trace_number) in booked:
                     yield f"{sent.transaction_id} went onto {line} after its time to be sent"
                 booked.discard((sent.business_date, sent.trace_number))  # a former owner may write it once more

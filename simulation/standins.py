@@ -33,6 +33,8 @@ _PACE = (
     ("egress.tenure", "_TICK_S", 0.15),
     ("egress.tenure", "_STEP_S", 0.05),
     ("pipeline.owned", "_LOOK_S", 3.0),
+    ("pipeline.clock", "_EVERY_S", 1.0),
+    ("pipeline.clock", "_POLL_S", 0.01),
     ("simulator.server", "_REDIAL_S", 0.4),
     ("ingress.shell", "_TICK_S", 0.15),
 )

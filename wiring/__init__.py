@@ -16,15 +16,18 @@ from pathlib import Path
 from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
 
 from pipeline import crash, logs
+from pipeline.clock import MACHINE, SHIFT, Clock, ClockWatch, shifted
 from pipeline.config import ConfigError, load
 from pipeline.kafka import KafkaLog
-from pipeline.log import LogError, NewTopic
+from pipeline.log import Log, LogError, NewTopic
 from pipeline.service import FAILED, MISCONFIGURED, OK, reason_of
 from pipeline.telemetry import Health, TelemetryServer
 from schemas.crash_points import Point
 from schemas.installation import Installation, Kafka
 from schemas.sealing import KeyRing, KeyRingError, create_ring, load_ring
 from schemas.topics import Topics
+from wiring.clock_topic import clock_message
+from wiring.metrics import Metrics
 from wiring.schema_topic import SchemaTopic
 from wiring.twins import refuse_twin
 
@@ -44,13 +47,16 @@ class Process:
     registry: CollectorRegistry
     health: Health
     entered: threading.Event
+    clock: Clock
+    clock_watch: ClockWatch
 
     def enters(self, *groups: str) -> None:
-        """Before anything is read or written: tell with which schemas, and be no second one of this node in its groups.
+        """What comes before anything is read or written. Raises `LogError`.
 
-        Raises `LogError`.
+        Tell with which schemas it writes, know the broker's time, and be no second one of this node in its groups.
         """
         SchemaTopic(self.log, self.topics).share()
+        self.clock_watch.start()
         refuse_twin(self.log, groups, self.node, self.installation.kafka.session_timeout_ms)
         self.entered.set()
 
@@ -76,6 +82,7 @@ def run(
         installation = load(Installation, arguments.config)
         check(installation, arguments)
         _arm_crash(installation)
+        _shift_clock(installation)
     except ConfigError as error:
         print(error, file=sys.stderr)  # noqa: T201  the command's answer
         return MISCONFIGURED
@@ -88,24 +95,23 @@ def run(
         collector(registry=registry)
     health, entered = Health(), threading.Event()
     health.ready("start", lambda: None if entered.is_set() else "starting")
+    clock = Clock(installation.clock_tolerance_ms)
+    health.ready("clock", clock.trouble)
+    Metrics(registry, lambda: clock.off_ms)
     port = metrics_port(installation) if arguments.metrics_port is None else arguments.metrics_port
     try:
         telemetry = TelemetryServer(installation.metrics_host, port, registry, health)
-        prepared = Process(
-            service=service,
-            node=arguments.node,
-            arguments=arguments,
-            installation=installation,
-            topics=Topics(installation.kafka.topic_prefix),
-            log=kafka_log(installation.kafka),
-            registry=registry,
-            health=health,
-            entered=entered,
-        )
+        log, topics = kafka_log(installation.kafka), Topics(installation.kafka.topic_prefix)
+        watch = watch_of(clock, log, topics, service, arguments.node)
+        node = arguments.node
+        process = Process(
+            service, node, arguments, installation, topics, log, registry, health, entered, clock, watch
+        )  # fmt: skip
         _spare_the_collector()
         try:
-            return work(prepared)
+            return work(process)
         finally:
+            watch.close()
             telemetry.close()
     except (KeyRingError, LogError, OSError) as error:
         print(f"{service}: {reason_of(error)}", file=sys.stderr)  # noqa: T201  the command's answer
@@ -150,6 +156,22 @@ def _arm_crash(installation: Installation) -> None:
             f"{crash.AT} is set, and this is no development installation (keys.create is false): unset it"
         )
     crash.arm(os.environ, list(Point))
+
+
+def _shift_clock(installation: Installation) -> None:
+    """Let the environment make the machine's clock wrong: in development alone. Raises `ConfigError`."""
+    if SHIFT in os.environ and not installation.keys.create:
+        raise ConfigError(f"{SHIFT} is set, and this is no development installation (keys.create is false): unset it")
+    try:
+        MACHINE.shift_ms = shifted(os.environ)
+    except ValueError:
+        raise ConfigError(f"{SHIFT}: {os.environ[SHIFT]!r} is no number of milliseconds: correct it") from None
+
+
+def watch_of(clock: Clock, log: Log, topics: Topics, service: str, node: str) -> ClockWatch:
+    """What keeps a process' clock to the broker's time."""
+    message = clock_message(topics, service, node)
+    return ClockWatch(clock, log, f"{service}-{node}-clock", message)
 
 
 def kafka_log(kafka: Kafka) -> KafkaLog:

@@ -14,7 +14,7 @@ from prometheus_client import CollectorRegistry
 from egress.config import Settings
 from egress.metrics import Metrics
 from egress.shell import EgressServer
-from pipeline.log import Done, Listener, NewTopic, Outgoing, TopicPartition, WriteFailed
+from pipeline.log import Done, Listener, NewTopic, Outgoing, Stored, TopicPartition, WriteFailed
 from pipeline.memory import MemoryGroupReader, MemoryLog, MemorySender
 from pipeline.service import _loop_factory
 from schemas import wire
@@ -134,13 +134,13 @@ class _MoodySender(MemorySender):
     _log: MoodyLog
 
     def send(self, message: Outgoing, done: Done) -> None:
-        def moody(offset: int | None, error: Exception | None) -> None:
+        def moody(stored: Stored | None, error: Exception | None) -> None:
             if message.topic == self._log.held:
-                self._log.kept.append(functools.partial(done, offset, error))
+                self._log.kept.append(functools.partial(done, stored, error))
             elif message.topic == self._log.doubted:
                 done(None, WriteFailed(f"{message.topic}: not acknowledged: the broker's answer was lost"))
             else:
-                done(offset, error)
+                done(stored, error)
 
         super().send(message, moody)
 

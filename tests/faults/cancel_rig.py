@@ -6,7 +6,6 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-import pytest
 from prometheus_client import CollectorRegistry
 
 from faults import shell
@@ -14,7 +13,7 @@ from faults.config import Settings
 from faults.metrics import Metrics
 from pipeline.log import Message, NewTopic, Outgoing, TopicPartition
 from pipeline.memory import MemoryLog
-from pipeline.owned import MARKER_KEY, OwnedLoop
+from pipeline.owned import MARKER_KEY
 from schemas import wire
 from schemas.installation import CancelPolicy
 from schemas.records import (
@@ -68,11 +67,11 @@ class Clock:
 class Running:
     """One cancel service, until it is stopped or fails."""
 
-    def __init__(self, log: MemoryLog, topics: Topics, node: str) -> None:
+    def __init__(self, log: MemoryLog, topics: Topics, node: str, clock: Clock) -> None:
         self.registry = CollectorRegistry()
         self.error: BaseException | None = None
         self._stop = threading.Event()
-        self._work = partial(shell.run, SETTINGS, log, topics, node, Metrics(self.registry), self._stop)
+        self._work = partial(shell.run, SETTINGS, log, topics, node, Metrics(self.registry), self._stop, clock)
         self._thread = threading.Thread(target=self._run, name=node, daemon=True)
         self._thread.start()
 
@@ -106,9 +105,8 @@ class Running:
 class Rig:
     """The topics of an installation with one line, and as many cancel services as a test starts."""
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def __init__(self) -> None:
         self.clock = Clock()
-        monkeypatch.setattr(shell, "OwnedLoop", partial(OwnedLoop, now_ms=self.clock))
         self.log = MemoryLog(self.clock)
         self.topics = Topics("t-")
         self.services: list[Running] = []
@@ -116,7 +114,7 @@ class Rig:
         self.log.create(NewTopic(each.name, each.partitions, each.config) for each in wanted)
 
     def start(self, node: str = "n1") -> Running:
-        self.services.append(Running(self.log, self.topics, node))
+        self.services.append(Running(self.log, self.topics, node, self.clock))
         return self.services[-1]
 
     def stop_all(self) -> None:

@@ -7,7 +7,7 @@ from cancel_rig import Rig
 
 
 @pytest.fixture
-def rig(monkeypatch: pytest.MonkeyPatch) -> Iterator[Rig]:
-    rig = Rig(monkeypatch)
+def rig() -> Iterator[Rig]:
+    rig = Rig()
     yield rig
     rig.stop_all()

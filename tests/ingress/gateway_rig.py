@@ -153,8 +153,8 @@ class FakeRouter:
 class HeldLog(MemoryLog):
     """A broker that takes its time: what comes to a held topic is stored, and acknowledged, when it is let go."""
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, clock_ms: Callable[[], int]) -> None:
+        super().__init__(clock_ms)
         self._held: set[str] = set()
         self._waiting: list[tuple[MemorySender, Outgoing, Done]] = []
 
@@ -208,19 +208,30 @@ class Gateway:
         return self.registry.get_sample_value(name, labels) or 0.0
 
 
+def wall_ms() -> int:
+    """The time of this machine, and of the log."""
+    return time.time_ns() // 1_000_000
+
+
 @contextlib.asynccontextmanager
 async def gateway(
-    tmp_path: Path, *, slot: int = 0, now_ms: Callable[[], int] | None = None, **changes: Any
+    tmp_path: Path,
+    *,
+    slot: int = 0,
+    now_ms: Callable[[], int] = wall_ms,
+    broker_ms: Callable[[], int] | None = None,
+    **changes: Any,
 ) -> AsyncIterator[Gateway]:
-    log = HeldLog()
+    log = HeldLog(broker_ms or now_ms)
     topics = Topics("t-")
     log.create(NewTopic(each.name, each.partitions, each.config) for each in topics.creations([], 3, 2))
     create_ring(tmp_path / "keys.json")
     ring = load_ring(tmp_path / "keys.json")
     router = FakeRouter(log, topics)
     registry = CollectorRegistry()
-    clock = {} if now_ms is None else {"now_ms": now_ms}
-    server = IngressServer(settings(**changes), log, topics, ring, slot=slot, node="n1", registry=registry, **clock)
+    server = IngressServer(
+        settings(**changes), log, topics, ring, slot=slot, node="n1", registry=registry, now_ms=now_ms
+    )  # fmt: skip
     await server.start()
     rig = Gateway(log, topics, ring, server, router)
     rig.registry = registry
@@ -240,8 +251,9 @@ async def gateway(
 async def beside(rig: Gateway, *, slot: int = 1, **changes: Any) -> AsyncIterator[IngressServer]:
     """Another ingress on the same log."""
     server = IngressServer(
-        settings(**changes), rig.log, rig.topics, rig.ring, slot=slot, node="n2", registry=CollectorRegistry()
-    )
+        settings(**changes), rig.log, rig.topics, rig.ring,
+        slot=slot, node="n2", registry=CollectorRegistry(), now_ms=wall_ms,
+    )  # fmt: skip
     await server.start()
     try:
         yield server

@@ -277,7 +277,7 @@ class Player:
                 after = None if asked_ms is None else now_ms - asked_ms
             case [("stored" | "failed") as outcome, reference, number]:
                 delivery = self.storing.pop((reference, int(number)))
-                acts = self.session.stored(delivery, now_ms, stored=outcome == "stored")
+                acts = self.session.stored(delivery, now_ms if outcome == "stored" else None, now_ms)
             case ["unstored", *asked]:
                 acts = self.session.not_stored(asked[-1], inquiry=len(asked) == 2)
             case ["tick"]:

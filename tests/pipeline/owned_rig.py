@@ -1,6 +1,7 @@
 """A handler that sums, and loops that run it: what the tests of `pipeline.owned` share."""
 
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
@@ -77,8 +78,9 @@ class Running:
         self.stop = threading.Event()
         self.error: BaseException | None = None
         self.loop = OwnedLoop(
-            log or broker.log, member, prefix + "summing", [prefix + "numbers"], prefix + "sums", self.handler
-        )
+            log or broker.log, member, prefix + "summing", [prefix + "numbers"], prefix + "sums", self.handler,
+            now_ms=lambda: time.time_ns() // 1_000_000,
+        )  # fmt: skip
         self.thread = threading.Thread(target=self._run, name=member, daemon=True)
         self.thread.start()
 

@@ -10,7 +10,7 @@ import pytest
 from log_rig import GO, Broker, values
 
 from pipeline.bridge import LoopReader, LoopWriter
-from pipeline.log import Done, LogError, Message, Outgoing, Reader, TopicPartition, WriteFailed
+from pipeline.log import Done, LogError, Message, Outgoing, Reader, Stored, TopicPartition, WriteFailed
 from pipeline.memory import MemoryLog
 
 
@@ -38,7 +38,7 @@ class Held:
             if isinstance(result, Exception):
                 done(None, result)
             else:
-                done(result, None)
+                done(Stored(result, 0), None)
         return 0.001 if self.sent else None
 
     def close(self) -> None:
@@ -53,8 +53,8 @@ class Told:
         self.all: list[int | Exception] = []
         self._complete = asyncio.Event()
 
-    def __call__(self, offset: int | None, error: Exception | None) -> None:
-        told = offset if error is None else error
+    def __call__(self, stored: Stored | None, error: Exception | None) -> None:
+        told = error if stored is None else stored.offset
         assert told is not None
         self.all.append(told)
         if len(self.all) == self._count:
@@ -148,8 +148,8 @@ def test_a_waiter_that_raises_harms_no_other() -> None:
         asyncio.get_running_loop().set_exception_handler(lambda _, context: troubles.append(context["exception"]))
         writer, told = LoopWriter(sender), Told(1)
 
-        def raising(offset: int | None, error: Exception | None) -> None:
-            raise ArithmeticError(offset, error)
+        def raising(stored: Stored | None, error: Exception | None) -> None:
+            raise ArithmeticError(stored, error)
 
         writer.write(MESSAGE, raising)
         writer.write(MESSAGE, told)

@@ -10,7 +10,7 @@ from log_rig import GO, Broker, poll_until, values
 
 from pipeline import kafka
 from pipeline.kafka import KafkaLog
-from pipeline.log import Log, LogError, Message, NewTopic, Outgoing, TopicPartition, WriteFailed
+from pipeline.log import Log, LogError, Message, NewTopic, Outgoing, Stored, TopicPartition, WriteFailed
 from pipeline.memory import MemoryLog
 from pipeline.murmur import partition_of
 
@@ -91,8 +91,8 @@ def test_a_sender_tells_every_acknowledgement_in_order(broker: Broker) -> None:
     sender = broker.log.sender("s")
     for number in range(400):
 
-        def done(offset: int | None, error: Exception | None, partition: int = number % 2) -> None:
-            told[partition].append(offset)
+        def done(stored: Stored | None, error: Exception | None, partition: int = number % 2) -> None:
+            told[partition].append(None if stored is None else stored.offset)
             errors.append(error)
 
         sender.send(Outgoing(topic, b"k", b"%d" % number, (), number % 2), done)

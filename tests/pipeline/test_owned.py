@@ -99,7 +99,7 @@ def test_it_tells_its_metrics_what_it_did(memory: Broker) -> None:
     memory.put("numbers", b"1", b"2")
     stop = threading.Event()
     handler = Summing()
-    loop = OwnedLoop(memory.log, "a", "summing", ["numbers"], "sums", handler, counters, now_ms=lambda: 0)
+    loop = OwnedLoop(memory.log, "a", "summing", ["numbers"], "sums", handler, lambda: 0, counters)
     thread = threading.Thread(target=loop.run, args=(stop,), daemon=True)
     thread.start()
     said(memory, 2)

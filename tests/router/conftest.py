@@ -7,8 +7,8 @@ from router_rig import Rig
 
 
 @pytest.fixture
-def rig(monkeypatch: pytest.MonkeyPatch) -> Iterator[Rig]:
-    rig = Rig(monkeypatch)
+def rig() -> Iterator[Rig]:
+    rig = Rig()
     rig.line("cafis-1")
     yield rig
     rig.stop_all()

@@ -164,7 +164,7 @@ async def another_owner(whole: WholeGateway) -> None:
         await owner._tenure._connector.stop()
     await dead.stop()
     whole.egress = EgressServer(
-        dead._settings, whole.log, whole.topics, dead._ring, dead._metrics, node="next"
+        dead._settings, whole.log, whole.topics, dead._ring, dead._metrics, node="next", now_ms=dead._now_ms
     )  # fmt: skip
     await whole.egress.start()
 

@@ -148,22 +148,22 @@ class WholeGateway:
 
     def _run_router(self) -> None:
         settings = router.config.Settings.from_installation(self.config)
-        router.shell.run(settings, self.log, self.topics, self.node, self.router_metrics, self._stop)
+        router.shell.run(settings, self.log, self.topics, self.node, self.router_metrics, self._stop, wall_ms)
 
     def _run_faults(self) -> None:
         settings = faults.config.Settings.from_installation(self.config, faults_main.trouble_codes(self.config))
         metrics = faults.metrics.Metrics(CollectorRegistry())
-        faults.shell.run(settings, self.log, self.topics, self.node, metrics, self._stop)
+        faults.shell.run(settings, self.log, self.topics, self.node, metrics, self._stop, wall_ms)
 
     async def _start_servers(self) -> None:
         ring = load_ring(self.config.keys.ring)
         self.ingress = IngressServer(
             ingress.config.Settings.from_installation(self.config), self.log, self.topics, ring,
-            slot=0, node=self.node, registry=CollectorRegistry(),
+            slot=0, node=self.node, registry=CollectorRegistry(), now_ms=wall_ms,
         )  # fmt: skip
         self.egress = EgressServer(
             EgressSettings.from_installation(self.config), self.log, self.topics, ring, EgressMetrics(self.registry),
-            node=self.node,
+            node=self.node, now_ms=wall_ms,
         )  # fmt: skip
         await self.ingress.start()
         await self.egress.start()
@@ -174,6 +174,11 @@ class WholeGateway:
         for server in (self.ingress, self.egress):
             if server.failed.done() and (error := server.failed.exception()) is not None:
                 self.troubles.append(error)
+
+
+def wall_ms() -> int:
+    """The time of this machine, and of the broker, which runs on it."""
+    return time.time_ns() // 1_000_000
 
 
 def wait_until(reached: Callable[[], bool], limit_s: float = 20.0) -> None:

@@ -16,7 +16,7 @@ from schemas.timeouts import RETRIES, TABLE, fields, markdown
 
 ROOT = Path(__file__).parents[2]
 RAW = tomllib.loads((ROOT / "deploy" / "environments" / "development" / "denbun.toml").read_text("utf-8"))
-SERVICES = {"ingress", "router", "egress", "faults", "client", "broker"}
+SERVICES = {"services", "ingress", "router", "egress", "faults", "client", "broker"}
 
 
 # --- the table ------------------------------------------------------------------------------------------------------
@@ -87,9 +87,17 @@ NEEDS = (
     "request; raise the one or lower the others"
 )
 LOOKS = (
-    "egress.look_back_ms is 69999, telegrams of partner {} are valid for 60000 (and clocks differ by up to 10000): a "
-    "new owner of a line would not know telegrams that may still be valid; raise it to 70000"
+    "egress.look_back_ms is 63999, telegrams of partner {} are valid for 60000 (and 4 times clock_tolerance_ms 1000 is "
+    "kept for brokers' clocks): a new owner of a line would not know telegrams that may still be valid; raise it to "
+    "64000"
 )
+USED_UP = {
+    "clock_tolerance_ms": 2_500,
+    "router.report_grace_ms": 2_500,
+    "router.confirm_grace_ms": 2_500,
+    "router.confirm_ms": 2_500,
+    "faults.grace_ms": 2_500,
+}
 # What is just sound, what is just not, and what is said of it.
 RULES: dict[str, tuple[dict[str, int], dict[str, int], str]] = {
     "a client that cannot wait for its partner": (
@@ -121,15 +129,36 @@ RULES: dict[str, tuple[dict[str, int], dict[str, int], str]] = {
             "not wait for the next owner of its line; raise it"
         ),
     ),
+    "a request that is too late before it is read": (
+        {"clock_tolerance_ms": 1_999, "partner.0.send_window_ms": 2_000},
+        {"clock_tolerance_ms": 2_000, "partner.0.send_window_ms": 2_000},
+        (
+            "partner cafis: send_window_ms is 2000, not more than clock_tolerance_ms 2000: a request could be too late "
+            "before it is read; raise the one or lower the other"
+        ),
+    ),
+    **{
+        f"a wait that clocks can use up: {name}": (
+            USED_UP,
+            {**USED_UP, name: 2_499},
+            f"{name} is 2499, less than clock_tolerance_ms 2500: {harm}; raise it",
+        )
+        for name, harm in (
+            ("router.report_grace_ms", "a request would be given up while its report may come"),
+            ("router.confirm_grace_ms", "a reply would be given up while it may be confirmed"),
+            ("router.confirm_ms", "no client could confirm in time"),
+            ("faults.grace_ms", "a command would be repeated while its answer may come"),
+        )
+    },
     "an owner of a line that does not know what is still valid": (
-        {"egress.look_back_ms": 70_000},
-        {"egress.look_back_ms": 69_999},
+        {"egress.look_back_ms": 64_000},
+        {"egress.look_back_ms": 63_999},
         "; ".join(LOOKS.format(each) for each in ("cafis", "cardnet")),
     ),
     "a cancel that outlasts the memory of its line": (
-        {"egress.look_back_ms": 85_000, "partner.1.cancel.report_timeout_ms": 45_000},
-        {"egress.look_back_ms": 84_999, "partner.1.cancel.report_timeout_ms": 45_000},
-        LOOKS.format("cardnet").replace("69999", "84999").replace("60000", "75000").replace("70000", "85000"),
+        {"egress.look_back_ms": 79_000, "partner.1.cancel.report_timeout_ms": 45_000},
+        {"egress.look_back_ms": 78_999, "partner.1.cancel.report_timeout_ms": 45_000},
+        LOOKS.format("cardnet").replace("63999", "78999").replace("60000", "75000").replace("64000", "79000"),
     ),
     "a client that comes back too late to confirm": (
         {"router.confirm_ms": 2_001},

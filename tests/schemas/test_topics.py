@@ -21,11 +21,13 @@ def test_creations_of_an_installation() -> None:
     assert wanted["dev-requests"].partitions == 6
     assert wanted["dev-replies"].partitions == 2
     assert wanted["dev-dispatch.cafis-1"].partitions == 1
-    assert wanted["dev-requests"].config == {"cleanup.policy": "delete", "retention.ms": str(7 * DAY_MS)}
+    stamped = {"message.timestamp.type": "LogAppendTime"}
+    assert wanted["dev-requests"].config == {"cleanup.policy": "delete", "retention.ms": str(7 * DAY_MS), **stamped}
     assert wanted["dev-transactions"].config == {
         "cleanup.policy": "compact",
         "delete.retention.ms": str(DAY_MS),
         "segment.ms": str(HOUR_MS),
+        **stamped,
     }
 
 

@@ -162,7 +162,7 @@ def test_a_run_that_fails_is_made_smaller_and_told(monkeypatch: pytest.MonkeyPat
     with quiet():
         whole = play(plan_of(seed))
         smallest = shrunk(whole, lambda: None)
-    assert alike(smallest.failures[0]) == alike(whole.failures[0])
+    assert alike(whole.failures[0]) in map(alike, smallest.failures)
     fewer = smallest.plan.limits
     assert fewer.without_payments
     console = Console(record=True, width=200, file=io.StringIO())
