@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import wiring
 from ingress.config import Settings
+from ingress.door import ensure_files
 from ingress.shell import IngressServer
 from ingress.tls import server_context
 from pipeline.config import ConfigError
@@ -15,8 +16,10 @@ from schemas.installation import Installation
 
 
 def _work(process: wiring.Process) -> int:
+    settings = Settings.from_installation(process.installation)
+    ensure_files(settings)
     server = IngressServer(
-        Settings.from_installation(process.installation),
+        settings,
         process.log,
         process.topics,
         wiring.key_ring(process.installation),
@@ -48,6 +51,7 @@ def _check(installation: Installation, arguments: argparse.Namespace) -> None:
     slots = installation.ingress.slots
     if not 0 <= arguments.slot < slots:
         raise ConfigError(f"--slot {arguments.slot}: must be 0 to {slots - 1}, or raise ingress.slots")
+    ensure_files(Settings.from_installation(installation))
     if installation.ingress.tls is not None:
         server_context(installation.ingress.tls)
 

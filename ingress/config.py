@@ -24,6 +24,9 @@ class Settings:
     confirm_ms: int  # told to clients; each reply says for itself by when it must be confirmed
     gone_after_ms: int
     drain_ms: int
+    max_ungreeted: int = 256  # connections whose client has not said hello
+    max_ungreeted_per_address: int = 192
+    max_sessions_per_customer: int = 128
 
     @classmethod
     def from_installation(cls, installation: Installation) -> "Settings":
@@ -44,4 +47,7 @@ class Settings:
             confirm_ms=installation.router.confirm_ms,
             gone_after_ms=ingress.gone_after_ms,
             drain_ms=ingress.drain_ms,
+            max_ungreeted=ingress.max_ungreeted,
+            max_ungreeted_per_address=ingress.max_ungreeted_per_address,
+            max_sessions_per_customer=ingress.max_sessions_per_customer,
         )

@@ -18,7 +18,7 @@ Its laws:
 * A reply for a session that is gone waits for the client to come back, then it is undeliverable.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from enum import Enum
 from typing import assert_never
 
@@ -65,6 +65,9 @@ from schemas.records import ReplyReady, Status
 
 NOT_CONFIRMED = "not_confirmed"
 
+FRAMES_A_TURN = 128
+"""How many frames of one client are taken before others have their turn."""
+
 _CLIENT_MAX = 64
 _NOBODY = Customer(id="nobody", token_sha256="0" * 64, partners={})  # so that an unknown customer takes as long
 
@@ -91,13 +94,18 @@ class Asked(msgspec.Struct, frozen=True, gc=False):
 class Session:
     """One client connection. `id` is its name in the records, unique for ever."""
 
-    def __init__(self, settings: Settings, session_id: str, now_ms: int) -> None:
+    def __init__(
+        self, settings: Settings, session_id: str, now_ms: int, crowded: Callable[[str], str | None] = lambda _: None
+    ) -> None:
+        """`crowded`: why there is no place for another session of a customer, or None."""
         self.id = session_id
         self.stage = SessionStage.AWAITS_HELLO
         self.customer = ""
+        self.more = False  # whether frames may wait to be taken: call `receive` again
         self._settings = settings
         self._deframer = Deframer(settings.max_frame_bytes)
         self._stopping = False
+        self._crowded = crowded
         self._opened_ms = now_ms
         self._heard_ms = now_ms
         self._in_flight: dict[tuple[str, bool], Asked] = {}  # by reference and whether it is an inquiry
@@ -107,14 +115,19 @@ class Session:
     # --- from the client
 
     def receive(self, data: bytes, now_ms: int) -> list[Act]:
-        """What follows from these bytes."""
+        """What follows from these bytes and those left of earlier ones: of `FRAMES_A_TURN` frames, then see `more`."""
         acts: list[Act] = []
+        self.more = False
         try:
             self._deframer.feed(data)
-            while self.stage is not SessionStage.CLOSED and (payload := self._deframer.next()) is not None:
+            for _ in range(FRAMES_A_TURN):
+                if self.stage is SessionStage.CLOSED or (payload := self._deframer.next()) is None:
+                    break
                 self._heard_ms = now_ms
                 frame = read_first(payload) if self.stage is SessionStage.AWAITS_HELLO else read(payload)
                 acts += self._take(frame, now_ms)
+            else:
+                self.more = True
         except Unreadable as error:
             acts += self._turn_away(error.refused)
         except FramingError as error:
@@ -159,6 +172,8 @@ class Session:
         known = self._settings.customers.get(hello.customer)
         if not (known or _NOBODY).accepts(hello.token) or known is None:
             return self._turn_away(Rejection.NOT_AUTHENTICATED.told())
+        if (crowded := self._crowded(known.id)) is not None:
+            return self._turn_away(Rejection.TOO_MANY_SESSIONS.told(place=crowded))
         self.stage = SessionStage.OPEN
         self.customer = known.id
         settings = self._settings
@@ -313,6 +328,10 @@ class Session:
         bye = Send(GatewayBye())
         return [bye, *self._close("stopping")] if self.stage is SessionStage.AWAITS_HELLO else [bye]
 
+    def turn_away(self, code: Rejection, place: str | None = None) -> list[Act]:
+        """There is no room for it."""
+        return self._turn_away(code.told(place=place))
+
     def drained(self, now_ms: int) -> bool:
         """Whether nobody waits for anything here."""
         self._forget_expired(now_ms)
@@ -334,8 +353,3 @@ class Session:
     def _close(self, reason: str) -> list[Act]:
         self.stage = SessionStage.CLOSED
         return [Close(reason)]
-
-
-def too_many_sessions() -> list[Act]:
-    """What a connection beyond the limit is told."""
-    return [Send(Rejection.TOO_MANY_SESSIONS.told()), Close(Rejection.TOO_MANY_SESSIONS)]

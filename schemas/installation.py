@@ -88,7 +88,10 @@ class Ingress(Section):
     metrics_port: Port
     tls: Tls | None = None
     slots: Annotated[int, Field(ge=1, le=256)]
-    max_sessions: Count = 256
+    max_sessions: Count = 256  # of clients that have said hello
+    max_sessions_per_customer: Count = 128
+    max_ungreeted: Count = 256  # connections that have not, TLS handshakes included: beyond it the oldest goes
+    max_ungreeted_per_address: Count = 192
     max_in_flight: Count = 512  # requests of one session without an answer
     max_frame_bytes: Annotated[int, Field(ge=1_024, le=1_048_576)] = 16_384
     hello_timeout_ms: Ms = 5_000
