@@ -3,7 +3,10 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from ingress.layouts import NO_LAYOUTS, Layouts
+from pipeline.config import ConfigError
 from schemas.installation import Customer, Installation, Tls
+from schemas.telegrams import LayoutError, load_partner
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,10 +30,17 @@ class Settings:
     max_ungreeted: int = 256  # connections whose client has not said hello
     max_ungreeted_per_address: int = 192
     max_sessions_per_customer: int = 128
+    layouts: Layouts = NO_LAYOUTS
 
     @classmethod
     def from_installation(cls, installation: Installation) -> "Settings":
-        """The ingress's view of the installation."""
+        """The ingress's view of the installation. Raises `ConfigError`."""
+        partners = {}
+        for partner in installation.partner:
+            try:
+                partners[partner.name] = load_partner(partner.telegrams)
+            except LayoutError as error:
+                raise ConfigError(f"partner {partner.name}: {error}") from error
         ingress = installation.ingress
         return cls(
             host=ingress.host,
@@ -50,4 +60,5 @@ class Settings:
             max_ungreeted=ingress.max_ungreeted,
             max_ungreeted_per_address=ingress.max_ungreeted_per_address,
             max_sessions_per_customer=ingress.max_sessions_per_customer,
+            layouts=Layouts(partners),
         )

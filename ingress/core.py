@@ -193,6 +193,9 @@ class Session:
             return [Send(Rejection.INVALID_REQUEST.told(place=fault))]
         if (fault := request_fault(request)) is not None:
             return [Send(Rejection.INVALID_REQUEST.told(reference=request.reference, place=fault))]
+        customer = self._settings.customers[self.customer]
+        if (fault := self._settings.layouts.fault(customer, request, now_ms)) is not None:
+            return [Send(Rejection.INVALID_REQUEST.told(reference=request.reference, place=fault))]
         expires_ms = now_ms + min(request.wait_ms, self._settings.wait_max_ms)
         asked = Asked(now_ms, expires_ms, hash(content_of(request)))
         if (refused := self._enter(request.reference, asked, inquiry=False)) is not None:
