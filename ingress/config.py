@@ -4,9 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ingress.layouts import NO_LAYOUTS, Layouts
-from pipeline.config import ConfigError
 from schemas.installation import Customer, Installation, Tls
-from schemas.telegrams import LayoutError, load_partner
+from schemas.telegrams import load_partner
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,13 +33,8 @@ class Settings:
 
     @classmethod
     def from_installation(cls, installation: Installation) -> "Settings":
-        """The ingress's view of the installation. Raises `ConfigError`."""
-        partners = {}
-        for partner in installation.partner:
-            try:
-                partners[partner.name] = load_partner(partner.telegrams)
-            except LayoutError as error:
-                raise ConfigError(f"partner {partner.name}: {error}") from error
+        """The ingress's view of the installation. Raises `LayoutError`."""
+        partners = {each.name: load_partner(each.telegrams) for each in installation.partner}
         ingress = installation.ingress
         return cls(
             host=ingress.host,

@@ -3,7 +3,7 @@
 A card number is 13 to 19 digits whose check digit is right (ISO/IEC 7812-1, Annex B):
 
 * in one piece, whoever may have issued it;
-* in groups, parted by blanks and any of ``. _ - /``, if they begin as one of the issuers' numbers does and are
+* in groups, parted by one blank or any of ``. _ - /``, if they begin as one of the issuers' numbers does and are
   as long. They begin with a group, or behind its zeros, and end anywhere. The check digit alone would not do here: it
   is right in a tenth of all references that are made of a date and a count.
 
@@ -17,7 +17,7 @@ from typing import Final
 SHORTEST, LONGEST = 13, 19
 """Digits of a card number, fewest and most."""
 
-_BETWEEN = r"[\s._/-]*"
+_BETWEEN = r"(?:\s?[._/-]+\s?|\s)?"
 _RUN = re.compile(rf"\d(?:{_BETWEEN}\d){{{SHORTEST - 1},}}")
 _GROUP = re.compile(r"\d+")
 _LONG = range(16, LONGEST + 1)

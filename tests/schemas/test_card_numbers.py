@@ -12,7 +12,7 @@ ISSUED = st.sampled_from(
         "6200000000000005", "8171999927660000",
     ]
 )  # fmt: skip
-BETWEEN = st.text(" ._-/\t", max_size=5)
+BETWEEN = st.one_of(st.sampled_from(["", " ", "\t", " - ", "- ", " /"]), st.text("._-/", max_size=5))
 AROUND = st.text("abcXYZ:,;|", max_size=5)
 
 
