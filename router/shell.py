@@ -120,7 +120,8 @@ class Router:
         self._partitions.pop(partition, None)
 
     def handle(self, message: Message, now_ms: int) -> Step:
-        record = _stamped(message)
+        waited = message.topic == self._deliveries
+        record = wire.decode(message) if waited else _stamped(message)  # what waited has its stamp
         if not isinstance(record, _INPUT_TYPES):
             raise wire.misplaced(message, record)
         owned = self._owned(message.partition)
@@ -136,7 +137,6 @@ class Router:
         world = World(self._settings, *self._lines())
         states: list[Outgoing] = []
         acts: list[Outgoing] = []
-        waited = message.topic == self._deliveries
         for act in decide(cast("Input", record), state, original, world, now_ms, waited=waited):
             if isinstance(act, (Store, Forget)):
                 states.append(self._keep(owned, message.partition, act))
