@@ -40,8 +40,10 @@ from ingress.checking import content_of, own_name_fault, request_fault
 from ingress.config import Settings
 from ingress.protocol import Unreadable, read, read_first
 from ingress.replies import settled, told
+from ingress.strangers import counts_itself, guess
 from schemas.card_numbers import holds_card_number
 from schemas.client_frames import (
+    LENGTH_BYTES,
     VERSION,
     Ack,
     AnyClientFrame,
@@ -135,8 +137,13 @@ class Session:
                 acts += self._turn_away(Rejection.BAD_FRAME.told(place="it is empty"))
             else:
                 place = f"1 to {self._settings.max_frame_bytes} bytes"
+                if self.stage is SessionStage.AWAITS_HELLO and (looks := self._looks()) is not None:
+                    place = f"{place}; {looks}"
                 acts += self._turn_away(Rejection.FRAME_TOO_LONG.told(place=place))
         return acts
+
+    def _looks(self) -> str | None:
+        return guess(self._deframer.peek(16), self._settings.max_frame_bytes)
 
     @property
     def truncated(self) -> bool:
@@ -312,7 +319,7 @@ class Session:
         settings = self._settings
         if self.stage is SessionStage.AWAITS_HELLO:
             late = now_ms - self._opened_ms >= settings.hello_timeout_ms
-            return self._turn_away(Rejection.HELLO_TIMEOUT.told()) if late else []
+            return self._turn_away(Rejection.HELLO_TIMEOUT.told(place=self._lacks())) if late else []
         acts: list[Act] = []
         for delivery in list(self._deliveries.values()):
             if delivery.stage is DeliveryStage.OWED and now_ms >= delivery.confirm_by_ms:
@@ -324,6 +331,15 @@ class Session:
         elif now_ms - self._heard_ms >= settings.idle_timeout_ms:
             acts += self._turn_away(Rejection.IDLE_TIMEOUT.told())
         return acts
+
+    def _lacks(self) -> str | None:
+        """What a hello lacks that has begun."""
+        if self._deframer.pending < LENGTH_BYTES:
+            return None
+        announced = int.from_bytes(self._deframer.peek(LENGTH_BYTES))
+        if counts_itself(announced, self._deframer.pending - LENGTH_BYTES):
+            return "four bytes are missing: the length does not count its own four"
+        return "the frame is not whole"
 
     def stop(self) -> list[Act]:
         """The gateway stops: nothing new is accepted here any more."""

@@ -9,12 +9,13 @@ from contextlib import suppress
 
 import msgspec
 
-from schemas.client_frames import VERSION, VERSIONS, AnyClientFrame, Card, Greeting, Refused, Rejection
+from schemas.client_frames import LENGTH_BYTES, VERSION, VERSIONS, AnyClientFrame, Card, Greeting, Refused, Rejection
 from schemas.doubled_fields import doubled_field
 
 _frames: msgspec.json.Decoder[AnyClientFrame] = msgspec.json.Decoder(AnyClientFrame)
 _greeting = msgspec.json.Decoder(Greeting)
 _PLACE = re.compile(r" - at `\$\.([a-z0-9_.]+)`$")  # of our own field names: an unknown one ends the path before it
+_MARK = b"\xef\xbb\xbf"
 _PLACES = {name: f"card.{name}" for name in Card.__struct_fields__}
 _MISSING = re.compile(r"^Object missing required field `([a-z0-9_]+)`")
 _RANGE = re.compile(r"^Expected `int` [<>]=")
@@ -53,6 +54,11 @@ def _fault_of(payload: bytes, error: ValueError | RecursionError) -> str:
     except UnicodeDecodeError:
         return "it is not UTF-8"
     if not isinstance(error, msgspec.ValidationError):
+        if payload.startswith(_MARK):
+            return "it begins with a byte order mark, which has no place here"
+        with suppress(ValueError, RecursionError):
+            _greeting.decode(payload[:-LENGTH_BYTES])
+            return "it is JSON and four bytes more: the length does not count its own four"
         return "it is not JSON"
     with suppress(ValueError, RecursionError):  # of what the decoder has not looked at yet
         if doubled_field(payload) == "type":  # of which it takes the first, and knows no other

@@ -59,6 +59,10 @@ class Deframer:
         self._at = start + length
         return bytes(self._buffer[start : self._at])
 
+    def peek(self, count: int) -> bytes:
+        """The first of the bytes that are held."""
+        return bytes(self._buffer[self._at : self._at + count])
+
     @property
     def pending(self) -> int:
         """How many bytes of an unfinished frame are held."""

@@ -116,7 +116,7 @@ async def test_a_hello_that_comes_a_byte_at_a_time_must_be_whole_in_time(tmp_pat
             clock.pass_ms(100)
         await until(lambda: any(each.session for each in rig.server._connections), "the call")
         clock.pass_ms(5_000)
-        assert await client.receive() == told(Rejection.HELLO_TIMEOUT, None)
+        assert await client.receive() == told(Rejection.HELLO_TIMEOUT, "the frame is not whole")
         assert await client.ended()
         await client.close()
 

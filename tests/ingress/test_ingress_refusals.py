@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from gateway_rig import PAN, TOKEN, TRACK2, Clock, RawClient, gateway, in_loop, request_fields
+from gateway_rig import PAN, TOKEN, TRACK2, Clock, Gateway, RawClient, gateway, in_loop, request_fields, until
 
 from schemas.client_frames import COUNT_MAX, Rejection
 
@@ -37,6 +37,10 @@ def twice(name: str, value: str, blanks: str = "") -> bytes:
 
 
 # --- what ends the session ------------------------------------------------------------------------------------------
+
+HTTP = "this is HTTP: here are frames; health is asked at metrics_port, /livez and /readyz"
+TLS = "this is TLS, and this door speaks without: see ingress.tls"
+PROXY = "this is the PROXY protocol, which is not spoken here: take it out of the load balancer"
 
 FIRST_FRAMES: list[tuple[str, bytes | dict[str, Any], Rejection, str | None]] = [
     ("wrong token", HELLO | {"token": "wrong"}, Rejection.NOT_AUTHENTICATED, None),
@@ -76,7 +80,47 @@ FIRST_FRAMES: list[tuple[str, bytes | dict[str, Any], Rejection, str | None]] = 
     ("a request first", request_fields("r-1"), Rejection.HELLO_EXPECTED, None),
     ("a ping first", {"type": "ping", "n": 1}, Rejection.HELLO_EXPECTED, None),
     ("a bye first", {"type": "bye"}, Rejection.HELLO_EXPECTED, None),
-    ("HTTP", b"GET / HTTP/1.1\r\nHost: gateway\r\n\r\n", Rejection.FRAME_TOO_LONG, "1 to 2048 bytes"),
+    ("HTTP", b"GET / HTTP/1.1\r\nHost: gateway\r\n\r\n", Rejection.FRAME_TOO_LONG, f"1 to 2048 bytes; {HTTP}"),
+    ("TLS", bytes.fromhex("16030100c8010000c40303") + bytes(190), Rejection.FRAME_TOO_LONG, f"1 to 2048 bytes; {TLS}"),
+    ("PROXY 1", b"PROXY TCP4 10.0.0.1 10.0.0.2 1 2\r\n", Rejection.FRAME_TOO_LONG, f"1 to 2048 bytes; {PROXY}"),
+    ("PROXY 2", b"\r\n\r\n\0\r\nQUIT\n!\x11\0\x0c", Rejection.FRAME_TOO_LONG, f"1 to 2048 bytes; {PROXY}"),
+    (
+        "JSON lines",
+        json.dumps(HELLO).encode() + b"\n",
+        Rejection.FRAME_TOO_LONG,
+        "1 to 2048 bytes; this is JSON without the length that stands before it",
+    ),
+    (
+        "a little-endian length",
+        struct.pack("<I", 99) + b'{"type":',
+        Rejection.FRAME_TOO_LONG,
+        "1 to 2048 bytes; the length is the wrong way round: its first byte is the highest",
+    ),
+    (
+        "a length of two bytes",
+        struct.pack(">H", 99) + b'{"type":',
+        Rejection.FRAME_TOO_LONG,
+        "1 to 2048 bytes; the length has four bytes, not two",
+    ),
+    (
+        "a length in digits",
+        b'0099{"type":',
+        Rejection.FRAME_TOO_LONG,
+        "1 to 2048 bytes; the length is four bytes, not four digits",
+    ),
+    ("noise", b"\xfe\xdc\xba\x98\x76", Rejection.FRAME_TOO_LONG, "1 to 2048 bytes"),
+    (
+        "a byte order mark",
+        framed(b"\xef\xbb\xbf" + json.dumps(HELLO).encode()),
+        Rejection.BAD_FRAME,
+        "it begins with a byte order mark, which has no place here",
+    ),
+    (
+        "a length that counts itself, and more",
+        struct.pack(">I", len(json.dumps(HELLO)) + 4) + json.dumps(HELLO).encode() + b"\0\0\0\x19",
+        Rejection.BAD_FRAME,
+        "it is JSON and four bytes more: the length does not count its own four",
+    ),
 ]
 
 LATER_FRAMES: list[tuple[str, bytes | dict[str, Any], Rejection, str | None]] = [
@@ -202,6 +246,40 @@ def test_a_later_frame_that_ends_the_session(
             assert rig.records("requests") == []
 
     scenario()
+
+
+@pytest.mark.parametrize(
+    ("sent", "place"),
+    [
+        (b"", None),
+        (b"\0\0\0", None),
+        (framed(json.dumps(HELLO).encode())[:-1], "the frame is not whole"),
+        (
+            struct.pack(">I", len(json.dumps(HELLO)) + 4) + json.dumps(HELLO).encode(),
+            "four bytes are missing: the length does not count its own four",
+        ),
+    ],
+)
+def test_a_hello_that_does_not_come_is_told_what_it_lacks(tmp_path: Path, sent: bytes, place: str | None) -> None:
+    @in_loop
+    async def scenario() -> None:
+        clock = Clock()
+        async with gateway(tmp_path, now_ms=clock) as rig:
+            client = await RawClient.open(rig.server.port)
+            client.send_bytes(sent)
+            await until(lambda: sum(each.session._deframer.pending for each in heard(rig)) == len(sent), "the bytes")
+            await until(lambda: bool(heard(rig)), "the call")
+            clock.pass_ms(5_000)
+            assert await client.receive() == told(Rejection.HELLO_TIMEOUT, place)
+            assert await client.ended()
+            await client.close()
+
+    scenario()
+
+
+def heard(rig: Gateway) -> list[Any]:
+    """The connections that can be talked to."""
+    return [each for each in rig.server._connections if each.session is not None]
 
 
 @in_loop
