@@ -3,6 +3,8 @@
 `Client` is for asyncio, `SyncClient` for everything else. Both keep one session, repair it, and tell an application
 only ends: what they give as approved the gateway has confirmed and will not cancel. No Kafka is needed, msgspec alone.
 
+Both work in the process, and `Client` on the event loop, in which they were made: make them after a fork.
+
     async with await Client.connect(("gateway", 7010), customer="AP02", token=token) as client:
         result = await client.pay(reference="A-1", kind=Kind.SALE, amount=12_800, card=Card(number=…, expiry="2812"), …)
 """
@@ -17,6 +19,7 @@ from client.results import (
     OutcomeUnknown,
     RequestRefused,
     Result,
+    UsedElsewhere,
 )
 from client.sync import SyncClient
 from schemas.client_frames import Card
@@ -36,4 +39,5 @@ __all__ = [
     "Result",
     "Status",
     "SyncClient",
+    "UsedElsewhere",
 ]

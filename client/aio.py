@@ -13,6 +13,7 @@ import msgspec
 
 from client.course import Course, CourseFrame, Stage
 from client.link import Address, Credentials, Link
+from client.place import Place
 from client.results import ClientClosed, ConnectError, NotAuthenticated, RequestRefused, Result
 from schemas.client_frames import Card, Inquiry, Refused, Rejection, Request, frame, reference_fault
 from schemas.records import Kind
@@ -24,6 +25,7 @@ MARGIN_MS = 3_000  # beyond wait_ms, for the confirmation and its way
 _FRAME_MAX_BYTES = 1_024  # no gateway takes less, and no sound request is longer
 _BACKOFF_S = (0.02, 2.0)
 _PAUSE_S = (0.05, 2.0)
+_KEEPER_ENDS_S = 5.0
 
 
 def _now_ms() -> int:
@@ -65,6 +67,7 @@ class Client:
         self._tls = tls
         self._timeout_s = timeout_s
         self._loop = asyncio.get_running_loop()
+        self._place = Place(self._loop)
         self._link: Link | None = None
         self._links: dict[Link, None] = {}  # in their order, with those that only finish what is in flight
         self._courses: dict[str, tuple[Course, asyncio.Future[None]]] = {}
@@ -97,7 +100,13 @@ class Client:
         return client
 
     async def close(self, timeout_s: float = 30.0) -> None:
-        """Take nothing new, wait for what is under way (at most `timeout_s`), and leave in order."""
+        """Take nothing new, wait for what is under way (at most `timeout_s`), and leave in order.
+
+        In a child of the process that made it, there is nothing to leave, and nothing happens. Raises `UsedElsewhere`.
+        """
+        if self._place.is_of_another_process:
+            return
+        self._place.check()
         self._closing = True
         waiting = [future for _, future in self._courses.values()]
         if waiting:
@@ -106,7 +115,7 @@ class Client:
             self._time_up(reference)
         if self._keeper is not None:
             self._keeper.cancel()
-            await asyncio.wait((self._keeper,))
+            await asyncio.wait((self._keeper,), timeout=_KEEPER_ENDS_S)
         await asyncio.gather(*(link.close(1.0) for link in list(self._links)))
 
     async def __aenter__(self) -> Self:
@@ -141,8 +150,8 @@ class Client:
         """Ask for a payment and wait for its end, at most `wait_ms` and a margin.
 
         `amount` is in yen, `payment_method` the partner's 支払区分. `original_reference` names the transaction that a
-        cancel or refund follows. Raises `RequestRefused`, `NotSent`, `OutcomeUnknown`, `ClientClosed`. The same
-        reference with the same content is the same payment: it may be asked for again after any error.
+        cancel or refund follows. Raises `RequestRefused`, `NotSent`, `OutcomeUnknown`, `ClientClosed`, `UsedElsewhere`.
+        The same reference with the same content is the same payment: it may be asked for again after any error.
         """
         request = Request(
             reference=reference,
@@ -171,6 +180,7 @@ class Client:
         return await self._run(Course(inquiry, None, _now_ms() + wait_ms), wait_ms)
 
     async def _run(self, course: Course, limit_ms: int) -> Result:
+        self._place.check()
         if self._closing:
             raise ClientClosed("the client is closed: connect another")
         if course.reference in self._courses:
@@ -318,3 +328,5 @@ class Client:
                 await self._dial()
             except ConnectError as error:
                 _log.warning("no session: %s", error)
+            except Exception:  # noqa: BLE001  whatever it is, the next try may do: without this task none is made
+                _log.exception("no session")

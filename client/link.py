@@ -2,7 +2,9 @@
 
 import asyncio
 import contextlib
+import os
 import ssl
+import weakref
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import cast
@@ -32,12 +34,14 @@ from schemas.client_frames import (
     Welcome,
     frame,
 )
+from schemas.doubled_fields import doubled_field
 
 _frames: msgspec.json.Decoder[AnyGatewayFrame] = msgspec.json.Decoder(AnyGatewayFrame)
 _type = msgspec.json.Decoder(Greeting)
 _UNREADABLE = (ValueError, RecursionError)  # the second: of JSON nested without end
 _TYPES = frozenset({"welcome", "reply", "status", "settled", "pong", "refused", "bye"})
 _PING_MAX_S = 5.0
+_GONE_S = 1.0  # in which an aborted connection is gone
 
 Address = tuple[str, int]
 
@@ -57,12 +61,15 @@ class Credentials:
 def decode(payload: bytes) -> AnyGatewayFrame | None:
     """The frame in a payload; None for one of a type that this version does not know. Raises `ConnectError`."""
     try:
-        return _frames.decode(payload)
+        message = _frames.decode(payload)
+        if doubled_field(payload) is None:
+            return message
     except _UNREADABLE:
         with contextlib.suppress(*_UNREADABLE):
             if _type.decode(payload).type not in _TYPES:
                 return None
         raise ConnectError("the peer sent a frame that protocol version 1 does not have: is it a gateway?") from None
+    raise ConnectError("the peer sent a frame with a field that stands twice: is it a gateway?")
 
 
 class Link(asyncio.Protocol):
@@ -127,6 +134,7 @@ class Link(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)  # uvloop's are none by inheritance
+        _connected.add(self)
 
     def data_received(self, data: bytes) -> None:
         self._heard = True
@@ -141,6 +149,7 @@ class Link(asyncio.Protocol):
             self.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002  the base class's
+        _connected.discard(self)
         where = f"{self.address[0]}:{self.address[1]}"
         self._unwelcome(ConnectError(f"{where}: the connection was closed before the session was open"))
         if self._ping_timer is not None:
@@ -209,12 +218,18 @@ class Link(asyncio.Protocol):
         self._flush()
         await asyncio.wait((self.ended,), timeout=timeout_s)
         self.abort()
-        await self.ended
+        await asyncio.wait((self.ended,), timeout=_GONE_S)
 
     def abort(self) -> None:
         """Close at once."""
         if self._transport is not None:
             self._transport.abort()
+
+    def let_go(self, null: int) -> None:
+        """In a child of this process: be no end of the connection. `null`: a file that is nothing."""
+        socket = None if self._transport is None else self._transport.get_extra_info("socket")
+        if socket is not None and (number := socket.fileno()) >= 0:
+            os.dup2(null, number, inheritable=False)
 
     def _keep_alive_later(self) -> None:
         assert self.welcome is not None
@@ -230,3 +245,23 @@ class Link(asyncio.Protocol):
         self._pings += 1
         self.send(Ping(n=self._pings))
         self._keep_alive_later()
+
+
+# --- after a fork
+
+_connected: weakref.WeakSet[Link] = weakref.WeakSet()
+
+
+def _let_go_of_all() -> None:
+    """A connection ends when nobody holds it any more: a child that kept its copy would keep the parent's session."""
+    null = os.open(os.devnull, os.O_RDWR)
+    try:
+        for link in list(_connected):
+            link.let_go(null)
+    finally:
+        os.close(null)
+    _connected.clear()
+
+
+if hasattr(os, "register_at_fork"):  # where processes fork
+    os.register_at_fork(after_in_child=_let_go_of_all)

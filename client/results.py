@@ -57,6 +57,14 @@ class ClientClosed(ClientError):  # noqa: N818  it says what happened
     """The client has been closed. Nothing was sent."""
 
 
+class UsedElsewhere(ClientError):  # noqa: N818  it says what happened
+    """The client was made before a fork, or on another event loop: it works where it was made alone. Nothing was sent.
+
+    A process forks and its child has the client's memory, but neither its thread nor a connection of its own. So make
+    the client in the child: in gunicorn's `post_fork`, uWSGI's `@postfork`, the function that `multiprocessing` calls.
+    """
+
+
 class RequestRefused(ClientError):  # noqa: N818  it says what happened
     """The request is wrong, or cannot be taken; it was not taken. `text_en` names the field, never its value."""
 

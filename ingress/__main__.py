@@ -7,16 +7,20 @@ from collections.abc import Sequence
 
 import wiring
 from ingress.config import Settings
+from ingress.door import ensure_files
 from ingress.shell import IngressServer
 from ingress.tls import server_context
 from pipeline.config import ConfigError
 from pipeline.service import Stop, run_async, stop_of
 from schemas.installation import Installation
+from schemas.telegrams import LayoutError
 
 
 def _work(process: wiring.Process) -> int:
+    settings = _settings(process.installation)
+    ensure_files(settings)
     server = IngressServer(
-        Settings.from_installation(process.installation),
+        settings,
         process.log,
         process.topics,
         wiring.key_ring(process.installation),
@@ -40,6 +44,13 @@ def _work(process: wiring.Process) -> int:
     return run_async("ingress", serve)
 
 
+def _settings(installation: Installation) -> Settings:
+    try:
+        return Settings.from_installation(installation)
+    except LayoutError as error:
+        raise ConfigError(str(error)) from error
+
+
 def _add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--slot", type=int, default=0, help="this process's partition of replies; no two share one")
 
@@ -48,6 +59,7 @@ def _check(installation: Installation, arguments: argparse.Namespace) -> None:
     slots = installation.ingress.slots
     if not 0 <= arguments.slot < slots:
         raise ConfigError(f"--slot {arguments.slot}: must be 0 to {slots - 1}, or raise ingress.slots")
+    ensure_files(_settings(installation))
     if installation.ingress.tls is not None:
         server_context(installation.ingress.tls)
 

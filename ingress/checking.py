@@ -3,6 +3,7 @@
 import re
 from typing import Final
 
+from schemas.card_numbers import luhn_holds
 from schemas.client_frames import Request, reference_fault
 from schemas.records import Kind
 
@@ -11,13 +12,13 @@ WAIT_MAX_MS: Final = 86_400_000
 
 _TERMINAL = re.compile(r"[A-Za-z0-9]{1,13}")
 _METHOD = re.compile(r"[0-9]{2}")
+_NO_DIGITS = re.compile(r"[^0-9]+")
 _PAN = re.compile(r"[0-9]{13,19}")
 _EXPIRY = re.compile(r"[0-9]{2}(0[1-9]|1[0-2])")
 _TRACK2 = re.compile(r"([0-9]{13,19})=[0-9]{7,23}")
 _TRACK2_MAX = 37
 _CODE = re.compile(r"[0-9]{3,4}")
 _KINDS = {kind.value: kind for kind in Kind}
-_DOUBLED = {str(digit): sum(divmod(2 * digit, 10)) for digit in range(10)}
 
 
 def content_of(request: Request) -> tuple[str | int | None, ...]:
@@ -38,22 +39,17 @@ def content_of(request: Request) -> tuple[str | int | None, ...]:
     )
 
 
-def luhn_holds(digits: str) -> bool:
-    """Whether the check digit is right (ISO/IEC 7812-1, Annex B)."""
-    odd = sum(map(int, digits[-1::-2]))
-    even = sum(_DOUBLED[digit] for digit in digits[-2::-2])
-    return (odd + even) % 10 == 0
-
-
 def request_fault(request: Request) -> str | None:
     """The first thing that is wrong with a request, or None."""
     kind = _KINDS.get(request.kind)
-    if (fault := reference_fault(request.reference)) is not None:
+    if (fault := own_name_fault(request)) is not None:
         return fault
     if kind is None:
         return f"kind must be one of {', '.join(_KINDS)}"
     if not _TERMINAL.fullmatch(request.terminal_id):
         return "terminal_id must be 1 to 13 letters and digits"
+    if _holds_the_card(request.terminal_id, request):
+        return "terminal_id must not hold the card's number"
     if not 1 <= request.amount <= AMOUNT_MAX:
         return f"amount must be 1 to {AMOUNT_MAX} yen"
     if not _METHOD.fullmatch(request.payment_method):
@@ -61,6 +57,25 @@ def request_fault(request: Request) -> str | None:
     if not 1 <= request.wait_ms <= WAIT_MAX_MS:
         return f"wait_ms must be 1 to {WAIT_MAX_MS}"
     return _card_fault(request) or _sensitive_fault(request, kind) or _original_fault(request, kind)
+
+
+def own_name_fault(request: Request) -> str | None:
+    """What is wrong with the request's own reference, which nobody must be told then; None when it is sound."""
+    if (fault := reference_fault(request.reference)) is not None:
+        return fault
+    return "reference must not hold the card's number" if _holds_the_card(request.reference, request) else None
+
+
+def _holds_the_card(text: str, request: Request) -> bool:
+    """Whether a field in clear holds the digits of the request's own card, whatever stands between them.
+
+    A terminal may have 13 digits as a card may, and every tenth of these passes for one. So a terminal's are held
+    against this card alone, and nobody is refused for the number of a terminal.
+    """
+    number = request.card.number
+    if len(text) < len(number) or not _PAN.fullmatch(number):
+        return False
+    return number in _NO_DIGITS.sub("", text)
 
 
 def _card_fault(request: Request) -> str | None:
@@ -98,4 +113,6 @@ def _original_fault(request: Request, kind: Kind) -> str | None:
         return f"original_reference is missing: a {kind} names the transaction it follows"
     if original == request.reference:
         return "original_reference is the request's own reference"
-    return reference_fault(original, "original_reference")
+    if (fault := reference_fault(original, "original_reference")) is not None:
+        return fault
+    return "original_reference must not hold the card's number" if _holds_the_card(original, request) else None

@@ -3,7 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from ingress.layouts import NO_LAYOUTS, Layouts
 from schemas.installation import Customer, Installation, Tls
+from schemas.telegrams import load_partner
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,10 +26,15 @@ class Settings:
     confirm_ms: int  # told to clients; each reply says for itself by when it must be confirmed
     gone_after_ms: int
     drain_ms: int
+    max_ungreeted: int = 256  # connections whose client has not said hello
+    max_ungreeted_per_address: int = 192
+    max_sessions_per_customer: int = 128
+    layouts: Layouts = NO_LAYOUTS
 
     @classmethod
     def from_installation(cls, installation: Installation) -> "Settings":
-        """The ingress's view of the installation."""
+        """The ingress's view of the installation. Raises `LayoutError`."""
+        partners = {each.name: load_partner(each.telegrams) for each in installation.partner}
         ingress = installation.ingress
         return cls(
             host=ingress.host,
@@ -44,4 +51,8 @@ class Settings:
             confirm_ms=installation.router.confirm_ms,
             gone_after_ms=ingress.gone_after_ms,
             drain_ms=ingress.drain_ms,
+            max_ungreeted=ingress.max_ungreeted,
+            max_ungreeted_per_address=ingress.max_ungreeted_per_address,
+            max_sessions_per_customer=ingress.max_sessions_per_customer,
+            layouts=Layouts(partners),
         )

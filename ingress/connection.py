@@ -1,6 +1,7 @@
 """One client's socket: hands bytes to the server, and writes what the server has gathered at once."""
 
 import asyncio
+from collections.abc import Callable
 from typing import Protocol, cast
 
 from ingress.core import Session
@@ -9,52 +10,107 @@ from ingress.core import Session
 class Owner(Protocol):
     """Who decides what to do with a connection."""
 
-    def connected(self, connection: "Connection") -> Session: ...
-    def admit(self, connection: "Connection") -> None: ...
+    def connected(self, connection: "Connection") -> None: ...
     def received(self, connection: "Connection", data: bytes) -> None: ...
+    def writable(self, connection: "Connection") -> None: ...
     def lost(self, connection: "Connection", error: Exception | None) -> None: ...
+    def failed_at(self, connection: "Connection", error: Exception) -> None: ...
 
 
 class Connection(asyncio.Protocol):
-    """`asyncio.Protocol` of a client. A client that does not read is not read from either."""
+    """`asyncio.Protocol` of a client. A client that does not read is not read from either.
 
-    session: Session
+    What goes wrong in one of its callbacks ends this connection, and is told to its owner.
+    """
 
     def __init__(self, owner: Owner) -> None:
         self._owner = owner
-        self._transport: asyncio.Transport
-        self.peer = ""
+        self.session: Session | None = None  # from when it can be talked to
+        self._transport: asyncio.Transport | None = None  # None: TLS is not agreed on yet
+        self._greeting: asyncio.Task[None] | None = None
+        self._holds_back: set[str] = set()  # why it is not read from
+        self.address = ""
+        self.peer = "unknown"
         self.out: list[bytes] = []
         self.closing_ms: int | None = None
+        self.has_a_turn = False  # its owner comes back to what it has sent
+
+    def comes_from(self, name: object) -> None:
+        """Take over where the client calls from, as sockets tell it."""
+        if isinstance(name, tuple) and len(name) > 1:
+            self.address = str(name[0])
+            self.peer = f"{name[0]}:{name[1]}"
+
+    def greets(self, task: "asyncio.Task[None]") -> None:
+        """TLS is being agreed on by this task."""
+        self._greeting = task
+
+    def greeted(self) -> None:
+        """The task has ended; without a connection that TLS secures, this was all."""
+        self._greeting = None
+        if self._transport is None:
+            self._safely(lambda: self._owner.lost(self, None))
+
+    # --- asyncio.Protocol
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)  # uvloop's are none by inheritance
-        address = transport.get_extra_info("peername")
-        self.peer = f"{address[0]}:{address[1]}" if address else "unknown"
-        self.session = self._owner.connected(self)
-        self._owner.admit(self)
+        self.comes_from(transport.get_extra_info("peername"))
+        self._safely(lambda: self._owner.connected(self))
 
     def data_received(self, data: bytes) -> None:
         if self.closing_ms is None:
-            self._owner.received(self, data)
+            self._safely(lambda: self._owner.received(self, data))
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.closing_ms = self.closing_ms or 0
-        self._owner.lost(self, exc)
+        self._safely(lambda: self._owner.lost(self, exc))
 
     def pause_writing(self) -> None:
-        self._transport.pause_reading()
+        self.hold_back("it does not read")
 
     def resume_writing(self) -> None:
-        self._transport.resume_reading()
+        self.go_on("it does not read")
+        self._safely(lambda: self._owner.writable(self))
+
+    def _safely(self, work: Callable[[], None]) -> None:
+        try:
+            work()
+        except Exception as error:  # noqa: BLE001  one client's trouble is no other's
+            self._owner.failed_at(self, error)
+
+    # --- for its owner
+
+    def hold_back(self, why: str) -> None:
+        """Read nothing more from it, for this reason."""
+        if not self._holds_back and self._transport is not None and not self._transport.is_closing():
+            self._transport.pause_reading()
+        self._holds_back.add(why)
+
+    def go_on(self, why: str) -> None:
+        """This reason is over."""
+        held = why in self._holds_back
+        self._holds_back.discard(why)
+        if held and not self._holds_back and self._transport is not None and not self._transport.is_closing():
+            self._transport.resume_reading()
+
+    @property
+    def reads(self) -> bool:
+        """Whether the client takes what is written."""
+        return "it does not read" not in self._holds_back
 
     def flush(self) -> None:
         """Write what is gathered."""
         if self.out:
             data = b"".join(self.out)
             self.out.clear()
-            if not self._transport.is_closing():
+            if self._transport is not None and not self._transport.is_closing():
                 self._transport.write(data)
+
+    @property
+    def unread(self) -> int:
+        """How many bytes the client has not taken."""
+        return 0 if self._transport is None else self._transport.get_write_buffer_size()
 
     def close(self, now_ms: int) -> None:
         """Write what is gathered and end the stream.
@@ -66,7 +122,7 @@ class Connection(asyncio.Protocol):
             return
         self.closing_ms = now_ms
         self.flush()
-        if self._transport.is_closing():
+        if self._transport is None or self._transport.is_closing():
             return
         if self._transport.can_write_eof():
             self._transport.write_eof()
@@ -75,4 +131,7 @@ class Connection(asyncio.Protocol):
 
     def abort(self) -> None:
         """Close at once."""
-        self._transport.abort()
+        if self._transport is not None:
+            self._transport.abort()
+        elif self._greeting is not None:
+            self._greeting.cancel()

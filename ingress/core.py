@@ -18,7 +18,7 @@ Its laws:
 * A reply for a session that is gone waits for the client to come back, then it is undeliverable.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from enum import Enum
 from typing import assert_never
 
@@ -36,11 +36,14 @@ from ingress.acts import (
     StoreRequest,
     StoreUndeliverable,
 )
-from ingress.checking import content_of, request_fault
+from ingress.checking import content_of, own_name_fault, request_fault
 from ingress.config import Settings
 from ingress.protocol import Unreadable, read, read_first
 from ingress.replies import settled, told
+from ingress.strangers import counts_itself, guess
+from schemas.card_numbers import holds_card_number
 from schemas.client_frames import (
+    LENGTH_BYTES,
     VERSION,
     Ack,
     AnyClientFrame,
@@ -63,6 +66,9 @@ from schemas.installation import Customer
 from schemas.records import ReplyReady, Status
 
 NOT_CONFIRMED = "not_confirmed"
+
+FRAMES_A_TURN = 128
+"""How many frames of one client are taken before others have their turn."""
 
 _CLIENT_MAX = 64
 _NOBODY = Customer(id="nobody", token_sha256="0" * 64, partners={})  # so that an unknown customer takes as long
@@ -90,13 +96,18 @@ class Asked(msgspec.Struct, frozen=True, gc=False):
 class Session:
     """One client connection. `id` is its name in the records, unique for ever."""
 
-    def __init__(self, settings: Settings, session_id: str, now_ms: int) -> None:
+    def __init__(
+        self, settings: Settings, session_id: str, now_ms: int, crowded: Callable[[str], str | None] = lambda _: None
+    ) -> None:
+        """`crowded`: why there is no place for another session of a customer, or None."""
         self.id = session_id
         self.stage = SessionStage.AWAITS_HELLO
         self.customer = ""
+        self.more = False  # whether frames may wait to be taken: call `receive` again
         self._settings = settings
         self._deframer = Deframer(settings.max_frame_bytes)
         self._stopping = False
+        self._crowded = crowded
         self._opened_ms = now_ms
         self._heard_ms = now_ms
         self._in_flight: dict[tuple[str, bool], Asked] = {}  # by reference and whether it is an inquiry
@@ -106,14 +117,19 @@ class Session:
     # --- from the client
 
     def receive(self, data: bytes, now_ms: int) -> list[Act]:
-        """What follows from these bytes."""
+        """What follows from these bytes and those left of earlier ones: of `FRAMES_A_TURN` frames, then see `more`."""
         acts: list[Act] = []
+        self.more = False
         try:
             self._deframer.feed(data)
-            while self.stage is not SessionStage.CLOSED and (payload := self._deframer.next()) is not None:
+            for _ in range(FRAMES_A_TURN):
+                if self.stage is SessionStage.CLOSED or (payload := self._deframer.next()) is None:
+                    break
                 self._heard_ms = now_ms
                 frame = read_first(payload) if self.stage is SessionStage.AWAITS_HELLO else read(payload)
                 acts += self._take(frame, now_ms)
+            else:
+                self.more = True
         except Unreadable as error:
             acts += self._turn_away(error.refused)
         except FramingError as error:
@@ -121,8 +137,13 @@ class Session:
                 acts += self._turn_away(Rejection.BAD_FRAME.told(place="it is empty"))
             else:
                 place = f"1 to {self._settings.max_frame_bytes} bytes"
+                if self.stage is SessionStage.AWAITS_HELLO and (looks := self._looks()) is not None:
+                    place = f"{place}; {looks}"
                 acts += self._turn_away(Rejection.FRAME_TOO_LONG.told(place=place))
         return acts
+
+    def _looks(self) -> str | None:
+        return guess(self._deframer.peek(16), self._settings.max_frame_bytes)
 
     @property
     def truncated(self) -> bool:
@@ -153,9 +174,13 @@ class Session:
         if not (1 <= len(hello.client) <= _CLIENT_MAX and hello.client.isascii() and hello.client.isprintable()):
             place = f"client must be 1 to {_CLIENT_MAX} printable ASCII characters"
             return self._turn_away(Rejection.BAD_FRAME.told(place=place))
+        if holds_card_number(hello.client):
+            return self._turn_away(Rejection.BAD_FRAME.told(place="client must not hold a card number: it is logged"))
         known = self._settings.customers.get(hello.customer)
         if not (known or _NOBODY).accepts(hello.token) or known is None:
             return self._turn_away(Rejection.NOT_AUTHENTICATED.told())
+        if (crowded := self._crowded(known.id)) is not None:
+            return self._turn_away(Rejection.TOO_MANY_SESSIONS.told(place=crowded))
         self.stage = SessionStage.OPEN
         self.customer = known.id
         settings = self._settings
@@ -171,9 +196,12 @@ class Session:
         return [Opened(known.id, hello.client), Send(welcome)]
 
     def _request(self, request: Request, now_ms: int) -> list[Act]:
-        if reference_fault(request.reference) is not None:  # what may be anything is not repeated
-            return [Send(Rejection.INVALID_REQUEST.told(place=reference_fault(request.reference)))]
+        if (fault := own_name_fault(request)) is not None:  # what may be anything is not repeated
+            return [Send(Rejection.INVALID_REQUEST.told(place=fault))]
         if (fault := request_fault(request)) is not None:
+            return [Send(Rejection.INVALID_REQUEST.told(reference=request.reference, place=fault))]
+        customer = self._settings.customers[self.customer]
+        if (fault := self._settings.layouts.fault(customer, request, now_ms)) is not None:
             return [Send(Rejection.INVALID_REQUEST.told(reference=request.reference, place=fault))]
         expires_ms = now_ms + min(request.wait_ms, self._settings.wait_max_ms)
         asked = Asked(now_ms, expires_ms, hash(content_of(request)))
@@ -291,7 +319,7 @@ class Session:
         settings = self._settings
         if self.stage is SessionStage.AWAITS_HELLO:
             late = now_ms - self._opened_ms >= settings.hello_timeout_ms
-            return self._turn_away(Rejection.HELLO_TIMEOUT.told()) if late else []
+            return self._turn_away(Rejection.HELLO_TIMEOUT.told(place=self._lacks())) if late else []
         acts: list[Act] = []
         for delivery in list(self._deliveries.values()):
             if delivery.stage is DeliveryStage.OWED and now_ms >= delivery.confirm_by_ms:
@@ -304,11 +332,24 @@ class Session:
             acts += self._turn_away(Rejection.IDLE_TIMEOUT.told())
         return acts
 
+    def _lacks(self) -> str | None:
+        """What a hello lacks that has begun."""
+        if self._deframer.pending < LENGTH_BYTES:
+            return None
+        announced = int.from_bytes(self._deframer.peek(LENGTH_BYTES))
+        if counts_itself(announced, self._deframer.pending - LENGTH_BYTES):
+            return "four bytes are missing: the length does not count its own four"
+        return "the frame is not whole"
+
     def stop(self) -> list[Act]:
         """The gateway stops: nothing new is accepted here any more."""
         self._stopping = True
         bye = Send(GatewayBye())
         return [bye, *self._close("stopping")] if self.stage is SessionStage.AWAITS_HELLO else [bye]
+
+    def turn_away(self, code: Rejection, place: str | None = None) -> list[Act]:
+        """There is no room for it."""
+        return self._turn_away(code.told(place=place))
 
     def drained(self, now_ms: int) -> bool:
         """Whether nobody waits for anything here."""
@@ -331,8 +372,3 @@ class Session:
     def _close(self, reason: str) -> list[Act]:
         self.stage = SessionStage.CLOSED
         return [Close(reason)]
-
-
-def too_many_sessions() -> list[Act]:
-    """What a connection beyond the limit is told."""
-    return [Send(Rejection.TOO_MANY_SESSIONS.told()), Close(Rejection.TOO_MANY_SESSIONS)]

@@ -2,7 +2,7 @@
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
-from schemas.client_frames import Rejection
+from schemas.client_frames import GatewayFrame, Refused, Rejection, Reply, Settled, StatusTold
 from schemas.records import Status
 
 
@@ -10,7 +10,10 @@ class Metrics:
     """Registered in `registry`, so that several services can live in one process."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        self.sessions = Gauge("denbun_ingress_sessions", "Connections of clients", registry=registry)
+        self.sessions = Gauge("denbun_ingress_sessions", "Sessions of clients that have said hello", registry=registry)
+        self.ungreeted = Gauge(
+            "denbun_ingress_ungreeted", "Connections whose client has not said hello", registry=registry
+        )
         self.in_flight = Gauge("denbun_ingress_in_flight", "Requests and inquiries without answer", registry=registry)
         self.closed = Counter("denbun_ingress_closed", "Sessions ended, by reason", ["reason"], registry=registry)
         self._requests = Counter(
@@ -55,3 +58,15 @@ class Metrics:
         if (found := self._by_customer.get(customer)) is None:
             found = self._by_customer[customer] = self._requests.labels(customer)
         return found
+
+    def tell(self, message: GatewayFrame) -> None:
+        """Count a frame that goes to a client."""
+        match message:
+            case Reply() | StatusTold():
+                self.told[message.status].inc()
+            case Settled():
+                self.settled[message.confirmed].inc()
+            case Refused():
+                self.rejected[message.code].inc()
+            case _:
+                pass

@@ -5,14 +5,18 @@ card number, so neither is repeated.
 """
 
 import re
+from contextlib import suppress
 
 import msgspec
 
-from schemas.client_frames import VERSION, VERSIONS, AnyClientFrame, Greeting, Refused, Rejection
+from schemas.client_frames import LENGTH_BYTES, VERSION, VERSIONS, AnyClientFrame, Card, Greeting, Refused, Rejection
+from schemas.doubled_fields import doubled_field
 
 _frames: msgspec.json.Decoder[AnyClientFrame] = msgspec.json.Decoder(AnyClientFrame)
 _greeting = msgspec.json.Decoder(Greeting)
 _PLACE = re.compile(r" - at `\$\.([a-z0-9_.]+)`$")  # of our own field names: an unknown one ends the path before it
+_MARK = b"\xef\xbb\xbf"
+_PLACES = {name: f"card.{name}" for name in Card.__struct_fields__}
 _MISSING = re.compile(r"^Object missing required field `([a-z0-9_]+)`")
 _RANGE = re.compile(r"^Expected `int` [<>]=")
 _TYPE = re.compile(r"^Expected `([a-z |]+)`(?:, got `([a-z]+)`)?")
@@ -29,9 +33,14 @@ class Unreadable(Exception):  # noqa: N818  it says what the frame is
 def read(payload: bytes) -> AnyClientFrame:
     """The frame in a payload. Raises `Unreadable`."""
     try:
-        return _frames.decode(payload)
+        frame = _frames.decode(payload)
+        doubled = doubled_field(payload)
     except (ValueError, RecursionError) as error:
         place = _fault_of(payload, error)
+    else:
+        if doubled is None:
+            return frame
+        place = f"{_PLACES.get(doubled, doubled)} stands twice"  # a name of ours: the decoder knows no other
     raise Unreadable(Rejection.BAD_FRAME.told(place=place))
 
 
@@ -44,7 +53,17 @@ def _fault_of(payload: bytes, error: ValueError | RecursionError) -> str:
         payload.decode("utf-8")
     except UnicodeDecodeError:
         return "it is not UTF-8"
-    return _place_of(str(error)) if isinstance(error, msgspec.ValidationError) else "it is not JSON"
+    if not isinstance(error, msgspec.ValidationError):
+        if payload.startswith(_MARK):
+            return "it begins with a byte order mark, which has no place here"
+        with suppress(ValueError, RecursionError):
+            _greeting.decode(payload[:-LENGTH_BYTES])
+            return "it is JSON and four bytes more: the length does not count its own four"
+        return "it is not JSON"
+    with suppress(ValueError, RecursionError):  # of what the decoder has not looked at yet
+        if doubled_field(payload) == "type":  # of which it takes the first, and knows no other
+            return "type stands twice"
+    return _place_of(str(error))
 
 
 def read_first(payload: bytes) -> AnyClientFrame:

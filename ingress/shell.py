@@ -4,15 +4,11 @@ import asyncio
 import contextlib
 import itertools
 import logging
-import secrets
-import ssl
 from collections.abc import Callable, Sequence
-from functools import partial
 from typing import assert_never
 
 from prometheus_client import CollectorRegistry
 
-from ingress import crashes
 from ingress.acts import (
     Act,
     Close,
@@ -26,29 +22,30 @@ from ingress.acts import (
 )
 from ingress.config import Settings
 from ingress.connection import Connection
-from ingress.core import Session, too_many_sessions
-from ingress.intake import inquiry_asked, request_accepted
+from ingress.core import Session
+from ingress.door import LINGER_S, Door
 from ingress.metrics import Metrics
 from ingress.replies import Gone
+from ingress.storing import Storing, new_id
+from ingress.threshold import Lines, Places, Threshold
 from ingress.tls import server_context
 from pipeline.bridge import LoopReader, LoopWriter
-from pipeline.log import Done, Log, Message, Outgoing, Stored, TopicPartition
+from pipeline.log import Log, Message, TopicPartition
 from schemas import wire
-from schemas.client_frames import GatewayFrame, Refused, Reply, Settled, StatusTold, frame
-from schemas.identity import transaction_key
-from schemas.records import Record, ReplyDelivered, ReplyReady, ReplyUndeliverable
+from schemas.client_frames import GatewayFrame, Refused, Rejection, frame
+from schemas.records import ReplyReady
 from schemas.sealing import KeyRing
 from schemas.topics import Topics
 
 _TICK_S = 0.1
-_LINGER_MS = 1_000  # a closed session's last frames may take this long to be read by the client
-_FAILING_MS = 5_000  # the log counts as failing this long after a write that failed
+_LINGER_MS = int(LINGER_S * 1_000)
+_LINES_A_SECOND = 20  # about connections that have not said hello: anybody can make them
+_UNREAD_MAX = 1_048_576  # bytes that a client has not taken, when that is more than its answers can be
+_ANSWER_MAX = 1_024  # bytes of one
+_CROWDED = "too many have not said hello; say it at once"
+_BUSY = "others have their turn"
 
 _log = logging.getLogger(__name__)
-
-
-def _new_id() -> str:
-    return secrets.token_hex(16)
 
 
 class IngressServer:
@@ -68,25 +65,28 @@ class IngressServer:
     ) -> None:
         self._settings = settings
         self._log = log
+        self._topics = topics
         self._ring = ring
         self._slot = slot
         self._name = f"ingress-{node}-{slot}"
-        self._incarnation = _new_id()
+        self._incarnation = new_id()
         self._sessions = itertools.count(1)
         self._now_ms = now_ms
         self._metrics = Metrics(registry)
-        self._requests, self._deliveries = topics("requests"), topics("deliveries")
         self._replies = TopicPartition(topics("replies"), slot)
         self._connections: dict[Connection, None] = {}  # in the order in which they came
+        self._threshold: Threshold[Connection] = Threshold(settings.max_ungreeted, settings.max_ungreeted_per_address)
+        self._places = Places(settings.max_sessions, settings.max_sessions_per_customer)
+        self._closing: Threshold[Connection] = Threshold(settings.max_ungreeted, settings.max_ungreeted)
         self._by_session: dict[str, Connection] = {}
         self._dirty: list[Connection] = []
         self._gone = Gone(settings.gone_after_ms)
-        self._failing_until_ms = 0
+        self._door = Door(settings, lambda: Connection(self))
         self._listening = False
+        self._lines = Lines(_LINES_A_SECOND)
         self._drained = asyncio.Event()
         self._empty = asyncio.Event()
         self._empty.set()
-        self.port = 0
         self.failed: asyncio.Future[None]
 
     # --- life
@@ -98,41 +98,29 @@ class IngressServer:
         self._loop = asyncio.get_running_loop()
         self.failed = self._loop.create_future()
         self._writer = LoopWriter(self._log.sender(self._name))
+        given = self._writer, self._topics, self._ring, self._metrics
+        self._storing = Storing(*given, slot=self._slot, now_ms=self._now_ms, fail=self._fail)
         self._reader = LoopReader(
             self._name, lambda: self._log.reader(self._name, {self._replies: end}), self._handle, self._fail
         )
         self._tick_handle = self._loop.call_later(_TICK_S, self._tick)
         try:
-            await self._listen(context)
+            await self._door.open(context, self._arrived)
         except BaseException:
             await self._close_log()
             raise
-        _log.info("listening", extra={"host": self._settings.host, "port": self.port, "slot": self._slot})
-
-    async def _listen(self, context: ssl.SSLContext | None) -> None:
-        host, port = self._settings.host, self._settings.port
-        try:
-            self._server = await self._loop.create_server(
-                lambda: Connection(self),
-                host,
-                port,
-                ssl=context,
-                # the handshake is part of the time for hello: before it, nobody counts the connection
-                ssl_handshake_timeout=self._settings.hello_timeout_ms / 1000 if context else None,
-                ssl_shutdown_timeout=_LINGER_MS / 1000 if context else None,
-            )
-        except OSError as error:
-            text = f"client address {host}:{port}: {error.strerror}: choose another under ingress.host and ingress.port"
-            raise OSError(error.errno, text) from error
-        self.port = int(self._server.sockets[0].getsockname()[1])
         self._listening = True
+        _log.info("listening", extra={"host": self._settings.host, "port": self.port, "slot": self._slot})
 
     async def stop(self) -> None:
         """Accept nothing new, let what is in flight end (at most `drain_ms`), close every session, then the log."""
         self._listening = False
-        self._server.close()
+        self._door.close()
         for connection in list(self._connections):
-            self.perform(connection, connection.session.stop())
+            if connection.session is None:
+                connection.abort()
+            else:
+                self.perform(connection, connection.session.stop())
         await self._until_drained()
         for connection in list(self._connections):
             self.perform(connection, [Close("stopping")])
@@ -154,75 +142,133 @@ class IngressServer:
         try:
             await asyncio.wait_for(self._drained.wait(), self._settings.drain_ms / 1000)
         except TimeoutError:
-            left = sum(connection.session.in_flight for connection in self._connections)
+            left = sum(session.in_flight for session in self._open_sessions())
             _log.warning("not drained in time; the clients inquire elsewhere", extra={"in_flight": left})
 
     def _check_drained(self) -> None:
         now_ms = self._now_ms()
-        if not self._listening and all(each.session.drained(now_ms) for each in self._connections):
+        if not self._listening and all(each.drained(now_ms) for each in self._open_sessions()):
             self._drained.set()
+
+    def _open_sessions(self) -> list[Session]:
+        return [each.session for each in self._connections if each.session is not None]
 
     async def _close_log(self) -> None:
         self._tick_handle.cancel()
         await self._reader.close()
         await self._writer.close()
 
+    @property
+    def port(self) -> int:
+        """Where it listens."""
+        return self._door.port
+
     def trouble(self) -> str | None:
         """Why no request should be sent here now, or None."""
         if not self._listening:
             return "does not listen"
-        if self._now_ms() < self._failing_until_ms:
+        if self._storing.fails:
             return "the broker does not acknowledge what is written"
         return None
 
     def _fail(self, error: BaseException) -> None:
+        """Without this the process must not go on."""
         if not self.failed.done():
             self.failed.set_exception(error)
 
     # --- connections
 
-    def connected(self, connection: Connection) -> Session:
-        """A client has connected: its session."""
-        session = Session(self._settings, f"{self._incarnation}-{next(self._sessions)}", self._now_ms())
+    def _arrived(self, connection: Connection) -> None:
+        """A caller stands before the door: it must say who it is before others crowd it out."""
         self._connections[connection] = None
         self._empty.clear()
-        self._by_session[session.id] = connection
-        self._metrics.sessions.set(len(self._connections))
-        return session
+        crowded_out = self._threshold.enter(connection, connection.address)
+        self._count()
+        if crowded_out is not None and crowded_out.session is None:
+            crowded_out.abort()
+        elif crowded_out is not None and crowded_out.session is not None:
+            self.perform(crowded_out, crowded_out.session.turn_away(Rejection.TOO_MANY_SESSIONS, _CROWDED))
 
-    def admit(self, connection: Connection) -> None:
-        """Turn the connection away if it is one too many."""
-        if len(self._connections) > self._settings.max_sessions:
-            self.perform(connection, too_many_sessions())
-        elif not self._listening:
-            self.perform(connection, connection.session.stop())
+    def connected(self, connection: Connection) -> None:
+        """A client can be talked to."""
+        name = f"{self._incarnation}-{next(self._sessions)}"
+        connection.session = session = Session(self._settings, name, self._now_ms(), self._places.fault)
+        self._by_session[session.id] = connection
+        if connection not in self._connections:  # of TLS it is known already
+            self._arrived(connection)
+        if not self._listening:
+            self.perform(connection, session.stop())
+        elif self._places.full:
+            self.perform(connection, session.turn_away(Rejection.TOO_MANY_SESSIONS))
 
     def received(self, connection: Connection, data: bytes) -> None:
         """A client has sent these bytes."""
-        self.perform(connection, connection.session.receive(data, self._now_ms()))
+        session = connection.session
+        if session is None:
+            return
+        self.perform(connection, session.receive(data, self._now_ms()))
+        self._see_to_more(connection, session)
+
+    def writable(self, connection: Connection) -> None:
+        """The client has read what was written."""
+        if connection.session is not None:
+            self._see_to_more(connection, connection.session)
+
+    def _see_to_more(self, connection: Connection, session: Session) -> None:
+        """Go on with the frames that are here already when others had their turn, and read no more meanwhile."""
+        if not session.more:
+            connection.go_on(_BUSY)
+            return
+        connection.hold_back(_BUSY)
+        if not connection.has_a_turn:
+            connection.has_a_turn = True
+            self._loop.call_soon(self._take_more, connection)
+
+    def _take_more(self, connection: Connection) -> None:
+        connection.has_a_turn = False
+        if connection.closing_ms is None and connection.reads:  # or it goes on when it does
+            try:
+                self.received(connection, b"")
+            except Exception as error:  # noqa: BLE001  one client's trouble is no other's
+                self.failed_at(connection, error)
 
     def lost(self, connection: Connection, error: Exception | None) -> None:
         """The connection is no more."""
-        self._leave(connection, "truncated" if connection.session.truncated else "lost" if error else "left")
+        session = connection.session
+        if session is not None:
+            self._leave(connection, session, "truncated" if session.truncated else "lost" if error else "left")
+        self._threshold.leave(connection)
         self._connections.pop(connection, None)
+        self._closing.leave(connection)
         if not self._connections:
             self._empty.set()
-        self._metrics.sessions.set(len(self._connections))
+        self._count()
         self._check_drained()
 
-    def _leave(self, connection: Connection, reason: str) -> None:
+    def failed_at(self, connection: Connection, error: Exception) -> None:
+        """Something went wrong with this connection that never should: it ends, the others go on."""
+        _log.error("a connection failed", extra={"peer": connection.peer}, exc_info=error)
+        if connection.session is not None:
+            self._leave(connection, connection.session, "failed")
+        connection.abort()
+
+    def _leave(self, connection: Connection, session: Session, reason: str) -> None:
         """The session is over: what it was owed waits for the client to come back."""
-        session = connection.session
         if self._by_session.pop(session.id, None) is None:
             return
         now_ms = self._now_ms()
         for delivery in session.gone():
             self._gone.add(delivery, now_ms)
         self._metrics.closed.labels(reason).inc()
-        _log.info(
-            "session closed",
-            extra={"session": session.id, "customer": session.customer, "peer": connection.peer, "reason": reason},
-        )
+        if session.customer:
+            self._places.give_back(session.customer)
+        if session.customer or self._lines.one_more():
+            extra = {"session": session.id, "customer": session.customer, "peer": connection.peer}
+            _log.info("session closed", extra={**extra, "reason": reason})
+
+    def _count(self) -> None:
+        self._metrics.sessions.set(len(self._places))
+        self._metrics.ungreeted.set(len(self._threshold))
 
     # --- time and the log
 
@@ -237,14 +283,19 @@ class IngressServer:
     def _pass_time(self, now_ms: int) -> None:
         in_flight = 0
         for connection in list(self._connections):
+            session = connection.session
+            if session is None:
+                continue  # TLS has a time of its own
             if connection.closing_ms is None:
-                self.perform(connection, connection.session.tick(now_ms))
-                in_flight += connection.session.in_flight
+                self.perform(connection, session.tick(now_ms))
+                in_flight += session.in_flight
             elif now_ms - connection.closing_ms >= _LINGER_MS:
                 connection.abort()
         for act in self._gone.due(now_ms):
-            self._store_undeliverable(act)
+            self._storing.undeliverable(act)
         self._metrics.in_flight.set(in_flight)
+        if left_out := self._lines.left_out(now_ms):
+            _log.warning("more connections without hello than are logged", extra={"lines": left_out})
         self._check_drained()
 
     def _handle(self, batch: Sequence[Message]) -> None:
@@ -252,11 +303,12 @@ class IngressServer:
         for message in batch:
             record = wire.decode_as(ReplyReady, message)
             connection = self._by_session.get(record.session)
-            if connection is None:
+            session = None if connection is None else connection.session
+            if connection is None or session is None:
                 self._nobody_for(record, now_ms)
                 continue
             self._gone.came_back(record)
-            acts, asked_ms = connection.session.tell(record, now_ms)
+            acts, asked_ms = session.tell(record, now_ms)
             if asked_ms is not None:
                 self._metrics.duration.observe((now_ms - asked_ms) / 1000)
             self.perform(connection, acts)
@@ -276,47 +328,41 @@ class IngressServer:
 
     def perform(self, connection: Connection, acts: Sequence[Act]) -> None:
         """Do what the session asks, in order."""
+        session = connection.session
+        assert session is not None
         for act in acts:
             match act:
                 case Send():
-                    self._send(connection, act.frame)
-                case StoreRequest():
-                    self._store_request(connection, act)
+                    self._send(connection, session, act.frame)
+                case StoreRequest() | StoreInquiry():
+                    self._store_asked(connection, session, act)
                 case StoreDelivered():
-                    self._store_delivered(connection, act)
-                case StoreInquiry():
-                    self._store_inquiry(connection, act)
+                    self._store_delivered(connection, session, act)
                 case StoreUndeliverable():
-                    self._store_undeliverable(act)
+                    self._storing.undeliverable(act)
                 case Opened():
-                    _log.info(
-                        "session opened",
-                        extra={
-                            "session": connection.session.id,
-                            "customer": act.customer,
-                            "client": act.client,
-                            "peer": connection.peer,
-                        },
-                    )
+                    self._threshold.leave(connection)
+                    self._places.take(act.customer)
+                    self._count()
+                    named = {"session": session.id, "customer": act.customer, "client": act.client}
+                    _log.info("session opened", extra={**named, "peer": connection.peer})
                 case Close():
-                    self._leave(connection, act.reason)
-                    connection.close(self._now_ms())
+                    self._close(connection, session, act.reason)
                 case _:
                     assert_never(act)
 
-    def _send(self, connection: Connection, message: GatewayFrame) -> None:
-        match message:
-            case Reply() | StatusTold():
-                self._metrics.told[message.status].inc()
-            case Settled():
-                self._metrics.settled[message.confirmed].inc()
-            case Refused():
-                self._metrics.rejected[message.code].inc()
-                if message.closing:
-                    extra = {"code": message.code, "peer": connection.peer, "text": message.text_en}
-                    _log.warning("turned away", extra={**extra, "customer": connection.session.customer})
-            case _:
-                pass
+    def _close(self, connection: Connection, session: Session, reason: str) -> None:
+        self._leave(connection, session, reason)
+        self._threshold.leave(connection)
+        connection.close(self._now_ms())
+        if (oldest := self._closing.enter(connection, "")) is not None:  # who does not close its side is not waited for
+            oldest.abort()
+
+    def _send(self, connection: Connection, session: Session, message: GatewayFrame) -> None:
+        self._metrics.tell(message)
+        if isinstance(message, Refused) and message.closing and (session.customer or self._lines.one_more()):
+            extra = {"code": message.code, "text": message.text_en, "customer": session.customer}
+            _log.warning("turned away", extra={**extra, "peer": connection.peer})
         if not connection.out:
             if not self._dirty:
                 self._loop.call_soon(self._flush)
@@ -325,73 +371,28 @@ class IngressServer:
 
     def _flush(self) -> None:
         dirty, self._dirty = self._dirty, []
+        most = max(_UNREAD_MAX, self._settings.max_in_flight * _ANSWER_MAX)
         for connection in dirty:
-            connection.flush()
+            try:
+                connection.flush()
+                if connection.unread > most and connection.session is not None:
+                    self._leave(connection, connection.session, "does_not_read")
+                    connection.abort()
+            except Exception as error:  # noqa: BLE001  what the others are owed is written all the same
+                self.failed_at(connection, error)
 
-    def _store_request(self, connection: Connection, act: StoreRequest) -> None:
-        record = request_accepted(act, self._ring, _new_id(), self._slot)
-        key = transaction_key(act.customer, act.request.reference, act.request.original_reference)
-        self._metrics.requests_of(act.customer).inc()
-        self._write(self._requests, key, record, partial(self._asked, connection, act.request.reference, False))
+    def _store_asked(self, connection: Connection, session: Session, act: StoreRequest | StoreInquiry) -> None:
+        asked = act.inquiry if isinstance(act, StoreInquiry) else act.request
 
-    def _store_inquiry(self, connection: Connection, act: StoreInquiry) -> None:
-        record = inquiry_asked(act, _new_id(), self._slot)
-        key = transaction_key(act.customer, act.inquiry.reference, act.inquiry.original_reference)
-        self._metrics.inquiries.inc()
-        self._write(self._requests, key, record, partial(self._asked, connection, act.inquiry.reference, True))
+        def told(stamp_ms: int | None) -> None:
+            if stamp_ms is None:
+                inquiry = isinstance(act, StoreInquiry)
+                self.perform(connection, session.not_stored(asked.reference, inquiry=inquiry))
 
-    def _asked(
-        self, connection: Connection, reference: str, inquiry: bool, _: Stored | None, error: Exception | None
-    ) -> None:
-        if self._is_stored("InquiryAsked" if inquiry else "RequestAccepted", error):
-            return
-        self.perform(connection, connection.session.not_stored(reference, inquiry=inquiry))
+        self._storing.asked(act, told)
 
-    def _store_delivered(self, connection: Connection, act: StoreDelivered) -> None:
-        delivery = act.delivery
-        record = ReplyDelivered(
-            transaction_id=delivery.transaction_id,
-            delivery_no=delivery.delivery_no,
-            confirmed_ms=act.confirmed_ms,
+    def _store_delivered(self, connection: Connection, session: Session, act: StoreDelivered) -> None:
+        self._storing.delivered(
+            act,
+            lambda stamp_ms: self.perform(connection, session.stored(act.delivery, stamp_ms, self._now_ms())),
         )
-        self._write(self._deliveries, delivery.transaction_key, record, partial(self._delivered, connection, act))
-
-    def _delivered(
-        self, connection: Connection, act: StoreDelivered, stored: Stored | None, error: Exception | None
-    ) -> None:  # fmt: skip
-        stamp_ms = None
-        if self._is_stored("ReplyDelivered", error):
-            assert stored is not None
-            stamp_ms = stored.timestamp_ms
-        self.perform(connection, connection.session.stored(act.delivery, stamp_ms, self._now_ms()))
-
-    def _store_undeliverable(self, act: StoreUndeliverable) -> None:
-        delivery = act.delivery
-        self._metrics.undeliverable[act.reason].inc()
-        extra = {"transaction_id": delivery.transaction_id, "delivery_no": delivery.delivery_no, "reason": act.reason}
-        _log.warning("reply undeliverable", extra=extra)
-        record = ReplyUndeliverable(
-            transaction_id=delivery.transaction_id,
-            delivery_no=delivery.delivery_no,
-            reason=act.reason,
-            noticed_ms=act.noticed_ms,
-        )
-        self._write(self._deliveries, delivery.transaction_key, record, self._told_undeliverable)
-
-    def _told_undeliverable(self, _: Stored | None, error: Exception | None) -> None:
-        self._is_stored("ReplyUndeliverable", error)
-
-    def _write(self, topic: str, key: str, record: Record, done: Done) -> None:
-        encoded = wire.encode(record)
-        self._writer.write(Outgoing(topic, key.encode(), encoded.value, encoded.headers), done)
-
-    def _is_stored(self, name: str, error: Exception | None) -> bool:
-        if error is None:
-            crashes.stored(name)
-            return True
-        self._metrics.failed[name].inc()
-        now_ms = self._now_ms()
-        if now_ms >= self._failing_until_ms:  # once per outage, not once per request
-            _log.error("a record is not known to be stored", extra={"record": name, "reason": str(error)})
-        self._failing_until_ms = now_ms + _FAILING_MS
-        return False

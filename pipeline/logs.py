@@ -5,43 +5,24 @@ telegram or a client's frame; as a second line of defence anything that looks li
 """
 
 import logging
-import re
 import sys
 from collections.abc import MutableMapping
 from typing import Any, TextIO
 
 import structlog
 
-_RUN = re.compile(r"(?<!\d)\d+(?:[ -]\d+)*")
-_GROUP = re.compile(r"\d+")
+from schemas.card_numbers import spans
+
+_BLACK = "*" * 8
 
 
 def blacken(text: str) -> str:
-    """Replace every 13 to 19 digits that pass the Luhn check (ISO/IEC 7812-1, Annex B) by asterisks.
-
-    The digits may stand in groups, parted by single spaces or hyphens, and other groups may stand around them.
-    """
-    return _RUN.sub(lambda found: _blacken_run(found.group()), text)
-
-
-def _blacken_run(run: str) -> str:
-    groups = list(_GROUP.finditer(run))
-    shown, at, first = [], 0, 0
-    while first < len(groups):
-        for last in range(min(len(groups), first + 19) - 1, first - 1, -1):
-            start, end = groups[first].start(), groups[last].end()
-            if _is_card(run[start:end]):
-                shown += [run[at:start], "*" * 8]
-                at, first = end, last
-                break
-        first += 1
-    return "".join([*shown, run[at:]])
-
-
-def _is_card(text: str) -> bool:
-    digits = [int(each) for each in text if each.isdigit()]
-    odd, even = digits[-1::-2], digits[-2::-2]
-    return 13 <= len(digits) <= 19 and (sum(odd) + sum(sum(divmod(2 * each, 10)) for each in even)) % 10 == 0
+    """Replace every card number (`schemas.card_numbers`), with the whole of its groups, by asterisks."""
+    shown, at = [], 0
+    for start, end in spans(text):
+        shown += [text[at:start], _BLACK]
+        at = end
+    return "".join([*shown, text[at:]])
 
 
 def _blacken_all(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

@@ -4,15 +4,23 @@ Served by a thread of its own, so that a busy service still answers. ``/livez`` 
 killed and started anew; ``/readyz`` says whether it does its work now, and if not, why.
 """
 
+import contextlib
 import json
+import logging
+import socket
+import sys
 import threading
+import time
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
 Check = Callable[[], str | None]
+
+_log = logging.getLogger(__name__)
 
 
 class Health:
@@ -43,11 +51,68 @@ def _said(check: Check) -> str | None:
         return f"the check itself failed: {type(error).__name__}"
 
 
+_MOST = 32  # connections at once; beyond them the one that is here longest goes
+_BACKLOG = 64
+_STANDS_STILL_S = 5.0  # neither a request nor a reader of the answer may
+_WHOLE_S = 10.0  # from the connection to the end of the answer
+
+
+class _Server(ThreadingHTTPServer):
+    """Of connections that never end a request, none keeps a probe out.
+
+    Each has a thread; who is here longest is hung up on when there are too many, and everybody after a while.
+    """
+
+    daemon_threads = True
+    block_on_close = False
+    request_queue_size = _BACKLOG
+
+    def __init__(self, address: tuple[str, int], handler: type[BaseHTTPRequestHandler]) -> None:
+        self._lock = threading.Lock()
+        self._open: dict[Any, float] = {}  # since when, in this order
+        super().__init__(address, handler)
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        with self._lock:
+            self._open[request] = time.monotonic()
+            oldest = next(iter(self._open)) if len(self._open) > _MOST else None
+            if oldest is not None:
+                self._hang_up(oldest)
+        super().process_request(request, client_address)
+
+    def shutdown_request(self, request: Any) -> None:
+        with self._lock:
+            self._open.pop(request, None)
+        super().shutdown_request(request)
+
+    def service_actions(self) -> None:
+        """Some times a second: hang up on who has been here too long."""
+        with self._lock:
+            for request, since in list(self._open.items()):
+                if time.monotonic() - since < _WHOLE_S:
+                    break
+                self._hang_up(request)
+
+    def _hang_up(self, request: Any) -> None:
+        """Its thread waits for bytes: it finds the end of them, and closes."""
+        self._open.pop(request, None)
+        with contextlib.suppress(OSError):
+            request.shutdown(socket.SHUT_RDWR)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ARG002  the base class's
+        """Who hangs up on us, or is hung up on, is nobody's business; anything else is."""
+        error = sys.exception()
+        if not isinstance(error, OSError):
+            _log.error("a request for metrics or health failed", exc_info=error)
+
+
 class TelemetryServer:
     """Serves metrics and health on `host`:`port` (0: a free one, then in `.port`) until `close`."""
 
     def __init__(self, host: str, port: int, registry: CollectorRegistry, health: Health) -> None:
         class Handler(BaseHTTPRequestHandler):
+            timeout = _STANDS_STILL_S
+
             def do_GET(self) -> None:
                 match self.path.split("?", 1)[0]:
                     case "/metrics":
@@ -74,12 +139,11 @@ class TelemetryServer:
                 """Probes every few seconds say nothing new."""
 
         try:
-            self._server = ThreadingHTTPServer((host, port), Handler)
+            self._server = _Server((host, port), Handler)
         except OSError as error:
             raise OSError(
                 error.errno, f"metrics address {host}:{port}: {error.strerror}: choose another metrics_port"
             ) from error
-        self._server.daemon_threads = True
         self.port = int(self._server.server_address[1])
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.2,), name="telemetry", daemon=True)
         self._thread.start()

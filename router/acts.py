@@ -69,13 +69,19 @@ class HandToFaults(msgspec.Struct, frozen=True, gc=False):
     record: RequestInDoubt | ReplyLost
 
 
+class Wait(msgspec.Struct, frozen=True, gc=False):
+    """Put the request behind the confirmations that are stored by now, and decide when it is read there."""
+
+    record: RequestAccepted
+
+
 class Ignore(msgspec.Struct, frozen=True, gc=False):
     """Change nothing; count why."""
 
     why: str
 
 
-Act = Store | Forget | Dispatch | Reply | HandToFaults | Ignore
+Act = Store | Forget | Dispatch | Reply | HandToFaults | Wait | Ignore
 
 
 class World(msgspec.Struct, frozen=True):

@@ -7,13 +7,16 @@ The life of a transaction (`schemas.records.Stage`):
                   │       │  └─ReportMissing, deadline─▶ IN_DOUBT ────settled─▶ CANCELLED / REFUSED / ATTENTION
                   └▶ REFUSED ◀─NeverSent                REPLIED ─undeliverable, deadline─▶ UNDELIVERED ─settled─▶ …
 
-Three rules carry the money:
+Four rules carry the money:
 
 * The first record in the log wins. What arrives for a stage that has passed changes nothing and is counted.
 * A record that is read again, after a crash, is known by what it left in the state, and gets the same acts once more.
   Whoever receives them knows copies: the line by transaction, faults by transaction, ingress by session and number.
 * A report counts as delivered by any confirmation of any delivery, but as lost before the deadline only by word of the
   *first* delivery: a later one says nothing about an earlier one, which may have been confirmed meanwhile.
+* A follow-up whose original is replied is not refused yet: its client may know the original's end already, from a
+  confirmation that is stored in another topic and not read here. So the request is put behind it, into `deliveries`,
+  and decided where it is read: whatever its client was told as settled before it asked stands in front of it.
 """
 
 from dataclasses import dataclass
@@ -21,8 +24,8 @@ from typing import assert_never
 
 import msgspec
 
-from router.acts import Act, Dispatch, Forget, HandToFaults, Ignore, Input, Store, World
-from router.intake import accept, inquire, repeat
+from router.acts import Act, Dispatch, Forget, HandToFaults, Ignore, Input, Store, Wait, World
+from router.intake import accept, inquire, may_be_confirmed, repeat
 from router.replies import as_original, ended, reply_of, with_delivery
 from schemas.records import (
     Answer,
@@ -56,10 +59,17 @@ def decide(
     original: TransactionState | None,
     world: World,
     now_ms: int,
+    *,
+    waited: bool = False,
 ) -> list[Act]:
-    """What follows from `record`. `state` is its transaction's, `original` that of the original it names."""
+    """What follows from `record`. `state` is its transaction's, `original` that of the original it names.
+
+    `waited`: it is a request that is read behind the confirmations.
+    """
     match record:
         case RequestAccepted():
+            if state is None and not waited and may_be_confirmed(original):
+                return [Wait(record)]
             if state is None:
                 return accept(record, original, world, now_ms)
             return repeat(record, state, world, now_ms)

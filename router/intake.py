@@ -23,6 +23,11 @@ from schemas.refusals import Refusal
 DELIVERIES_MAX = 16  # a client that asks for its answer again and again without confirming it does not get more time
 
 
+def may_be_confirmed(original: TransactionState | None) -> bool:
+    """Whether the log may hold a confirmation of this original that is not read yet."""
+    return original is not None and original.stage is Stage.REPLIED
+
+
 def accept(record: RequestAccepted, original: TransactionState | None, world: World, now_ms: int) -> list[Act]:
     """A request that is not known yet: refuse it, or store the intent and hand it to a line."""
     settings = world.settings

@@ -25,5 +25,5 @@ class Metrics:
         self.open_lines = Gauge("denbun_router_open_lines", "Open lines, by partner", ["partner"], registry=registry)
         self.restored = Counter("denbun_router_restored", "States read back on taking a partition", registry=registry)
         # Children are looked up once: a look-up by label costs more than the count.
-        self.acts = {name: acts.labels(name) for name in ("dispatch", "reply", "timeouts", "undelivered")}
+        self.acts = {name: acts.labels(name) for name in ("dispatch", "reply", "timeouts", "undelivered", "wait")}
         self.ended = {stage: ended.labels(stage.value) for stage in Stage}

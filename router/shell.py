@@ -10,7 +10,7 @@ from pipeline.log import Headers, Log, LogError, Message, Outgoing, TopicPartiti
 from pipeline.owned import Counters, Milestones, OwnedLoop, Step
 from pipeline.timers import Timers
 from router import crashes
-from router.acts import Dispatch, Forget, HandToFaults, Ignore, Input, Reply, Store, World, key_of, original_id
+from router.acts import Dispatch, Forget, HandToFaults, Ignore, Input, Reply, Store, Wait, World, key_of, original_id
 from router.config import Settings
 from router.core import decide
 from router.metrics import Metrics
@@ -106,6 +106,7 @@ class Router:
         self._settings = settings
         self._topics = topics
         self._state_topic = topics("transactions")
+        self._deliveries = topics("deliveries")
         self._lines = lines
         self._metrics = metrics
         self._partitions: dict[int, Transactions] = {}
@@ -119,7 +120,8 @@ class Router:
         self._partitions.pop(partition, None)
 
     def handle(self, message: Message, now_ms: int) -> Step:
-        record = _stamped(message)
+        waited = message.topic == self._deliveries
+        record = wire.decode(message) if waited else _stamped(message)  # what waited has its stamp
         if not isinstance(record, _INPUT_TYPES):
             raise wire.misplaced(message, record)
         owned = self._owned(message.partition)
@@ -135,7 +137,7 @@ class Router:
         world = World(self._settings, *self._lines())
         states: list[Outgoing] = []
         acts: list[Outgoing] = []
-        for act in decide(cast("Input", record), state, original, world, now_ms):
+        for act in decide(cast("Input", record), state, original, world, now_ms, waited=waited):
             if isinstance(act, (Store, Forget)):
                 states.append(self._keep(owned, message.partition, act))
             elif (written := self._written(act, record, state)) is not None:
@@ -187,7 +189,7 @@ class Router:
         return Outgoing(self._state_topic, transaction_id.encode(), None, (), partition)
 
     def _written(
-        self, act: Dispatch | Reply | HandToFaults | Ignore, record: Input, state: TransactionState | None
+        self, act: Dispatch | Reply | HandToFaults | Wait | Ignore, record: Input, state: TransactionState | None
     ) -> Outgoing | None:
         if isinstance(act, Ignore):
             self._metrics.ignored.labels(act.why).inc()
@@ -206,6 +208,9 @@ class Router:
                 topic = "timeouts" if isinstance(act.record, RequestInDoubt) else "undelivered"
                 self._metrics.acts[topic].inc()
                 return _outgoing(self._topics(topic), key, wire.encode(act.record))
+            case Wait():
+                self._metrics.acts["wait"].inc()
+                return _outgoing(self._deliveries, key, wire.encode(act.record))
             case _:
                 assert_never(act)
 

@@ -11,6 +11,7 @@ from typing import Annotated
 
 import msgspec
 
+from schemas.card_numbers import holds_card_number
 from schemas.records import Status
 from schemas.refusals import Refusal
 
@@ -58,6 +59,10 @@ class Deframer:
         self._at = start + length
         return bytes(self._buffer[start : self._at])
 
+    def peek(self, count: int) -> bytes:
+        """The first of the bytes that are held."""
+        return bytes(self._buffer[self._at : self._at + count])
+
     @property
     def pending(self) -> int:
         """How many bytes of an unfinished frame are held."""
@@ -79,6 +84,8 @@ def reference_fault(reference: str, field: str = "reference") -> str | None:
         return f"{field} must be 1 to 32 characters of A-Z a-z 0-9 . _ -"
     if _CARD_LIKE.search(reference):
         return f"{field} must not hold 13 or more digits in a row, which could be a card number"
+    if holds_card_number(reference):
+        return f"{field} must not hold a card number, nor one whose digits stand in groups"
     return None
 
 

@@ -23,6 +23,7 @@ from pydantic import (
 )
 
 from schemas.business_hours import Calendar
+from schemas.card_numbers import holds_card_number
 from schemas.line_rules import RANK_MAX, faults_of_lines
 from schemas.records import Kind
 from schemas.time_rules import contradictions
@@ -37,6 +38,12 @@ class Section(BaseModel):
 def _from_folder(path: Path, info: ValidationInfo) -> Path:
     folder = (info.context or {}).get("folder")
     return path if folder is None or path.is_absolute() else Path(folder) / path
+
+
+def _no_card_number(name: str) -> str:
+    if holds_card_number(name):
+        raise ValueError("must not pass for a card number: it is stored, logged and shown; choose another")
+    return name
 
 
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,31}$")]
@@ -81,7 +88,10 @@ class Ingress(Section):
     metrics_port: Port
     tls: Tls | None = None
     slots: Annotated[int, Field(ge=1, le=256)]
-    max_sessions: Count = 256
+    max_sessions: Count = 256  # of clients that have said hello
+    max_sessions_per_customer: Count = 128
+    max_ungreeted: Count = 256  # connections that have not, TLS handshakes included: beyond it the oldest goes
+    max_ungreeted_per_address: Count = 192
     max_in_flight: Count = 512  # requests of one session without an answer
     max_frame_bytes: Annotated[int, Field(ge=1_024, le=1_048_576)] = 16_384
     hello_timeout_ms: Ms = 5_000
@@ -255,7 +265,7 @@ class Line(Section):
 class Customer(Section):
     """A client company or server: its credentials and, per telegram, the partner its requests go to."""
 
-    id: CustomerId
+    id: Annotated[CustomerId, AfterValidator(_no_card_number)]
     token_sha256: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
     partners: dict[Kind, Name]
 

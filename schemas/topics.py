@@ -91,9 +91,9 @@ TABLE: tuple[Topic, ...] = (
         Spread.BY_TRANSACTION,
         ("ingress", "router"),
         ("router",),
-        (r.ReplyDelivered, r.ReplyUndeliverable, r.DeadlinePassed),
+        (r.ReplyDelivered, r.ReplyUndeliverable, r.DeadlinePassed, r.RequestAccepted),
         7 * _DAY_MS,
-        "the client has it, or could not be given it",
+        "the client has it, or could not be given it; a request that waits for that about its original",
     ),
     Topic(
         "timeouts",

@@ -13,6 +13,7 @@ from ops.player import CARD, SECURITY_CODE, TERMINAL, worded
 from schemas.client_frames import VERSION, Hello, Request, frame
 from schemas.identity import transaction_id
 from schemas.records import Kind
+from schemas.refusals import Refusal
 from simulation.loop import SimLoop
 from simulation.machines import DOOR, NODES
 from simulation.network import Network
@@ -222,7 +223,9 @@ class Merchants:
         follow_up = Asked(
             asked.customer, f"{asked.reference}-{payment.then}", asked.reference, payment.then, payment.then_amount
         )
-        await till.pay(follow_up, payment.wait_ms)
+        heard = await till.pay(follow_up, payment.wait_ms)
+        if heard == f"refused: {Refusal.ORIGINAL_STILL_IN_PROCESS}":
+            self.world.trouble(till.process, f"{asked.reference} was told as approved, its {payment.then}: {heard}")
 
     def _again(self, asked: Asked, wait_ms: int) -> None:
         till = self.till(asked.customer, 1)

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,6 @@ from client import (
     Status,
     SyncClient,
 )
-from pipeline.log import Done, WriteFailed
 from schemas.records import InquiryAsked, ReplyDelivered, ReplyReady, ReplyUndeliverable, RequestAccepted
 from schemas.refusals import Refusal
 
@@ -165,15 +164,15 @@ async def test_an_acknowledgement_that_is_not_confirmed_makes_the_client_inquire
             return [reply]
 
         rig.router.answer = answer
-        store = rig.server._write
+        store = rig.server._storing._write
 
-        def refuse_delivered(topic: str, key: str, record: Any, done: Done) -> None:
+        def refuse_delivered(topic: str, key: str, record: Any, told: Callable[[int | None], None]) -> None:
             if isinstance(record, ReplyDelivered):
-                asyncio.get_running_loop().call_soon(done, None, WriteFailed("deliveries: not acknowledged: gone"))
+                asyncio.get_running_loop().call_soon(told, None)
             else:
-                store(topic, key, record, done)
+                store(topic, key, record, told)
 
-        rig.server._write = refuse_delivered  # type: ignore[method-assign]
+        rig.server._storing._write = refuse_delivered  # type: ignore[method-assign]
         result = await client.pay(**payment("r-1"))
         assert result.status is Status.BEING_CANCELLED
         assert rig.records("deliveries") == []

@@ -25,6 +25,25 @@ def test_a_frame_that_is_none_is_told_as_such(payload: bytes) -> None:
         decode(payload)
 
 
+@pytest.mark.parametrize(
+    "payload",
+    [
+        b'{"type":"settled","reference":"a","delivery_no":1,"confirmed":false,"confirmed":true}',
+        b'{"type":"settled","reference":"a","delivery_no":1,"confirmed":false,"\\u0063onfirmed" : true}',
+        b'{"type":"reply","reference":"a","delivery_no":1,"confirm":false,"status":"declined","status":"approved"}',
+        b'{"type":"refused","code":"x","text_ja":"","text_en":"","retryable":true,"inquire":true,"closing":true,"code":"y"}',
+        b'{"type":"pong","n":1,"later":{"a":1,"a":2}}',
+    ],
+)
+def test_a_frame_that_says_something_twice_says_nothing(payload: bytes) -> None:
+    with pytest.raises(ConnectError, match="a field that stands twice"):
+        decode(payload)
+
+
+def test_a_name_that_stands_in_two_objects_stands_twice_in_none() -> None:
+    assert decode(b'{"type":"pong","n":1,"later":{"n":2,"type":"x"},"more":[{"n":3},{"n":"\\""}]}') == Pong(n=1)
+
+
 def test_what_a_later_version_may_say_is_passed_over() -> None:
     assert decode(b'{"type":"later","n":[[[1]]]}') is None
     assert decode(b'{"type":"pong","n":1,"later":[[[1]]]}') == Pong(n=1)

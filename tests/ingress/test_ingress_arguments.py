@@ -37,3 +37,14 @@ def test_a_certificate_is_tried_before_anything_starts(
         f"ingress.tls: {tls.certificate} and {tls.key} are not a certificate and its key (No such file or directory): "
         "name PEM files that belong together\n"
     )
+
+
+def test_the_layouts_of_the_partners_are_tried_before_anything_starts(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    unusable = tmp_path / "denbun.toml"
+    text = DEVELOPMENT.read_text("utf-8")
+    assert 'telegrams = "cafis"' in text
+    unusable.write_text(text.replace('telegrams = "cafis"', f'telegrams = "{tmp_path}"'), "utf-8")
+    assert main(["--config", str(unusable), "--check"]) == MISCONFIGURED
+    assert capsys.readouterr().err.startswith("layouts of ")

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from gateway_rig import PAN, TOKEN, TRACK2, Clock, RawClient, gateway, in_loop, request_fields
+from gateway_rig import PAN, TOKEN, TRACK2, Clock, Gateway, RawClient, gateway, in_loop, request_fields, until
 
 from schemas.client_frames import COUNT_MAX, Rejection
 
@@ -27,7 +27,20 @@ def told(code: Rejection, place: str | None, *, reference: str | None = None) ->
     return {"type": "refused", "code": code.value, **shown, **flags, **named}
 
 
+_REQUEST = json.dumps(request_fields("r-1") | {"track2": TRACK2}).encode()
+CARD = request_fields("r-1")["card"]
+
+
+def twice(name: str, value: str, blanks: str = "") -> bytes:
+    """A request in which this field stands once more, at the end."""
+    return framed(_REQUEST[:-1] + f', "{name}"{blanks}: {value}}}'.encode())
+
+
 # --- what ends the session ------------------------------------------------------------------------------------------
+
+HTTP = "this is HTTP: here are frames; health is asked at metrics_port, /livez and /readyz"
+TLS = "this is TLS, and this door speaks without: see ingress.tls"
+PROXY = "this is the PROXY protocol, which is not spoken here: take it out of the load balancer"
 
 FIRST_FRAMES: list[tuple[str, bytes | dict[str, Any], Rejection, str | None]] = [
     ("wrong token", HELLO | {"token": "wrong"}, Rejection.NOT_AUTHENTICATED, None),
@@ -51,11 +64,63 @@ FIRST_FRAMES: list[tuple[str, bytes | dict[str, Any], Rejection, str | None]] = 
         Rejection.BAD_FRAME,
         "client must be 1 to 64 printable ASCII characters",
     ),
+    (
+        "a card in its name",
+        HELLO | {"client": "pos 4111-1111-1111-1111"},
+        Rejection.BAD_FRAME,
+        "client must not hold a card number: it is logged",
+    ),
+    (
+        "a token twice",
+        framed(json.dumps(HELLO).encode()[:-1] + b',"token":"x"}'),
+        Rejection.BAD_FRAME,
+        "token stands twice",
+    ),
     ("no name", HELLO | {"client": ""}, Rejection.BAD_FRAME, "client must be 1 to 64 printable ASCII characters"),
     ("a request first", request_fields("r-1"), Rejection.HELLO_EXPECTED, None),
     ("a ping first", {"type": "ping", "n": 1}, Rejection.HELLO_EXPECTED, None),
     ("a bye first", {"type": "bye"}, Rejection.HELLO_EXPECTED, None),
-    ("HTTP", b"GET / HTTP/1.1\r\nHost: gateway\r\n\r\n", Rejection.FRAME_TOO_LONG, "1 to 2048 bytes"),
+    ("HTTP", b"GET / HTTP/1.1\r\nHost: gateway\r\n\r\n", Rejection.FRAME_TOO_LONG, f"1 to 2048 bytes; {HTTP}"),
+    ("TLS", bytes.fromhex("16030100c8010000c40303") + bytes(190), Rejection.FRAME_TOO_LONG, f"1 to 2048 bytes; {TLS}"),
+    ("PROXY 1", b"PROXY TCP4 10.0.0.1 10.0.0.2 1 2\r\n", Rejection.FRAME_TOO_LONG, f"1 to 2048 bytes; {PROXY}"),
+    ("PROXY 2", b"\r\n\r\n\0\r\nQUIT\n!\x11\0\x0c", Rejection.FRAME_TOO_LONG, f"1 to 2048 bytes; {PROXY}"),
+    (
+        "JSON lines",
+        json.dumps(HELLO).encode() + b"\n",
+        Rejection.FRAME_TOO_LONG,
+        "1 to 2048 bytes; this is JSON without the length that stands before it",
+    ),
+    (
+        "a little-endian length",
+        struct.pack("<I", 99) + b'{"type":',
+        Rejection.FRAME_TOO_LONG,
+        "1 to 2048 bytes; the length is the wrong way round: its first byte is the highest",
+    ),
+    (
+        "a length of two bytes",
+        struct.pack(">H", 99) + b'{"type":',
+        Rejection.FRAME_TOO_LONG,
+        "1 to 2048 bytes; the length has four bytes, not two",
+    ),
+    (
+        "a length in digits",
+        b'0099{"type":',
+        Rejection.FRAME_TOO_LONG,
+        "1 to 2048 bytes; the length is four bytes, not four digits",
+    ),
+    ("noise", b"\xfe\xdc\xba\x98\x76", Rejection.FRAME_TOO_LONG, "1 to 2048 bytes"),
+    (
+        "a byte order mark",
+        framed(b"\xef\xbb\xbf" + json.dumps(HELLO).encode()),
+        Rejection.BAD_FRAME,
+        "it begins with a byte order mark, which has no place here",
+    ),
+    (
+        "a length that counts itself, and more",
+        struct.pack(">I", len(json.dumps(HELLO)) + 4) + json.dumps(HELLO).encode() + b"\0\0\0\x19",
+        Rejection.BAD_FRAME,
+        "it is JSON and four bytes more: the length does not count its own four",
+    ),
 ]
 
 LATER_FRAMES: list[tuple[str, bytes | dict[str, Any], Rejection, str | None]] = [
@@ -105,6 +170,31 @@ LATER_FRAMES: list[tuple[str, bytes | dict[str, Any], Rejection, str | None]] = 
     ("amount with a point", framed(b'{"type":"ping","n":1.5}'), Rejection.BAD_FRAME, "n must be of type int"),
     ("beyond the range", {"type": "ping", "n": COUNT_MAX + 1}, Rejection.BAD_FRAME, "n is out of range"),
     ("below the range", {"type": "ping", "n": -1}, Rejection.BAD_FRAME, "n is out of range"),
+    ("a type twice", framed(b'{"type":"ping","type":"bye","n":1}'), Rejection.BAD_FRAME, "type stands twice"),
+    ("a number twice, the same", framed(b'{"type":"ping","n":1,"n":1}'), Rejection.BAD_FRAME, "n stands twice"),
+    ("a number twice, escaped", framed(b'{"type":"ping","n":1,"\\u006e":2}'), Rejection.BAD_FRAME, "n stands twice"),
+    ("a name twice, once empty", twice("track2", "null"), Rejection.BAD_FRAME, "track2 stands twice"),
+    ("an amount twice", twice("amount", "1004"), Rejection.BAD_FRAME, "amount stands twice"),
+    ("an amount twice, with blanks", twice("amount", "1004", " \t\r\n"), Rejection.BAD_FRAME, "amount stands twice"),
+    ("a card twice", twice("card", json.dumps(CARD)), Rejection.BAD_FRAME, "card stands twice"),
+    (
+        "a card's number twice",
+        framed(_REQUEST.replace(b'"expiry"', b'"number": "' + OTHER_PAN.encode() + b'", "expiry"')),
+        Rejection.BAD_FRAME,
+        "card.number stands twice",
+    ),
+    (
+        "an inquiry's reference twice",
+        framed(b'{"type":"inquiry","reference":"a","reference":"b"}'),
+        Rejection.BAD_FRAME,
+        "reference stands twice",
+    ),
+    (
+        "an acknowledgement's number twice",
+        framed(b'{"type":"ack","reference":"a","delivery_no":1,"delivery_no":2}'),
+        Rejection.BAD_FRAME,
+        "delivery_no stands twice",
+    ),
     (
         "a delivery number without end",
         {"type": "ack", "reference": "r-1", "delivery_no": 10**30},
@@ -156,6 +246,40 @@ def test_a_later_frame_that_ends_the_session(
             assert rig.records("requests") == []
 
     scenario()
+
+
+@pytest.mark.parametrize(
+    ("sent", "place"),
+    [
+        (b"", None),
+        (b"\0\0\0", None),
+        (framed(json.dumps(HELLO).encode())[:-1], "the frame is not whole"),
+        (
+            struct.pack(">I", len(json.dumps(HELLO)) + 4) + json.dumps(HELLO).encode(),
+            "four bytes are missing: the length does not count its own four",
+        ),
+    ],
+)
+def test_a_hello_that_does_not_come_is_told_what_it_lacks(tmp_path: Path, sent: bytes, place: str | None) -> None:
+    @in_loop
+    async def scenario() -> None:
+        clock = Clock()
+        async with gateway(tmp_path, now_ms=clock) as rig:
+            client = await RawClient.open(rig.server.port)
+            client.send_bytes(sent)
+            await until(lambda: sum(each.session._deframer.pending for each in heard(rig)) == len(sent), "the bytes")
+            await until(lambda: bool(heard(rig)), "the call")
+            clock.pass_ms(5_000)
+            assert await client.receive() == told(Rejection.HELLO_TIMEOUT, place)
+            assert await client.ended()
+            await client.close()
+
+    scenario()
+
+
+def heard(rig: Gateway) -> list[Any]:
+    """The connections that can be talked to."""
+    return [each for each in rig.server._connections if each.session is not None]
 
 
 @in_loop
@@ -231,6 +355,18 @@ WRONG_FIELDS: list[tuple[dict[str, Any], str]] = [
         "original_reference must not hold 13 or more digits in a row, which could be a card number",
     ),
     (
+        {"kind": "refund", "original_reference": "4111_1111_1111_1111"},
+        "original_reference must not hold a card number, nor one whose digits stand in groups",
+    ),
+    (
+        {"kind": "refund", "original_reference": "4111a1111b1111c1111"},
+        "original_reference must not hold the card's number",
+    ),
+    (
+        {"card": {"number": "4222222222222", "expiry": "2812"}, "terminal_id": "4222222222222"},
+        "terminal_id must not hold the card's number",
+    ),
+    (
         {"kind": "cancel", "original_reference": "r-0", "track2": TRACK2},
         "track2 has no place in a cancel: what is not needed is not taken",
     ),
@@ -254,6 +390,19 @@ async def test_a_wrong_field_is_named_and_the_session_goes_on(tmp_path: Path) ->
         assert rig.metric("denbun_ingress_rejected_total", code="invalid_request") == len(WRONG_FIELDS)
 
 
+IN_GROUPS = (
+    "4111-1111-1111-1111",
+    "4111.1111_1111-1111",
+    "4111--1111..1111__1111",
+    "r-4111-1111-1111-1111",
+    "4111-1111-1111-1111-2812",
+    "0004111-1111-1111-11112812",
+    "x3782-822463-10005.9",
+    "5555-55555555.4444",
+    "4-1-1-1-1-1-1-1-1-1-1-1-1-1-1-1",
+)
+
+
 @pytest.mark.parametrize(
     ("reference", "place"),
     [
@@ -263,6 +412,7 @@ async def test_a_wrong_field_is_named_and_the_session_goes_on(tmp_path: Path) ->
         ("r-1\n", "must be 1 to 32 characters of A-Z a-z 0-9 . _ -"),
         (PAN, "must not hold 13 or more digits in a row, which could be a card number"),
         (f"r-{PAN}", "must not hold 13 or more digits in a row, which could be a card number"),
+        *((each, "must not hold a card number, nor one whose digits stand in groups") for each in IN_GROUPS),
     ],
 )
 def test_an_unsound_reference_is_never_repeated(tmp_path: Path, reference: str, place: str) -> None:
@@ -282,6 +432,33 @@ def test_an_unsound_reference_is_never_repeated(tmp_path: Path, reference: str, 
             assert rig.records("requests") == []
 
     scenario()
+
+
+@pytest.mark.parametrize("reference", ["4111A1111B1111C1111", "a4111a11111111.1111", "0-41-11-11-11-11-11-11-11"])
+def test_a_reference_that_holds_the_requests_own_card_is_never_repeated(tmp_path: Path, reference: str) -> None:
+    @in_loop
+    async def scenario() -> None:
+        async with gateway(tmp_path) as rig:
+            client = await RawClient.greeted(rig.server.port)
+            client.ask(reference)
+            refused = await client.receive()
+            assert refused["code"] == "invalid_request"
+            assert "reference" not in refused
+            assert reference not in str(refused)
+            await client.close()
+            assert rig.records("requests") == []
+
+    scenario()
+
+
+@in_loop
+async def test_a_reference_of_a_date_and_a_count_and_a_terminals_number_are_none_of_a_card(tmp_path: Path) -> None:
+    async with gateway(tmp_path, max_in_flight=200) as rig:
+        client = await RawClient.greeted(rig.server.port)
+        for number in range(100):  # of these the check digit is right in every tenth
+            await client.answered(f"A-20250401-{number:06}", terminal_id=f"49801234567{number:02}")
+        await client.close()
+        assert len(rig.records("requests")) == 100
 
 
 @in_loop

@@ -129,6 +129,8 @@ def test_a_card_number_is_blackened_wherever_it_stands(lines: Lines, card: str) 
         "41111111111111111111111111111111",  # 32 digits: no card is that long
         "trace 000123 of 20251124",
         "4111-1111",
+        "A-20250401-000010",  # the check digit is right, and no issuer's number begins so
+        "4111a1111a1111a1111",
         "2026-01-02T03:04:05.123456Z",
         "",
     ],
@@ -148,6 +150,13 @@ def test_what_is_no_card_number_stays(text: str) -> None:
         ("4111111111111111 5555555555554444", f"{BLACK} {BLACK}"),
         ("x4111111111111111D2812", f"x{BLACK}D2812"),
         ("pan='4111111111111111'", f"pan='{BLACK}'"),
+        ("4111.1111.1111.1111", BLACK),
+        ("reference r-4111_1111-1111.1111 refused", f"reference r-{BLACK} refused"),
+        ("4111/1111/1111/1111", BLACK),
+        ("4111 - 1111 - 1111 - 1111", BLACK),
+        ("4111\u00a01111\t1111\n1111", BLACK),
+        ("3782-822463-10005", BLACK),
+        ("0004111-1111-1111-11112812", BLACK),
         ("\uff14" + "\uff11" * 15, BLACK),  # full-width digits
     ],
 )

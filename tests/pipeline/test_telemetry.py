@@ -1,7 +1,9 @@
 """What a service shows of itself over HTTP."""
 
+import contextlib
 import json
 import socket
+import struct
 import threading
 from collections.abc import Iterator
 from http.client import HTTPConnection
@@ -9,6 +11,7 @@ from http.client import HTTPConnection
 import pytest
 from prometheus_client import CollectorRegistry, Counter
 
+from pipeline import telemetry
 from pipeline.telemetry import Health, TelemetryServer
 
 HOST = "127.0.0.1"
@@ -106,6 +109,52 @@ def test_other_paths_are_told_what_is_here(server: TelemetryServer) -> None:
 def test_probes_write_no_lines(server: TelemetryServer, capfd: pytest.CaptureFixture[str]) -> None:
     get(server, "/livez")
     assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("sent", [b"", b"GET /metr", b"GET /metrics HTTP/1.1\r\nHost: x\r\n"])
+def test_half_requests_keep_no_probe_out(server: TelemetryServer, sent: bytes) -> None:
+    half = [socket.create_connection((HOST, server.port), timeout=10) for _ in range(4 * telemetry._MOST)]
+    try:
+        for each in half:
+            _send(each, sent)
+            assert get(server, "/livez")[0] == 200
+        assert half[0].recv(1) == b"", "who was here longest has gone"
+        assert len(server._server._open) <= telemetry._MOST
+    finally:
+        for each in half:
+            each.close()
+
+
+def _send(connection: socket.socket, data: bytes) -> None:
+    with contextlib.suppress(ConnectionError):  # it may have been hung up on
+        connection.sendall(data)
+
+
+@pytest.mark.parametrize("name", ["_STANDS_STILL_S", "_WHOLE_S"])
+def test_a_request_that_does_not_come_to_its_end_is_hung_up_on(
+    registry: CollectorRegistry, health: Health, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setattr(telemetry, name, 0.01)
+    server = TelemetryServer(HOST, 0, registry, health)
+    with socket.create_connection((HOST, server.port), timeout=10) as slow:
+        slow.sendall(b"GET /livez HTTP/1.1\r\nX-Slow: ")
+        assert slow.recv(1) == b""
+    server.close()
+
+
+def test_a_reader_that_is_gone_is_no_error(
+    server: TelemetryServer, registry: CollectorRegistry, caplog: pytest.LogCaptureFixture
+) -> None:
+    Counter("denbun_test_large", "x" * 4_000_000, registry=registry)
+    gone = socket.create_connection((HOST, server.port), timeout=10)
+    gone.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    gone.sendall(b"GET /metrics HTTP/1.1\r\n\r\n")
+    assert gone.recv(1) == b"H"
+    gone.close()
+    while server._server._open:
+        threading.Event().wait(0.002)
+    assert get(server, "/livez")[0] == 200
+    assert caplog.records == []
 
 
 def test_a_taken_port_is_said_with_the_remedy(registry: CollectorRegistry, health: Health) -> None:

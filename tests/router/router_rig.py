@@ -256,4 +256,6 @@ def said(message: Message) -> str:
             return f"{who} {record.outcome}"
         case ReplyDelivered():
             return f"{who} delivered"
+        case RequestAccepted():
+            return f"{who} waits"
     raise AssertionError(record)

@@ -3,9 +3,10 @@
 import re
 from typing import Any
 
+import msgspec
 import pytest
 
-from router.acts import Dispatch, Forget, HandToFaults, Ignore, Input, Reply, Store, World
+from router.acts import Dispatch, Forget, HandToFaults, Ignore, Input, Reply, Store, Wait, World
 from router.config import PartnerTimes, Settings
 from router.core import decide
 from schemas.records import (
@@ -25,6 +26,7 @@ from schemas.records import (
     RequestInDoubt,
     Sealed,
     SendRequest,
+    Stage,
     TransactionState,
 )
 from schemas.refusals import Refusal
@@ -236,10 +238,10 @@ class Player:
         self.world = world or World(SETTINGS, {"cafis": ["cafis-1"], "cardnet": []})
         self.state: TransactionState | None = None
 
-    def play(self, record: Input, now: int, original: TransactionState | None = None) -> str:
+    def play(self, record: Input, now: int, original: TransactionState | None = None, *, waited: bool = False) -> str:
         out = []
         due = ""
-        for act in decide(record, self.state, original, self.world, now):
+        for act in decide(record, self.state, original, self.world, now, waited=waited):
             match act:
                 case Store():
                     self.state = act.state
@@ -258,6 +260,8 @@ class Player:
                     out.append(f"{verb} {said.status}{refusal} #{said.delivery_no} to {said.session}{by}")
                 case HandToFaults():
                     out.append(f"in doubt {act.record.doubt}" if isinstance(act.record, RequestInDoubt) else "lost")
+                case Wait():
+                    out.append("wait")
                 case Ignore():
                     out.append(f"ignore {act.why}")
         stage = self.state.stage if self.state else "-"
@@ -317,6 +321,62 @@ def test_an_original_in_process_is_not_followed_up_yet() -> None:
     player.play(request(), 0)
     told = Player().play(request(kind=Kind.CANCEL, **FOLLOW_UP), 10, player.state)
     assert told == f"refused due 60010 | reply refused {Refusal.ORIGINAL_STILL_IN_PROCESS} #0 to s"
+
+
+def _replied() -> TransactionState:
+    player = Player()
+    player.play(request(), 0)
+    player.play(_record("approved", 100, {}, None), 100)
+    assert player.state is not None
+    return player.state
+
+
+ASKED = request(kind=Kind.CANCEL, **FOLLOW_UP)
+WORLD = World(SETTINGS, {"cafis": ["cafis-1"], "cardnet": []})
+STILL = f"refused due 60500 | reply refused {Refusal.ORIGINAL_STILL_IN_PROCESS} #0 to s"
+NOT_APPROVED = f"refused due 60500 | reply refused {Refusal.ORIGINAL_NOT_APPROVED} #0 to s"
+
+
+@pytest.mark.parametrize("changed", [{}, {"expires_ms": 10}, {"amount": 1_201}, {"customer": "AP99"}])
+def test_a_follow_up_of_a_replied_original_waits_behind_the_confirmations_whatever_else_is_wrong(
+    changed: dict[str, Any],
+) -> None:
+    asked = request(kind=Kind.CANCEL, **FOLLOW_UP | changed)
+    assert decide(asked, None, _replied(), WORLD, 500) == [Wait(asked)]
+
+
+@pytest.mark.parametrize(
+    ("then", "told"),
+    [
+        ("-", STILL),  # its client was not told of an end before it asked
+        ("delivered 1", "dispatched due 5500 | dispatch cafis-1 by 1000"),
+        ("undeliverable 1", STILL),
+        ("due", STILL),
+    ],
+)
+def test_a_follow_up_that_has_waited_is_decided_by_what_stood_in_front_of_it(then: str, told: str) -> None:
+    original = Player()
+    original.state = _replied()
+    if then != "-":
+        assert original.state.due_ms is not None
+        original.play(_record(then, 400, {Stage.REPLIED: original.state.due_ms}, original.state), 400)
+    player = Player()
+    assert player.play(ASKED, 500, original.state, waited=True) == told
+    assert player.play(ASKED, 501, original.state, waited=True).endswith(told.partition("|")[2]), (
+        "a copy: the same acts"
+    )
+
+
+def test_a_follow_up_that_is_known_waits_no_more() -> None:
+    player = Player()
+    player.play(ASKED, 500, _original())
+    assert player.play(ASKED, 501, _replied()) == "dispatched | dispatch cafis-1 by 1000"
+
+
+@pytest.mark.parametrize("stage", [stage for stage in Stage if stage is not Stage.REPLIED])
+def test_a_follow_up_waits_for_no_original_that_nobody_can_confirm(stage: Stage) -> None:
+    original = msgspec.structs.replace(_original(), stage=stage)
+    assert not [act for act in decide(ASKED, None, original, WORLD, 500) if isinstance(act, Wait)]
 
 
 def test_a_follow_up_names_its_original_and_goes_to_its_partner() -> None:

@@ -3,7 +3,7 @@
 import pytest
 from router_rig import CARD, CONFIRM_DUE_MS, PARTITIONS, REPORT_DUE_MS, SENSITIVE, SETTINGS, Ahead, Rig, report
 
-from pipeline.log import Outgoing, TopicPartition, WriteFailed
+from pipeline.log import Message, Outgoing, TopicPartition, WriteFailed
 from pipeline.murmur import partition_of
 from router.shell import INPUTS
 from schemas import wire
@@ -129,6 +129,80 @@ def test_two_routers_share_the_transactions_and_one_takes_over_all_of_them(rig: 
     rig.hears("undelivered", *(f"{each} lost" for each in REFERENCES))
     rig.hears("deliveries", *(f"{each} replied is over" for each in REFERENCES))
     assert second.error is None
+
+
+# --- follow-ups that are read before the confirmation of their original ---------------------------------------------
+
+
+def replied(rig: Rig) -> None:
+    """An original whose answer is with its client; its router is gone."""
+    router = rig.start("n0")
+    rig.ask("r1")
+    rig.comes_to_be("r1", "dispatched")
+    rig.approve("r1")
+    rig.comes_to_be("r1", "replied")
+    router.stop()
+
+
+def test_a_follow_up_that_overtakes_the_confirmation_of_its_original_is_dispatched(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    replied(rig)
+    fetch = rig.log.fetch
+
+    def requests_first(positions: dict[TopicPartition, int], count: int) -> list[Message]:
+        in_order = dict(sorted(positions.items(), key=lambda each: each[0].topic != rig.topics("requests")))
+        found = fetch(in_order, count)
+        positions.update(in_order)
+        return found
+
+    monkeypatch.setattr(rig.log, "fetch", requests_first)
+    rig.deliver("r1")  # its client is told that it is settled, and asks for the refund at once
+    rig.ask("f1", original="r1")
+    rig.start("n1")
+    rig.hears("dispatch", "r1", "f1 of t7", line="cafis-1")
+    rig.hears("deliveries", "r1 delivered", "f1 waits")
+    rig.hears("replies", "r1 approved #1")
+
+
+def test_a_follow_up_that_does_not_wait_for_its_clients_own_word_is_refused(rig: Rig) -> None:
+    replied(rig)
+    rig.start("n1")
+    rig.ask("f1", original="r1")
+    rig.hears("replies", "r1 approved #1", "f1 original_still_in_process #0")
+    rig.deliver("r1")
+    rig.comes_to_be("r1", "answered")
+    rig.ask("f2", original="r1")
+    rig.hears("dispatch", "r1", "f2 of t7", line="cafis-1")
+    rig.hears("deliveries", "f1 waits", "r1 delivered")
+
+
+def test_a_follow_up_waits_although_a_router_ends_before_it_has_put_it_there(rig: Rig) -> None:
+    replied(rig)
+    follow_up = rig.ask("f1", original="r1")
+    rig.log.break_writes(True, after=PARTITIONS)  # its markers, then nothing
+    died = rig.start("n1")
+    died.failure()
+    assert isinstance(died.error, WriteFailed)
+    assert rig.position(follow_up) != follow_up.offset + 1
+    rig.log.break_writes(False)
+    rig.deliver("r1")
+    rig.start("n2")
+    rig.hears("dispatch", "r1", "f1 of t7", line="cafis-1")
+    rig.hears("replies", "r1 approved #1")
+
+
+def test_a_follow_up_that_waits_twice_is_dispatched_as_one(rig: Rig) -> None:
+    replied(rig)
+    asked = rig.ask("f1", original="r1")
+    rig.deliver("r1")
+    rig.write_raw(Outgoing(rig.topics("deliveries"), asked.key, asked.value, asked.headers))
+    rig.start("n1")
+    rig.wait(lambda: len(rig.said("dispatch", "cafis-1")) >= 2, lambda: rig.said("dispatch", "cafis-1"))
+    rig.until(lambda: rig.position(rig.messages("deliveries")[-1]) == rig.messages("deliveries")[-1].offset + 1)
+    orders = {message.value for message in rig.messages("dispatch", "cafis-1")}
+    assert len(orders) == 2, "one for each; what comes twice is a copy, which the line knows"
+    assert rig.said("replies") == ["r1 approved #1"]
 
 
 # --- deadlines ------------------------------------------------------------------------------------------------------

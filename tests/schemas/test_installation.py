@@ -36,6 +36,15 @@ def faults(change: Change) -> dict[str, str]:
     }
 
 
+def test_a_customer_is_not_named_as_a_card() -> None:
+    def named(raw: dict[str, Any]) -> None:
+        raw["customer"][0]["id"] = "4111111111111111"
+
+    assert faults(named) == {
+        "customer.0.id": "must not pass for a card number: it is stored, logged and shown; choose another"
+    }
+
+
 # --- the files of this repository -----------------------------------------------------------------------------------
 
 

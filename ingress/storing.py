@@ -1,0 +1,117 @@
+"""Writes what sessions ask to be stored, and tells them what came of it."""
+
+import logging
+import secrets
+from collections.abc import Callable
+
+from ingress import crashes
+from ingress.acts import StoreDelivered, StoreInquiry, StoreRequest, StoreUndeliverable
+from ingress.intake import inquiry_asked, request_accepted
+from ingress.metrics import Metrics
+from pipeline.bridge import LoopWriter
+from pipeline.log import Outgoing, Stored
+from schemas import wire
+from schemas.identity import transaction_key
+from schemas.records import InquiryAsked, Record, ReplyDelivered, ReplyUndeliverable, RequestAccepted
+from schemas.sealing import KeyRing
+from schemas.topics import Topics
+
+_FAILING_MS = 5_000  # the log counts as failing this long after a write that failed
+
+_log = logging.getLogger(__name__)
+
+Told = Callable[[int | None], None]
+"""Called with the time at which the broker has stored the record; None: it is not known to be stored."""
+
+
+def new_id() -> str:
+    """A name that nothing else has."""
+    return secrets.token_hex(16)
+
+
+class Storing:
+    """The topics that an ingress writes. What goes wrong in `Told` is handed to `fail`."""
+
+    def __init__(
+        self,
+        writer: LoopWriter,
+        topics: Topics,
+        ring: KeyRing,
+        metrics: Metrics,
+        *,
+        slot: int,
+        now_ms: Callable[[], int],
+        fail: Callable[[Exception], None],
+    ) -> None:
+        self._writer = writer
+        self._requests, self._deliveries = topics("requests"), topics("deliveries")
+        self._ring = ring
+        self._slot = slot
+        self._metrics = metrics
+        self._now_ms = now_ms
+        self._fail = fail
+        self._failing_until_ms = 0
+
+    @property
+    def fails(self) -> bool:
+        """Whether the broker did not acknowledge something a while ago."""
+        return self._now_ms() < self._failing_until_ms
+
+    def asked(self, act: StoreRequest | StoreInquiry, told: Told) -> None:
+        """Store what a client asks; seal what must be."""
+        record: RequestAccepted | InquiryAsked
+        if isinstance(act, StoreRequest):
+            record, original = request_accepted(act, self._ring, new_id(), self._slot), act.request.original_reference
+            self._metrics.requests_of(act.customer).inc()
+        else:
+            record, original = inquiry_asked(act, new_id(), self._slot), act.inquiry.original_reference
+            self._metrics.inquiries.inc()
+        self._write(self._requests, transaction_key(act.customer, record.reference, original), record, told)
+
+    def delivered(self, act: StoreDelivered, told: Told) -> None:
+        """Store that the client confirmed."""
+        delivery = act.delivery
+        record = ReplyDelivered(
+            transaction_id=delivery.transaction_id,
+            delivery_no=delivery.delivery_no,
+            confirmed_ms=act.confirmed_ms,
+        )
+        self._write(self._deliveries, delivery.transaction_key, record, told)
+
+    def undeliverable(self, act: StoreUndeliverable) -> None:
+        """Store that the reply could not be handed over. If that fails, the router's deadline says the same."""
+        delivery = act.delivery
+        self._metrics.undeliverable[act.reason].inc()
+        extra = {"transaction_id": delivery.transaction_id, "delivery_no": delivery.delivery_no, "reason": act.reason}
+        _log.warning("reply undeliverable", extra=extra)
+        record = ReplyUndeliverable(
+            transaction_id=delivery.transaction_id,
+            delivery_no=delivery.delivery_no,
+            reason=act.reason,
+            noticed_ms=act.noticed_ms,
+        )
+        self._write(self._deliveries, delivery.transaction_key, record, lambda _: None)
+
+    def _write(self, topic: str, key: str, record: Record, told: Told) -> None:
+        name = type(record).__name__
+        encoded = wire.encode(record)
+
+        def done(stored: Stored | None, error: Exception | None) -> None:
+            try:
+                known = self._is_stored(name, error)
+                told(stored.timestamp_ms if known and stored is not None else None)
+            except Exception as fault:  # noqa: BLE001  a delivery without its end would be waited for for ever
+                self._fail(fault)
+
+        self._writer.write(Outgoing(topic, key.encode(), encoded.value, encoded.headers), done)
+
+    def _is_stored(self, name: str, error: Exception | None) -> bool:
+        if error is None:
+            crashes.stored(name)
+            return True
+        self._metrics.failed[name].inc()
+        now_ms = self._now_ms()
+        if now_ms >= self._failing_until_ms:  # once per outage, not once per request
+            _log.error("a record is not known to be stored", extra={"record": name, "reason": str(error)})
+        self._failing_until_ms = now_ms + _FAILING_MS
+        return False
