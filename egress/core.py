@@ -40,7 +40,7 @@ from egress.parties import Parties, Unreadable
 from egress.preparing import Preparing
 from egress.routes import Routes
 from egress.sparing import Sparing
-from egress.station import ANSWERS, ASKED, Load, Station
+from egress.station import ASKED, LOOPED, STATION, Load, Station
 from egress.telegrams import OpenCard, cancel_reported, reported
 from pipeline.timers import Timers
 from schemas.installation import Egress, Line
@@ -190,6 +190,7 @@ class LineCore:
             order=None,
             numbers=numbers,
             partner=record.partner if isinstance(record, TelegramSent) else None,
+            original=record.original if isinstance(record, TelegramSent) else None,
         )
         self._jobs[job.offset] = job
         self._offsets.open(job.offset)
@@ -199,7 +200,7 @@ class LineCore:
             self._unsent(job, now_ms)
             return
         assert numbers is not None
-        self._parties.inherit(job, numbers)
+        self._parties.inherit(job, numbers, now_ms)
         self._in_doubt(job, Doubt.LINE_BROKE, now_ms, holds=holds)
 
     # --- orders
@@ -365,27 +366,33 @@ class LineCore:
 
     def received(self, payload: bytes, now_ms: int) -> list[Act]:
         """A telegram from the partner, without its framing."""
-        self.station.heard(now_ms)
         try:
-            party, message = self._parties.read(payload)
+            came = self._parties.read(payload)
         except Unreadable as error:
+            self.station.heard(now_ms)
             return self.stray(str(error), now_ms)
-        spec = party.spec.dated(message.values)  # the edition it is of
-        if message.role in ASKED:
-            self._acts += self.station.asked(message, now_ms)
-            return self._flush()
-        if message.role in ANSWERS:
-            acts = self.station.answered(message, now_ms)
-            if acts is None:
-                return self.stray("answers nothing that was asked", now_ms, spec, message)
-            self._acts += acts
-            if message.role is Role.KEEPALIVE_ANSWER:
-                self.sparing.probed(self.line.partners, now_ms)
-            return self._pump(now_ms)
-        job = self._parties.answered(party, message)
-        if job is None:
-            return self.stray("answers nothing that awaits an answer", now_ms, spec, message)
+        message = came.message
+        spec = came.party.spec.dated(message.values)  # the edition it is of
+        if came.envelope is None and self.station.is_ours(payload, message.role):
+            self._acts += self.station.looped(now_ms)
+            return self.stray(LOOPED, now_ms, spec, message)
+        self.station.heard(now_ms)
+        if message.role in STATION:
+            return self._about_the_line(spec, message, now_ms)
+        job = self._parties.answered(came, business_date(now_ms))
+        if isinstance(job, str):
+            return self.stray(job, now_ms, spec, message)
         self._outcome(job, spec, message, now_ms)
+        return self._pump(now_ms)
+
+    def _about_the_line(self, spec: PartnerSpec, message: Message, now_ms: int) -> list[Act]:
+        """A station telegram of the partner's."""
+        told = (self.station.asked if message.role in ASKED else self.station.answered)(message, now_ms)
+        if isinstance(told, str):
+            return self.stray(told, now_ms, spec, message)
+        self._acts += told
+        if message.role is Role.KEEPALIVE_ANSWER:
+            self.sparing.probed(self.line.partners, now_ms)
         return self._pump(now_ms)
 
     def _outcome(self, job: Job, spec: PartnerSpec, message: Message, now_ms: int) -> None:
@@ -402,16 +409,21 @@ class LineCore:
         if not late:  # a late one has left its route already, which may carry another telegram by now
             self.routes.give_back(job.numbers.route_number)
         line, command = self.line.name, job.command
-        in_error, partner = message.role is Role.ERROR_REPORT, self._partner_of(job)
-        self.sparing.reported(partner, now_ms, in_error=in_error)
-        if partner == self.line.partner:
-            self._acts += self.station.reported(now_ms, in_error=in_error)
+        if command is None and not late:
+            self._request_reported(job, now_ms, in_error=message.role is Role.ERROR_REPORT)
         if command is None:
             report = reported(spec, job.transaction_id, line, job.numbers, message, late, now_ms)
             self._tell("reports", job.key, report, offset)
             return
         answer = cancel_reported(spec, job.transaction_id, line, job.attempt, command, message, now_ms)
         self._tell("cancel-reports", job.key, answer, offset)
+
+    def _request_reported(self, job: Job, now_ms: int, *, in_error: bool) -> None:
+        """For the breakers, which count requests: nothing else that is answered says that requests would be."""
+        partner = self._partner_of(job)
+        self.sparing.reported(partner, now_ms, in_error=in_error)
+        if partner == self.line.partner:
+            self._acts += self.station.reported(now_ms, in_error=in_error)
 
     def stray(
         self, why: str, now_ms: int, spec: PartnerSpec | None = None, message: Message | None = None

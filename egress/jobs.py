@@ -1,7 +1,7 @@
 """One order on its way through a line, and what a new owner of the line finds of it. Pure."""
 
-from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import NamedTuple
 
@@ -16,6 +16,7 @@ from schemas.records import (
     Doubt,
     NeverSent,
     NotCancelled,
+    Original,
     ReportMissing,
     RouteHeld,
     SendCancel,
@@ -56,14 +57,16 @@ class Job:
     order: Order | None  # until it has been put into a telegram
     partner: str | None = None  # whose telegram it is; None: that of the line's own partner
     report_timeout_ms: int = 0
-    amount: int | None = None  # what a report must repeat
+    original: Original | None = None  # what a cancel telegram names, with its numbers
     stage: Stage = Stage.WAITING
     numbers: Numbers | None = None
     data: bytes = b""
     connection: int = 0  # the line's when `sent` was told of it: it goes out over that one, or never
     match: tuple[Value, ...] | None = None
     error_match: tuple[Value, ...] = ()
+    named: Mapping[str, Value] = field(default_factory=dict)  # what no answer may contradict: see `egress.answers`
     envelope_match: tuple[Value, ...] | None = None  # what an error report about its envelope would have; see `parties`
+    envelope_named: Mapping[str, Value] = field(default_factory=dict)  # as `named`, of its envelope
     reason: Reason | None = None
     holds: Numbers | None = None  # whose route is held for it; told when it is known that the line is ours
 
@@ -103,7 +106,6 @@ def job_of(offset: int, key: bytes, order: Order, attempt: int) -> Job:
         order=order,
         partner=order.partner,
         report_timeout_ms=order.report_timeout_ms,
-        amount=order.original.amount if isinstance(order, SendCancel) else order.amount,
     )
 
 
@@ -141,6 +143,7 @@ def sent(job: Job, node: str, now_ms: int) -> TelegramSent:
         report_by_ms=now_ms + job.report_timeout_ms,
         node=node,
         partner=job.partner,
+        original=job.original,
     )
 
 

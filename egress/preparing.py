@@ -2,6 +2,8 @@
 
 from typing import assert_never
 
+import msgspec
+
 from egress.jobs import CANCELS, Job, Reason
 from egress.known import Known
 from egress.numbers import Numbers, TraceNumbers, business_date
@@ -82,7 +84,8 @@ class Preparing:
         if not self._number(job, route, oldest_open, now_ms):
             return NotCancelled.TRACE_NUMBERS_EXHAUSTED
         assert job.numbers is not None
-        values = party.telegrams.command(order, order.original, first, job.numbers, now_ms)
+        job.original = msgspec.structs.replace(order.original, **first._asdict())
+        values = party.telegrams.command(job.role, job.original, job.numbers, now_ms)
         if not self._encode(job, values, now_ms):
             return NotCancelled.DOES_NOT_FIT_TELEGRAM
         return None

@@ -1,11 +1,14 @@
 """A line's station 開局・閉局 on its way through `egress.station_table`: its telegrams, its waits, its wish. Pure."""
 
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, assert_never
 
 from egress.acts import Act, Hang, Rest, Seek, Tell, Transmit
+from egress.answers import Named, contradiction, named
 from egress.breaker import Breaker, State
+from egress.numbers import business_date
 from egress.station_table import CARRIES, TABLE, WISHES, Deed, Event
 from egress.telegrams import Telegrams
 from schemas.installation import Egress, Line
@@ -20,7 +23,7 @@ from schemas.records import (
     Outcome,
 )
 from schemas.refusals import Refusal
-from schemas.telegrams import Message, PartnerSpec, Role
+from schemas.telegrams import FAULT_COMMANDS, ORDINARY_REQUESTS, Message, PartnerSpec, Role
 
 _ANSWER_TO = {
     Role.KEEPALIVE_REQUEST: Role.KEEPALIVE_ANSWER,
@@ -33,8 +36,13 @@ _NOT_ANSWERED = {
     Role.CLOSING_REQUEST: "closing not answered",
 }
 _TELL_AGAIN_MS = 5_000  # so long may a former owner, who has not noticed yet, have the last word about the line
-ANSWERS = frozenset({Role.OPENING_ANSWER, Role.CLOSING_ANSWER, Role.KEEPALIVE_ANSWER})
 ASKED = frozenset(_ANSWER_TO)
+STATION = ASKED | {*_ANSWER_TO.values()}
+"""The telegrams about the line itself, which both sides send."""
+
+_OURS_ALONE = frozenset({*ORDINARY_REQUESTS, *FAULT_COMMANDS, Role.ENVELOPE_REQUEST})  # no partner sends such
+_REMEMBERED = 256  # station telegrams; a day has some thousands
+LOOPED = "our own telegram comes back: the line is looped 回線折返し: ask the carrier for loopback tests and patches"
 
 _WISH_OF = {LineOrder.OPEN: LineWish.OPEN, LineOrder.DRAIN: LineWish.DRAINED, LineOrder.CLOSE: LineWish.CLOSED}
 _EVENT_OF = dict(zip(LineWish, WISHES, strict=True))
@@ -62,6 +70,7 @@ class _Awaited:
 
     role: Role
     key: tuple[object, ...]
+    named: Named
     by_ms: int
 
 
@@ -85,6 +94,7 @@ class Station:
         self._told_spared: Sequence[str] = ()
         self._trace_number = partner.trace_range[0] - 1
         self._awaited: _Awaited | None = None
+        self._sent: deque[bytes] = deque(maxlen=_REMEMBERED)  # its last telegrams, over whichever connection
         self._reason: str | None = None
         self._order: LineOrdered | None = None
         self._ending = False
@@ -215,15 +225,28 @@ class Station:
         """Some telegram came from the partner."""
         self._heard_ms = now_ms
 
-    def asked(self, message: Message, now_ms: int) -> list[Act]:
-        """The partner sends a station telegram of its own: answer it at once."""
+    def is_ours(self, payload: bytes, role: Role) -> bool:
+        """Whether what came is what we have sent ourselves.
+
+        A station is opened, asked for and closed from either side, so the role does not tell. The bytes do: they hold
+        trace number and second, and no two of ours are alike.
+        """
+        return role in _OURS_ALONE or (role in STATION and payload in self._sent)
+
+    def looped(self, now_ms: int) -> list[Act]:
+        """What we have sent comes back: whoever is at the other end, it is not the partner."""
+        acts = self._befalls(Event.LOOPED, now_ms, LOOPED)
+        return [act._replace(warn=True) if isinstance(act, Hang) else act for act in acts]
+
+    def asked(self, message: Message, now_ms: int) -> list[Act] | str:
+        """The partner sends a station telegram of its own: answer it at once. Or why it is none for this line."""
+        if message.values.get("station_id", self._line.station_id) != self._line.station_id:
+            return "is about another station than this line's"
         role = _ANSWER_TO[message.role]
         trace_number = message.values["trace_number"]
         assert isinstance(trace_number, int)
-        values = self._telegrams.station(role, trace_number, now_ms)
-        if "station_id" in message.values:
-            values["station_id"] = message.values["station_id"]
-        acts: list[Act] = [self._transmit(role, values)]
+        data, _ = named(self._partner, role, self._telegrams.station(role, trace_number, now_ms))
+        acts: list[Act] = [self._transmit(data)]
         if message.role is Role.KEEPALIVE_REQUEST:
             self._asked_ms = now_ms
         if message.role is Role.CLOSING_REQUEST:
@@ -231,11 +254,13 @@ class Station:
             acts += self._befalls(Event.PARTNER_CLOSES, now_ms, "the partner closes the station")
         return acts
 
-    def answered(self, message: Message, now_ms: int) -> list[Act] | None:
-        """The partner answers a station telegram of ours; None when it is none of ours."""
+    def answered(self, message: Message, now_ms: int) -> list[Act] | str:
+        """The partner answers a station telegram of ours; or why it answers none."""
         awaited = self._awaited
         if awaited is None or awaited.key != self._partner.match_key(message.role, message.values):
-            return None
+            return "answers nothing that was asked"
+        if (field := contradiction(message.values, awaited.named, business_date(now_ms))) is not None:
+            return f"would answer our {awaited.role.value}, but names another {field}"
         self._awaited = None
         if message.role is Role.KEEPALIVE_ANSWER:
             self._answered_ms = now_ms
@@ -260,11 +285,11 @@ class Station:
         return []
 
     def silent(self, now_ms: int) -> list[Act]:
-        """A request was not answered in time."""
+        """A request was not answered in time. Only an answer to another one ends the row."""
         return self._befalls(Event.TRIPPED, now_ms, str(self.breaker)) if self.breaker.silent(now_ms) else []
 
     def reported(self, now_ms: int, *, in_error: bool) -> list[Act]:
-        """A telegram was answered. `in_error`: by an error of the network, not by an answer to what it asks."""
+        """A request was answered in time. `in_error`: by an error of the network, not by an answer to what it asks."""
         if in_error:
             return self._befalls(Event.TRIPPED, now_ms, str(self.breaker)) if self.breaker.failed(now_ms) else []
         self.breaker.answered()
@@ -342,11 +367,13 @@ class Station:
         first, last = self._partner.trace_range
         self._trace_number = self._trace_number + 1 if self._trace_number < last else first
         values = self._telegrams.station(role, self._trace_number, now_ms)
-        self._awaited = _Awaited(role, self._partner.match_key(role, values), now_ms + timeout_ms)
-        return self._transmit(role, values)
+        data, names = named(self._partner, role, values)
+        self._awaited = _Awaited(role, self._partner.match_key(role, values), names, now_ms + timeout_ms)
+        return self._transmit(data)
 
-    def _transmit(self, role: Role, values: dict[str, int | str]) -> Transmit:
-        return Transmit(self._partner.framing.wrap(self._partner.dated(values).encode(role, values)))
+    def _transmit(self, data: bytes) -> Transmit:
+        self._sent.append(data)
+        return Transmit(self._partner.framing.wrap(data))
 
     def _told(self, now_ms: int) -> Tell:
         """Tell where the line stands; now and then once more."""

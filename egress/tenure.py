@@ -238,6 +238,8 @@ class Tenure:
                     crashes.telling(act.record)
                     self._around.writer.write(self._outgoing(act), partial(self._told, act))
                 case Hang():
+                    if act.warn:
+                        _log.warning("line hung up", extra={"line": self._line.name, "reason": act.reason})
                     if self._connector.connection is not None:
                         self._connector.connection.hang(act.reason)
                 case Seek():

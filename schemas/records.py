@@ -159,6 +159,7 @@ class TelegramSent(Record, frozen=True, kw_only=True):
     report_by_ms: int
     node: str
     partner: str | None  # as in `SendRequest`
+    original: Original | None = None  # of a cancel telegram, with its numbers: an answer must name the same
 
 
 class TelegramWithheld(Record, frozen=True, kw_only=True):

@@ -527,8 +527,7 @@ class Rig:
         return self.core.sought(" ".join(trouble) or None, MIDNIGHT + now)
 
     def do_partner_closes(self, now: int) -> list[Act]:
-        sample = self.partner.telegrams[Role.CLOSING_REQUEST].sample()
-        return self.core.received(self.partner.encode(Role.CLOSING_REQUEST, sample), now + MIDNIGHT)
+        return self.do_partner(now, Role.CLOSING_REQUEST)
 
     def do_alive(self, now: int) -> list[Act]:
         values = dict(self.last[Role.KEEPALIVE_REQUEST].values)
@@ -559,8 +558,12 @@ class Rig:
         return self.core.called_again(now + MIDNIGHT)
 
     def do_keepalive(self, now: int) -> list[Act]:
-        sample = self.partner.telegrams[Role.KEEPALIVE_REQUEST].sample()
-        return self.core.received(self.partner.encode(Role.KEEPALIVE_REQUEST, sample), now + MIDNIGHT)
+        return self.do_partner(now, Role.KEEPALIVE_REQUEST)
+
+    def do_partner(self, now: int, role: str, station: str = "DNB00001") -> list[Act]:
+        """The partner sends a station telegram of its own."""
+        values = self.partner.telegrams[Role(role)].sample() | {"station_id": station, "route_number": 0}
+        return self.core.received(self.partner.encode(Role(role), values), now + MIDNIGHT)
 
     def station_answer(self, role: Role, asked: Role, now: int, code: str) -> list[Act]:
         values = dict(self.last[asked].values) | {"result_code": code}
@@ -573,7 +576,7 @@ class Rig:
         names = partner.telegrams[Role.ERROR_REPORT if what == "error" else REPORT_OF[request.role]].names
         role = Role.ERROR_REPORT if what == "error" else REPORT_OF[request.role]
         if what == "error":
-            values |= {"error_code": "E99", "original_type_code": partner.type_code(request.role)}
+            values |= {"error_code": "C01", "original_type_code": partner.type_code(request.role)}
         elif what == "trouble":
             values |= {"result_code": partner.result_code_for(Outcome.DECLINED), "error_code": "C13"}
         else:

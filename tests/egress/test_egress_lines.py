@@ -272,7 +272,7 @@ async def test_a_station_that_the_partner_closes_takes_no_more_requests(tmp_path
         await rig.start()
         call = await rig.partner.opened()
         await rig.line_is("open")
-        sample = {**rig.partner.spec.telegrams[Role.CLOSING_REQUEST].sample(), "route_number": 0}
+        sample = {**rig.partner.spec.telegrams[Role.CLOSING_REQUEST].sample(), "route_number": 0, "station_id": "DNB00001"}
         call.send_bytes(call.bytes_of(Role.CLOSING_REQUEST, sample))
         answer = await call.receive_role(Role.CLOSING_ANSWER)
         assert answer.values["result_code"] == "000"
