@@ -1,7 +1,7 @@
 """Whether a telegram is plainly the answer to one of ours: no field that names ours may say something else. Pure.
 
-By the layout's match fields `egress.flights` finds the one telegram that may be meant. What else the partner repeats of it
-is compared here: who, how much, and about which original. An answer that contradicts its request answers nothing.
+By the layout's match fields `egress.flights` finds the one telegram that may be meant. What else the partner repeats of
+it is compared here: who, how much, and about which original. An answer that contradicts its request answers nothing.
 """
 
 from collections.abc import Mapping
@@ -60,5 +60,3 @@ def contradiction(answer: Named, ours: Named, today: str) -> str | None:
         if said != value and not (name == "business_date" and said == today):
             return name
     return None
-
-

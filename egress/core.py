@@ -34,7 +34,7 @@ from egress.jobs import (
     withheld,
 )
 from egress.known import Known
-from egress.numbers import Numbers, business_date
+from egress.numbers import Numbers, Reserve, Reserved, business_date, shares_of
 from egress.offsets import Offsets
 from egress.parties import Parties, Unreadable
 from egress.preparing import Preparing
@@ -74,6 +74,7 @@ class LineCore:
     sparing: Sparing = field(default_factory=lambda: Sparing({}))  # shared by all lines of the process
     station: Station = field(init=False)
     routes: Routes = field(init=False)
+    reserve: Reserve = field(init=False)
     _preparing: Preparing = field(init=False)
     _offsets: Offsets = field(init=False)
     _timers: Timers = field(default_factory=Timers)
@@ -94,12 +95,15 @@ class LineCore:
     def __post_init__(self) -> None:
         self._parties = Parties(self.line, self.partner, self.partners)
         telegrams = self._parties.own.telegrams
+        shares = shares_of(*self.partner.trace_range)
+        self.reserve = Reserve(*shares.reserve)
         self.station = Station(
-            self.line, self.partner, telegrams, self.times, self.node, lambda: self.load, lambda: self.spared
-        )
+            self.line, self.partner, telegrams, self.times, self.node, self.reserve, lambda: self.load,
+            lambda: self.spared,
+        )  # fmt: skip
         self.routes = Routes(*self.line.routes)
         self._offsets = Offsets(0)
-        self._preparing = Preparing(self._parties, self.routes, self._known, self.open_card)
+        self._preparing = Preparing(self._parties, self.routes, self._known, self.open_card, shares, self.reserve)
 
     # --- what is seen from outside
 
@@ -122,6 +126,12 @@ class LineCore:
         """Partners of the line to whom no requests go now."""
         return [partner for partner in self.line.partners if partner in self.sparing.spared]
 
+    def numbers_left(self, now_ms: int) -> tuple[int, int]:
+        """How many trace numbers are left of this business day: for requests, and of the reserve."""
+        day = business_date(now_ms)
+        requests = self._preparing.trace_numbers.left(self._offsets.next, day)
+        return requests, self.reserve.left(day, cancel=True)
+
     @property
     def waiting(self) -> int:
         return len(self._requests) + len(self._cancels)
@@ -142,6 +152,7 @@ class LineCore:
         self._offsets = Offsets(found.position)
         self._known.since_ms = found.known_since_ms
         self._preparing.trace_numbers.day_began(business_date(now_ms), found.day_began_at)
+        self.reserve.grant(found.reserved)
         self._inherited = {each.transaction_id: each.dispatch_offset for each in found.sent}
         carried = {each.route_number: each.transaction_id for each in found.sent if isinstance(each, TelegramSent)}
         for each in found.holds:
@@ -170,6 +181,11 @@ class LineCore:
                 self._inherit(record, numbers, now_ms, holds=holds)
         self._acts += self.station.begin(order, now_ms)
         return self._flush()
+
+    def reserved(self, found: Reserved, now_ms: int) -> list[Act]:
+        """More trace numbers out of the line's reserve are this owner's."""
+        self.reserve.grant(found)
+        return self._pump(now_ms)
 
     def ordered(self, order: LineOrdered, now_ms: int) -> list[Act]:
         """An operator orders what the line shall be."""
@@ -240,10 +256,10 @@ class LineCore:
                 job = self._cancels.popleft()
                 if job.stage is not Stage.WAITING:
                     continue
-                if self._preparing.finds_route(job) and not self._hangs_on_another(job):
-                    self._put(job, now_ms)
-                else:
+                if self._has_to_wait(job, now_ms):
                     blocked.append(job)
+                else:
+                    self._put(job, now_ms)
             self._cancels.extend(blocked)
             while (
                 self.station.open
@@ -291,6 +307,14 @@ class LineCore:
         job.stage, job.connection = Stage.STORING, self._connections
         self._known.put(job.transaction_id, job.attempt, job.numbers, now_ms)
         self._acts.append(Store(job.offset, job.key, sent(job, self.node, now_ms)))
+
+    def _has_to_wait(self, cancel: Job, now_ms: int) -> bool:
+        """For a route, a trace number, or the command before it."""
+        return (
+            not self._preparing.finds_route(cancel)
+            or self._hangs_on_another(cancel)
+            or self._preparing.awaits_number(cancel, self._offsets.position, now_ms)
+        )
 
     def _hangs_on_another(self, job: Job) -> bool:
         """A re-command waits until it is known whether the command before it goes out."""

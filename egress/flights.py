@@ -53,12 +53,12 @@ class Flights:
             if job is None or job.match is not None or REPORT_OF.get(job.role) is not message.role:
                 return NOTHING
             if job.command is not None:
-                return "could be the answer to a cancel of a former owner, which `sent` does not describe"
+                return f"{NOTHING}: what {job.role} {job.named['trace_number']} of a former owner names is not known"
         return self.plainly(job, message, job.named, today)
 
     def plainly(self, job: Job, message: Message, ours: Named, today: str) -> Job | str:
         """The job, where nothing in the message speaks against it and its codes are known; or what does."""
         if (field := contradiction(message.values, ours, today)) is not None:
-            return f"would answer {job.role} {ours['trace_number']}, but names another {field}"
+            return f"{NOTHING}: {job.role} {ours['trace_number']} has another {field}"
         unclear = self._partner.dated(message.values).unclear(message)
-        return job if unclear is None else f"would answer {job.role} {ours['trace_number']}, but {unclear}"
+        return job if unclear is None else f"{NOTHING}: to {job.role} {ours['trace_number']}, {unclear}"

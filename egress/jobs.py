@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from egress.numbers import Numbers
+from egress.numbers import FIRST_BATCH, Numbers, Reserved
 from egress.telegrams import COMMAND_OF_ROLE, ROLE_OF_COMMAND, ROLE_OF_KIND
 from schemas.records import (
     CancelNotSent,
@@ -92,6 +92,7 @@ class Takeover(NamedTuple):
     holds: Iterable[RouteHeld]
     day_began_at: int  # no dispatch before this one went out in this business day
     last_words: Collection[int] = ()  # routes about which a former owner wrote last
+    reserved: Reserved = FIRST_BATCH  # trace numbers out of the line's reserve
 
 
 def job_of(offset: int, key: bytes, order: Order, attempt: int) -> Job:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from egress.answers import contradiction, named, named_in_error
-from egress.flights import Flights
+from egress.flights import NOTHING, Flights
 from egress.jobs import Job
 from egress.numbers import Numbers
 from egress.telegrams import Telegrams
@@ -87,7 +87,7 @@ class Parties:
         job.error_match = party.spec.error_key(values)
 
     def inherit(self, job: Job, numbers: Numbers, now_ms: int) -> None:
-        """The last owner has put it on the line. Of a request only the header is known, of a cancel all that it names."""
+        """The last owner has put it on the line. Of a request the header is known, of a cancel all that it names."""
         party = self.of(job)
         if party is None:
             return
@@ -152,7 +152,7 @@ class Parties:
         field = contradiction(envelope.values, found.envelope_named, today)
         if field is None:
             return found
-        return f"would answer {found.role} {found.named['trace_number']}, but its envelope names another {field}"
+        return f"{NOTHING}: the envelope of {found.role} {found.named['trace_number']} has another {field}"
 
 
 def _described(spec: PartnerSpec, message: Message) -> str:

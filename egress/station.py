@@ -8,7 +8,7 @@ from typing import NamedTuple, assert_never
 from egress.acts import Act, Hang, Rest, Seek, Tell, Transmit
 from egress.answers import Named, contradiction, named
 from egress.breaker import Breaker, State
-from egress.numbers import business_date
+from egress.numbers import Reserve, business_date
 from egress.station_table import CARRIES, TABLE, WISHES, Deed, Event
 from egress.telegrams import Telegrams
 from schemas.installation import Egress, Line
@@ -34,6 +34,10 @@ _NOT_ANSWERED = {
     Role.OPENING_REQUEST: "opening not answered",
     Role.KEEPALIVE_REQUEST: "keep-alive not answered",
     Role.CLOSING_REQUEST: "closing not answered",
+}
+_NO_NUMBER = {
+    Role.OPENING_REQUEST: "no trace number is left for the opening",
+    Role.CLOSING_REQUEST: "no trace number is left for the closing",
 }
 _TELL_AGAIN_MS = 5_000  # so long may a former owner, who has not noticed yet, have the last word about the line
 ASKED = frozenset(_ANSWER_TO)
@@ -79,7 +83,7 @@ class Station:
 
     def __init__(
         self, line: Line, partner: PartnerSpec, telegrams: Telegrams, times: Egress, node: str,
-        load: Callable[[], Load], spared: Callable[[], Sequence[str]] = tuple,
+        reserve: Reserve, load: Callable[[], Load], spared: Callable[[], Sequence[str]] = tuple,
     ) -> None:  # fmt: skip
         self.stage = LineStage.CLOSED
         self.breaker = Breaker(times.breaker)
@@ -92,7 +96,7 @@ class Station:
         self._load = load
         self._spared = spared  # partners of the line to whom no requests go now
         self._told_spared: Sequence[str] = ()
-        self._trace_number = partner.trace_range[0] - 1
+        self._reserve = reserve
         self._awaited: _Awaited | None = None
         self._sent: deque[bytes] = deque(maxlen=_REMEMBERED)  # its last telegrams, over whichever connection
         self._reason: str | None = None
@@ -260,7 +264,7 @@ class Station:
         if awaited is None or awaited.key != self._partner.match_key(message.role, message.values):
             return "answers nothing that was asked"
         if (field := contradiction(message.values, awaited.named, business_date(now_ms))) is not None:
-            return f"would answer our {awaited.role.value}, but names another {field}"
+            return f"answers nothing that was asked: {awaited.role.value} has another {field}"
         self._awaited = None
         if message.role is Role.KEEPALIVE_ANSWER:
             self._answered_ms = now_ms
@@ -281,7 +285,7 @@ class Station:
     def called_again(self, now_ms: int) -> list[Act]:
         """The partner calls, though there is a connection: whether that still leads to it is asked at once."""
         if self.carries and self._awaited is None:
-            return [self._ask(Role.KEEPALIVE_REQUEST, self._times.probe_timeout_ms, now_ms)]
+            return self._ask(Role.KEEPALIVE_REQUEST, self._times.probe_timeout_ms, now_ms)
         return []
 
     def silent(self, now_ms: int) -> list[Act]:
@@ -325,7 +329,7 @@ class Station:
         suspended = self.stage is LineStage.SUSPENDED or bool(self._spared())
         idle_ms = now_ms - max(self._heard_ms, self._answered_ms or 0 if suspended else 0)
         if self.carries and idle_ms >= (self._times.breaker.probe_ms if suspended else self._times.probe_idle_ms):
-            return [self._ask(Role.KEEPALIVE_REQUEST, self._times.probe_timeout_ms, now_ms)]
+            return self._ask(Role.KEEPALIVE_REQUEST, self._times.probe_timeout_ms, now_ms)
         return []
 
     # --- how
@@ -357,19 +361,21 @@ class Station:
                 self._awaited = None
                 return [Hang(reason or "closed")]
             case Deed.ASK_OPENING:
-                return [self._ask(Role.OPENING_REQUEST, self._times.opening_timeout_ms, now_ms)]
+                return self._ask(Role.OPENING_REQUEST, self._times.opening_timeout_ms, now_ms)
             case Deed.ASK_CLOSING:
-                return [self._ask(Role.CLOSING_REQUEST, self._times.closing_timeout_ms, now_ms)]
+                return self._ask(Role.CLOSING_REQUEST, self._times.closing_timeout_ms, now_ms)
             case _:
                 assert_never(deed)
 
-    def _ask(self, role: Role, timeout_ms: int, now_ms: int) -> Act:
-        first, last = self._partner.trace_range
-        self._trace_number = self._trace_number + 1 if self._trace_number < last else first
-        values = self._telegrams.station(role, self._trace_number, now_ms)
+    def _ask(self, role: Role, timeout_ms: int, now_ms: int) -> list[Act]:
+        trace_number = self._reserve.of(business_date(now_ms), cancel=False)
+        if trace_number is None:  # nothing is put on the line under a number that was used
+            without = role is not Role.KEEPALIVE_REQUEST  # whether the partner is there, it says itself, too
+            return self._befalls(Event.UNANSWERED, now_ms, _NO_NUMBER[role]) if without else []
+        values = self._telegrams.station(role, trace_number, now_ms)
         data, names = named(self._partner, role, values)
         self._awaited = _Awaited(role, self._partner.match_key(role, values), names, now_ms + timeout_ms)
-        return self._transmit(data)
+        return [self._transmit(data)]
 
     def _transmit(self, data: bytes) -> Transmit:
         self._sent.append(data)

@@ -736,6 +736,17 @@ class RouteHeld(Record, frozen=True, kw_only=True):
     expires_ms: int | None
 
 
+class NumbersReserved(Record, frozen=True, kw_only=True):
+    """`trace-numbers`: a line's owner may use these places of its reserve, and no other owner. Key: the line's name."""
+
+    line: str
+    start: int  # places are counted on for ever; the number is the place turned round within the reserve
+    end: int  # the first that is not taken
+    business_date: str
+    day_began_at: int  # no telegram of this business day has an earlier place
+    reserved_ms: int
+
+
 class StrayTelegram(Record, frozen=True, kw_only=True):
     """`strays`: a telegram from the partner that matches nothing this line has sent, or cannot be read. Masked."""
 

@@ -121,10 +121,12 @@ class CarryingRig(Rig):
     def report(self, what: str, who: str, *less: str) -> tuple[Role, dict[str, Any]]:
         request = self.inside[who]
         role = Role.ERROR_REPORT if what == "error" else REPORT_OF[request.role]
-        values = {**request.values, "original_type_code": CARDNET.type_code(request.role)}
+        values = dict(request.values)
         outcome = {"done": Outcome.APPROVED, "trouble": Outcome.DECLINED}.get(what)
         if what in ("error", "trouble"):
             values["error_code"] = "E13"
+        if what == "error":
+            values["original_type_code"] = CARDNET.type_code(request.role)
         if what != "error":
             values["result_code"] = CARDNET.result_code_for(outcome or Outcome(what))
         if less:
@@ -198,14 +200,14 @@ def test_what_cannot_be_read_or_is_for_nobody_in_an_envelope_is_kept_for_people_
     assert sale.hex() not in text
 
 
-def test_our_own_envelope_sent_back_is_a_stray() -> None:
+def test_our_own_envelope_sent_back_is_a_stray_and_the_line_hangs_up() -> None:
     rig = CarryingRig()
     for now, event in ((0, "opened"), (0, "ask a"), (1, "stored")):
         rig.play(event, now)
     envelope = rig.last[Role.ENVELOPE_REQUEST]
-    (told,) = strays(rig.core.received(rig.partner.encode(envelope.role, envelope.values), MIDNIGHT + 2))
-    assert told.splitlines()[0] == "answers nothing that awaits an answer"
-    assert rig.play("approved a", 50) == "report a approved"
+    acts = rig.core.received(rig.partner.encode(envelope.role, envelope.values), MIDNIGHT + 2)
+    assert rig.seen(acts) == "line failed, hang looped, stray"
+    assert rig.play("broken", 3) == "hold r1 a, missing a line_broke, line failed"
 
 
 def inherited(*records: TelegramSent) -> CarryingRig:
@@ -266,4 +268,4 @@ def test_a_line_that_carries_nobody_knows_no_envelope() -> None:
     rig.play("opened", 0)
     for role in ENVELOPES:
         acts = rig.core.received(rig.partner.encode(role, rig.partner.telegrams[role].sample()), MIDNIGHT + 1)
-        assert len(strays(acts)) == 1
+        assert rig.seen(acts).endswith("stray")

@@ -9,6 +9,7 @@ from egress.acts import Act, Hang, Rest, Seek, Store, Tell, Transmit
 from egress.core import LineCore
 from egress.jobs import Takeover
 from egress.numbers import business_date
+from egress.station import LOOPED
 from egress.telegrams import CardData, CardDataUnreadable
 from schemas.installation import Egress, Line
 from schemas.records import (
@@ -393,11 +394,11 @@ SCENARIOS = {
             2 ask a by 500     ->
           501 due              -> withheld a#0 line_not_open
     """,
-    "our own telegram, sent back, answers nothing": """
+    "our own telegram comes back: the line is looped, and hangs up": """
             0 ask a            -> sent a#0 t1 r1
             1 stored           -> transmit sale_request t1 r1
-            2 echo a           -> stray
-           50 approved a       -> report a approved
+            2 echo a           -> line failed, hang looped, stray
+            3 broken           -> hold r1 a, missing a line_broke, line failed
     """,
     "not a telegram": """
             0 garbage          -> stray
@@ -610,7 +611,8 @@ class Rig:
                 case Transmit():
                     told.append(self.transmitted(act.data))
                 case Hang():
-                    told.append("hang " + act.reason.replace("the partner refuses to open the station", "refused"))
+                    reason = "looped" if act.reason == LOOPED else act.reason
+                    told.append("hang " + reason.replace("the partner refuses to open the station", "refused"))
                 case Seek() | Rest():
                     told.append(type(act).__name__.lower())
         return ", ".join(told)
@@ -824,8 +826,8 @@ def test_an_inherited_cancel_is_silent_and_keeps_its_route() -> None:
 def test_trace_numbers_do_not_repeat_within_a_business_day() -> None:
     rig = Rig()
     rig.play("opened", 0)
-    rig.offset = 999_998
-    assert rig.play("ask a", 1) == "sent a#0 t999999 r1"
+    rig.offset = 899_999
+    assert rig.play("ask a", 1) == "sent a#0 t900000 r1"
     assert rig.play("ask b", 1) == "withheld b#0 trace_numbers_exhausted"
     day = 86_400_000
     rig.core.disconnected(MIDNIGHT + day, "reset")
