@@ -317,6 +317,8 @@ class PartnerSpec(msgspec.Struct, frozen=True, kw_only=True):
             return f"its result code {result} is not among those of {self.name}"
         if error is not None and error not in self.error_codes:
             return f"its error code {error} is not among those of {self.name}"
+        if error is None:
+            return f"its result code {result} is none of a {message.role.value}"
         return f"its result code {result} and its error code {error} contradict each other"
 
     def result(self, code: str) -> ResultCode:

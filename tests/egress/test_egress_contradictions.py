@@ -60,7 +60,7 @@ def asked(command: str | None = None) -> Rig:
         ({"business_date": TOMORROW}, "sale_request 1 has another business_date"),
         ({"result_code": "001"}, "to sale_request 1, its result code 001 is not among those of cafis"),
         ({"result_code": "D99"}, "to sale_request 1, its result code D99 is not among those of cafis"),
-        ({"result_code": "X01"}, "to sale_request 1, its result code X01 and its error code None contradict each other"),
+        ({"result_code": "X01"}, "to sale_request 1, its result code X01 is none of a sale_report"),
         ({"error_code": "C13"}, "to sale_request 1, its result code 000 and its error code C13 contradict each other"),
         ({"terminal_id": "4980999999999"}, "answers nothing that awaits an answer"),
         ({"trace_number": 2}, "answers nothing that awaits an answer"),

@@ -1,4 +1,4 @@
-"""What we have sent comes back: all of it or some, at once or late. The line never opens by it, hangs up, and says so."""
+"""What we have sent comes back: all or some of it, at once or late. The line does not open by it, and hangs up."""
 
 from typing import Any
 
