@@ -34,13 +34,14 @@ from egress.jobs import (
     withheld,
 )
 from egress.known import Known
+from egress.looped import ASKED, LOOPED, STATION
 from egress.numbers import Numbers, Reserve, Reserved, business_date, shares_of
 from egress.offsets import Offsets
 from egress.parties import Parties, Unreadable
 from egress.preparing import Preparing
 from egress.routes import Routes
 from egress.sparing import Sparing
-from egress.station import ASKED, LOOPED, STATION, Load, Station
+from egress.station import Load, Station
 from egress.telegrams import OpenCard, cancel_reported, reported
 from pipeline.timers import Timers
 from schemas.installation import Egress, Line

@@ -31,7 +31,7 @@ def reserve(log: Log, writer: Writer, places: Places, taken: int, count: int, no
         start=found.start,
         end=found.end,
         business_date=found.day,
-        day_began_at=found.day_began_at,
+        day_from=found.day_began_at,
         reserved_ms=now_ms,
     )
     value, headers = wire.encode(record)
@@ -50,5 +50,5 @@ def _before(log: Log, places: Places) -> Reserved:
         if message.key == places.line.encode():
             record = wire.decode_as(NumbersReserved, message)
             if record.end > last.end:
-                last = Reserved(record.start, record.end, record.business_date, record.day_began_at)
+                last = Reserved(record.start, record.end, record.business_date, record.day_from)
     return last

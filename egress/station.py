@@ -1,6 +1,5 @@
 """A line's station 開局・閉局 on its way through `egress.station_table`: its telegrams, its waits, its wish. Pure."""
 
-from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, assert_never
@@ -8,6 +7,7 @@ from typing import NamedTuple, assert_never
 from egress.acts import Act, Hang, Rest, Seek, Tell, Transmit
 from egress.answers import Named, contradiction, named
 from egress.breaker import Breaker, State
+from egress.looped import LOOPED, Sent
 from egress.numbers import Reserve, business_date
 from egress.station_table import CARRIES, TABLE, WISHES, Deed, Event
 from egress.telegrams import Telegrams
@@ -23,7 +23,7 @@ from schemas.records import (
     Outcome,
 )
 from schemas.refusals import Refusal
-from schemas.telegrams import FAULT_COMMANDS, ORDINARY_REQUESTS, Message, PartnerSpec, Role
+from schemas.telegrams import Message, PartnerSpec, Role
 
 _ANSWER_TO = {
     Role.KEEPALIVE_REQUEST: Role.KEEPALIVE_ANSWER,
@@ -40,13 +40,6 @@ _NO_NUMBER = {
     Role.CLOSING_REQUEST: "no trace number is left for the closing",
 }
 _TELL_AGAIN_MS = 5_000  # so long may a former owner, who has not noticed yet, have the last word about the line
-ASKED = frozenset(_ANSWER_TO)
-STATION = ASKED | {*_ANSWER_TO.values()}
-"""The telegrams about the line itself, which both sides send."""
-
-_OURS_ALONE = frozenset({*ORDINARY_REQUESTS, *FAULT_COMMANDS, Role.ENVELOPE_REQUEST})  # no partner sends such
-_REMEMBERED = 256  # station telegrams; a day has some thousands
-LOOPED = "our own telegram comes back: the line is looped 回線折返し: ask the carrier for loopback tests and patches"
 
 _WISH_OF = {LineOrder.OPEN: LineWish.OPEN, LineOrder.DRAIN: LineWish.DRAINED, LineOrder.CLOSE: LineWish.CLOSED}
 _EVENT_OF = dict(zip(LineWish, WISHES, strict=True))
@@ -98,7 +91,7 @@ class Station:
         self._told_spared: Sequence[str] = ()
         self._reserve = reserve
         self._awaited: _Awaited | None = None
-        self._sent: deque[bytes] = deque(maxlen=_REMEMBERED)  # its last telegrams, over whichever connection
+        self._sent = Sent()
         self._reason: str | None = None
         self._order: LineOrdered | None = None
         self._ending = False
@@ -230,12 +223,8 @@ class Station:
         self._heard_ms = now_ms
 
     def is_ours(self, payload: bytes, role: Role) -> bool:
-        """Whether what came is what we have sent ourselves.
-
-        A station is opened, asked for and closed from either side, so the role does not tell. The bytes do: they hold
-        trace number and second, and no two of ours are alike.
-        """
-        return role in _OURS_ALONE or (role in STATION and payload in self._sent)
+        """Whether what came is what we have sent ourselves."""
+        return self._sent.holds(payload, role)
 
     def looped(self, now_ms: int) -> list[Act]:
         """What we have sent comes back: whoever is at the other end, it is not the partner."""
@@ -378,7 +367,7 @@ class Station:
         return [self._transmit(data)]
 
     def _transmit(self, data: bytes) -> Transmit:
-        self._sent.append(data)
+        self._sent.add(data)
         return Transmit(self._partner.framing.wrap(data))
 
     def _told(self, now_ms: int) -> Tell:

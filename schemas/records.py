@@ -159,7 +159,7 @@ class TelegramSent(Record, frozen=True, kw_only=True):
     report_by_ms: int
     node: str
     partner: str | None  # as in `SendRequest`
-    original: Original | None = None  # of a cancel telegram, with its numbers: an answer must name the same
+    original: Original | None  # of a cancel telegram, with its numbers: an answer must name the same
 
 
 class TelegramWithheld(Record, frozen=True, kw_only=True):
@@ -743,7 +743,7 @@ class NumbersReserved(Record, frozen=True, kw_only=True):
     start: int  # places are counted on for ever; the number is the place turned round within the reserve
     end: int  # the first that is not taken
     business_date: str
-    day_began_at: int  # no telegram of this business day has an earlier place
+    day_from: int  # no telegram of this business day has an earlier place
     reserved_ms: int
 
 

@@ -8,8 +8,8 @@ import pytest
 from egress.acts import Act, Hang, Rest, Seek, Store, Tell, Transmit
 from egress.core import LineCore
 from egress.jobs import Takeover
+from egress.looped import LOOPED
 from egress.numbers import business_date
-from egress.station import LOOPED
 from egress.telegrams import CardData, CardDataUnreadable
 from schemas.installation import Egress, Line
 from schemas.records import (
@@ -713,7 +713,7 @@ def sent_record(
     return TelegramSent(
         transaction_id=f"AP02:{who}", transaction_key="AP02:first", attempt=attempt, role=role,
         dispatch_offset=offset, trace_number=trace, route_number=route, business_date=business_date(MIDNIGHT),
-        sent_ms=MIDNIGHT, report_by_ms=MIDNIGHT + 1_000, node="node-b", partner=partner,
+        sent_ms=MIDNIGHT, report_by_ms=MIDNIGHT + 1_000, node="node-b", partner=partner, original=None,
     )  # fmt: skip
 
 

@@ -6,7 +6,7 @@ import pytest
 from test_egress_core import MIDNIGHT, Rig, steps
 
 from egress.acts import Act, Hang, Tell, Transmit
-from egress.station import LOOPED
+from egress.looped import LOOPED
 from schemas.records import LineState
 from schemas.telegrams import Role
 
