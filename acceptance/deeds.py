@@ -28,10 +28,10 @@ DEEDS: Mapping[str, Words] = {
     "other_amount": Words("処理し、金額の異なる報告を返す", "books it and reports another amount"),
     "other_terminal": Words("処理し、端末識別番号の異なる報告を返す", "books it and reports another terminal"),
     "other_type": Words(
-        "取り消し、原電文種別コードの異なる報告を返す", "cancels it and reports an original of another type"
+        "取り消さず、原電文種別コードの異なる報告を返す", "cancels nothing and reports an original of another type"
     ),
     "other_route": Words(
-        "取り消し、原経路番号の異なる報告を返す", "cancels it and reports an original on another route"
+        "取り消さず、原経路番号の異なる報告を返す", "cancels nothing and reports an original on another route"
     ),
     "other_error": Words(
         "処理し、別の電文種別についての異常報告を返す", "books it and reports that another type was in error"

@@ -16,7 +16,7 @@ from schemas.telegrams import (
 )
 from simulator.acts import GARBAGE, NOISE, Act, Answered, Break, Rubbish, Send, Station, Stations, delivered
 from simulator.conduct import Conduct, Moment
-from simulator.deeds import LOST, Deed
+from simulator.deeds import LOST, NOT_CARRIED_OUT, Deed
 from simulator.entries import CREDITS, Broken, Command, Entry, EntryKey
 from simulator.ledger import Ledger
 from simulator.rule_files import code_of
@@ -201,7 +201,7 @@ class Centre:
         fate = self.conduct.fate(message, original, station.name, now)
         self._take(station, message, fate)
         lost = fate.do in LOST
-        done = not lost and fate.do not in (Deed.TROUBLE, Deed.ERROR_REPORT)
+        done = not lost and fate.do not in NOT_CARRIED_OUT
         command = Command(
             role=message.role,
             station=station.name,
@@ -222,7 +222,7 @@ class Centre:
             answer = self._error_report(message, fate)._replace(about=original, ends=True)
             return delivered(self.partner, station, fate, answer)
         partner = self.partner.dated(message.values)
-        outcome = Outcome.APPROVED if done else Outcome.DECLINED
+        outcome = Outcome.DECLINED if fate.do is Deed.TROUBLE else Outcome.APPROVED
         code = partner.result_code_for(outcome, fault_cancel=True)
         values: dict[str, Value] = {**message.values, "result_code": code}
         if fate.do is Deed.TROUBLE:
@@ -239,6 +239,8 @@ class Centre:
             return self._answered(station, message)
         fate = self.conduct.fate(message, station.name, station.name, now)
         self._told_to_us(station, message, fate.do)
+        number = number_in(message, "trace_number")
+        self.ledger.numbered(EntryKey(station.name, text_in(message, "business_date"), number))
         if fate.do in LOST:
             return self._gone(station, fate)
         acts: list[Act] = []

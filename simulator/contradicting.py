@@ -45,7 +45,7 @@ _CHANGES: Mapping[Deed, tuple[str, Other]] = {
     Deed.UNKNOWN_CODE: ("result_code", _unknown),
 }
 CONTRADICTING = frozenset(_CHANGES)
-"""The deeds that book or carry out what they are asked, and answer something else."""
+"""The deeds that answer something else than what was asked."""
 
 
 def contradicted(partner: PartnerSpec, deed: Deed, values: Mapping[str, Value]) -> dict[str, Value] | None:
