@@ -26,6 +26,18 @@ DEEDS: Mapping[str, Words] = {
         "処理し、電文長として成立しないデータを返す", "books it and answers by bytes that begin no telegram"
     ),
     "other_amount": Words("処理し、金額の異なる報告を返す", "books it and reports another amount"),
+    "other_terminal": Words("処理し、端末識別番号の異なる報告を返す", "books it and reports another terminal"),
+    "other_type": Words(
+        "取り消さず、原電文種別コードの異なる報告を返す", "cancels nothing and reports an original of another type"
+    ),
+    "other_route": Words(
+        "取り消さず、原経路番号の異なる報告を返す", "cancels nothing and reports an original on another route"
+    ),
+    "other_error": Words(
+        "処理し、別の電文種別についての異常報告を返す", "books it and reports that another type was in error"
+    ),
+    "unknown_code": Words("処理し、一覧にない結果コードで報告する", "books it and reports a result code of no list"),
+    "loop": Words("受信した電文をそのまま送り返す（回線折返し）", "sends back what came, as a looped line does"),
     "refuse": Words("拒否で応答する", "refuses it"),
 }
 """The simulator's deeds that a case may ask for (`simulator.rules.Deed`)."""

@@ -140,7 +140,8 @@ class _Looking:
         code = telegram.values.get(self._partner.result_field)
         if expected not in {*Outcome}:
             return self._value(telegram, self._partner.result_field, ja, en, expected)
-        outcome = telegram.values.get("outcome") if code is None else self._partner.result(str(code)).outcome
+        known = self._partner.result_codes.get(str(code))
+        outcome = telegram.values.get("outcome") if code is None else "unknown" if known is None else known.outcome
         if outcome is None:
             return self._unseen(ja, en, expected)
         shown = f"{outcome}" if code is None else f"{outcome} ({code})"

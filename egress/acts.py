@@ -29,9 +29,10 @@ class Transmit(NamedTuple):
 
 
 class Hang(NamedTuple):
-    """Break the connection."""
+    """Break the connection. `warn`: for a reason that somebody has to look after, so that the log says it too."""
 
     reason: str
+    warn: bool = False
 
 
 class Seek(NamedTuple):

@@ -34,13 +34,14 @@ from egress.jobs import (
     withheld,
 )
 from egress.known import Known
-from egress.numbers import Numbers, business_date
+from egress.looped import ASKED, LOOPED, STATION
+from egress.numbers import Numbers, Reserve, Reserved, business_date, shares_of
 from egress.offsets import Offsets
 from egress.parties import Parties, Unreadable
 from egress.preparing import Preparing
 from egress.routes import Routes
 from egress.sparing import Sparing
-from egress.station import ANSWERS, ASKED, Load, Station
+from egress.station import Load, Station
 from egress.telegrams import OpenCard, cancel_reported, reported
 from pipeline.timers import Timers
 from schemas.installation import Egress, Line
@@ -75,6 +76,7 @@ class LineCore:
     clock_tolerance_ms: int = 1_000
     station: Station = field(init=False)
     routes: Routes = field(init=False)
+    reserve: Reserve = field(init=False)
     _preparing: Preparing = field(init=False)
     _offsets: Offsets = field(init=False)
     _timers: Timers = field(default_factory=Timers)
@@ -95,12 +97,17 @@ class LineCore:
     def __post_init__(self) -> None:
         self._parties = Parties(self.line, self.partner, self.partners)
         telegrams = self._parties.own.telegrams
+        shares = shares_of(*self.partner.trace_range)
+        self.reserve = Reserve(*shares.reserve)
         self.station = Station(
-            self.line, self.partner, telegrams, self.times, self.node, lambda: self.load, lambda: self.spared
-        )
+            self.line, self.partner, telegrams, self.times, self.node, self.reserve, lambda: self.load,
+            lambda: self.spared,
+        )  # fmt: skip
         self.routes = Routes(*self.line.routes)
         self._offsets = Offsets(0)
-        self._preparing = Preparing(self._parties, self.routes, self._known, self.open_card, self.clock_tolerance_ms)
+        self._preparing = Preparing(
+            self._parties, self.routes, self._known, self.open_card, shares, self.reserve, self.clock_tolerance_ms
+        )  # fmt: skip
 
     # --- what is seen from outside
 
@@ -123,6 +130,12 @@ class LineCore:
         """Partners of the line to whom no requests go now."""
         return [partner for partner in self.line.partners if partner in self.sparing.spared]
 
+    def numbers_left(self, now_ms: int) -> tuple[int, int]:
+        """How many trace numbers are left of this business day: for requests, and of the reserve."""
+        day = business_date(now_ms)
+        requests = self._preparing.trace_numbers.left(self._offsets.next, day)
+        return requests, self.reserve.left(day, cancel=True)
+
     @property
     def waiting(self) -> int:
         return len(self._requests) + len(self._cancels)
@@ -143,6 +156,7 @@ class LineCore:
         self._offsets = Offsets(found.position)
         self._known.since_ms = found.known_since_ms
         self._preparing.trace_numbers.day_began(business_date(now_ms), found.day_began_at)
+        self.reserve.grant(found.reserved)
         self._inherited = {each.transaction_id: each.dispatch_offset for each in found.sent}
         carried = {each.route_number: each.transaction_id for each in found.sent if isinstance(each, TelegramSent)}
         for each in found.holds:
@@ -172,6 +186,11 @@ class LineCore:
         self._acts += self.station.begin(order, now_ms)
         return self._flush()
 
+    def reserved(self, found: Reserved, now_ms: int) -> list[Act]:
+        """More trace numbers out of the line's reserve are this owner's."""
+        self.reserve.grant(found)
+        return self._pump(now_ms)
+
     def ordered(self, order: LineOrdered, now_ms: int) -> list[Act]:
         """An operator orders what the line shall be."""
         self._acts += self.station.ordered(order, now_ms)
@@ -191,6 +210,7 @@ class LineCore:
             order=None,
             numbers=numbers,
             partner=record.partner if isinstance(record, TelegramSent) else None,
+            original=record.original if isinstance(record, TelegramSent) else None,
         )
         self._jobs[job.offset] = job
         self._offsets.open(job.offset)
@@ -200,7 +220,7 @@ class LineCore:
             self._unsent(job, now_ms)
             return
         assert numbers is not None
-        self._parties.inherit(job, numbers)
+        self._parties.inherit(job, numbers, now_ms)
         self._in_doubt(job, Doubt.LINE_BROKE, now_ms, holds=holds)
 
     # --- orders
@@ -240,10 +260,10 @@ class LineCore:
                 job = self._cancels.popleft()
                 if job.stage is not Stage.WAITING:
                     continue
-                if self._preparing.finds_route(job) and not self._hangs_on_another(job):
-                    self._put(job, now_ms)
-                else:
+                if self._has_to_wait(job, now_ms):
                     blocked.append(job)
+                else:
+                    self._put(job, now_ms)
             self._cancels.extend(blocked)
             while (
                 self.station.open
@@ -291,6 +311,14 @@ class LineCore:
         job.stage, job.connection = Stage.STORING, self._connections
         self._known.put(job.transaction_id, job.attempt, job.numbers, now_ms)
         self._acts.append(Store(job.offset, job.key, sent(job, self.node, now_ms)))
+
+    def _has_to_wait(self, cancel: Job, now_ms: int) -> bool:
+        """For a route, a trace number, or the command before it."""
+        return (
+            not self._preparing.finds_route(cancel)
+            or self._hangs_on_another(cancel)
+            or self._preparing.awaits_number(cancel, self._offsets.position, now_ms)
+        )
 
     def _hangs_on_another(self, job: Job) -> bool:
         """A re-command waits until it is known whether the command before it goes out."""
@@ -366,27 +394,33 @@ class LineCore:
 
     def received(self, payload: bytes, now_ms: int) -> list[Act]:
         """A telegram from the partner, without its framing."""
-        self.station.heard(now_ms)
         try:
-            party, message = self._parties.read(payload)
+            came = self._parties.read(payload)
         except Unreadable as error:
+            self.station.heard(now_ms)
             return self.stray(str(error), now_ms)
-        spec = party.spec.dated(message.values)  # the edition it is of
-        if message.role in ASKED:
-            self._acts += self.station.asked(message, now_ms)
-            return self._flush()
-        if message.role in ANSWERS:
-            acts = self.station.answered(message, now_ms)
-            if acts is None:
-                return self.stray("answers nothing that was asked", now_ms, spec, message)
-            self._acts += acts
-            if message.role is Role.KEEPALIVE_ANSWER:
-                self.sparing.probed(self.line.partners, now_ms)
-            return self._pump(now_ms)
-        job = self._parties.answered(party, message)
-        if job is None:
-            return self.stray("answers nothing that awaits an answer", now_ms, spec, message)
+        message = came.message
+        spec = came.party.spec.dated(message.values)  # the edition it is of
+        if came.envelope is None and self.station.is_ours(payload, message.role):
+            self._acts += self.station.looped(now_ms)
+            return self.stray(LOOPED, now_ms, spec, message)
+        self.station.heard(now_ms)
+        if message.role in STATION:
+            return self._about_the_line(spec, message, now_ms)
+        job = self._parties.answered(came, business_date(now_ms))
+        if isinstance(job, str):
+            return self.stray(job, now_ms, spec, message)
         self._outcome(job, spec, message, now_ms)
+        return self._pump(now_ms)
+
+    def _about_the_line(self, spec: PartnerSpec, message: Message, now_ms: int) -> list[Act]:
+        """A station telegram of the partner's."""
+        told = (self.station.asked if message.role in ASKED else self.station.answered)(message, now_ms)
+        if isinstance(told, str):
+            return self.stray(told, now_ms, spec, message)
+        self._acts += told
+        if message.role is Role.KEEPALIVE_ANSWER:
+            self.sparing.probed(self.line.partners, now_ms)
         return self._pump(now_ms)
 
     def _outcome(self, job: Job, spec: PartnerSpec, message: Message, now_ms: int) -> None:
@@ -403,16 +437,21 @@ class LineCore:
         if not late:  # a late one has left its route already, which may carry another telegram by now
             self.routes.give_back(job.numbers.route_number)
         line, command = self.line.name, job.command
-        in_error, partner = message.role is Role.ERROR_REPORT, self._partner_of(job)
-        self.sparing.reported(partner, now_ms, in_error=in_error)
-        if partner == self.line.partner:
-            self._acts += self.station.reported(now_ms, in_error=in_error)
+        if command is None and not late:
+            self._request_reported(job, now_ms, in_error=message.role is Role.ERROR_REPORT)
         if command is None:
             report = reported(spec, job.transaction_id, line, job.numbers, message, late, now_ms)
             self._tell("reports", job.key, report, offset)
             return
         answer = cancel_reported(spec, job.transaction_id, line, job.attempt, command, message, now_ms)
         self._tell("cancel-reports", job.key, answer, offset)
+
+    def _request_reported(self, job: Job, now_ms: int, *, in_error: bool) -> None:
+        """For the breakers, which count requests: nothing else that is answered says that requests would be."""
+        partner = self._partner_of(job)
+        self.sparing.reported(partner, now_ms, in_error=in_error)
+        if partner == self.line.partner:
+            self._acts += self.station.reported(now_ms, in_error=in_error)
 
     def stray(
         self, why: str, now_ms: int, spec: PartnerSpec | None = None, message: Message | None = None

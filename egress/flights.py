@@ -1,5 +1,6 @@
 """Finds the telegram that a report answers, by the fields the partner's layouts match by. Pure."""
 
+from egress.answers import Named, contradiction, named_in_error
 from egress.jobs import Job
 from schemas.telegrams import (
     FAULT_COMMANDS,
@@ -12,6 +13,7 @@ from schemas.telegrams import (
 )
 
 _REPORTS = {*(REPORT_OF[role] for role in (*ORDINARY_REQUESTS, *FAULT_COMMANDS)), Role.ERROR_REPORT}
+NOTHING = "answers nothing that awaits an answer"
 
 
 class Flights:
@@ -35,16 +37,28 @@ class Flights:
         if self._by_error_match.get(job.error_match) is job:
             del self._by_error_match[job.error_match]
 
-    def answered(self, message: Message) -> Job | None:
-        """What this report answers: every match field is equal, and so is the amount, where the report has one."""
+    def answered(self, message: Message, today: str) -> Job | str:
+        """What this report plainly answers, or why it answers nothing."""
         values = message.values
         if message.role not in _REPORTS:
-            return None  # our own, sent back, answers nothing although it has everything a match needs
+            return NOTHING  # our own, sent back, answers nothing although it has everything a match needs
         if message.role is Role.ERROR_REPORT:
-            return self._by_error_match.get(self._partner.match_key(message.role, values))
+            job = self._by_error_match.get(self._partner.match_key(message.role, values))
+            if job is None:
+                return NOTHING
+            return self.plainly(job, message, named_in_error(self._partner, job.role, job.named), today)
         job = self._by_match.get(self._partner.match_key(message.role, values))
-        if job is None:  # of a telegram that was inherited, only the header is known
+        if job is None:  # of a request that was inherited, only the header is known
             job = self._by_error_match.get(self._partner.error_key(values))
             if job is None or job.match is not None or REPORT_OF.get(job.role) is not message.role:
-                return None
-        return None if job.amount is not None and values.get("amount") != job.amount else job
+                return NOTHING
+            if job.command is not None:
+                return f"{NOTHING}: what {job.role} {job.named['trace_number']} of a former owner names is not known"
+        return self.plainly(job, message, job.named, today)
+
+    def plainly(self, job: Job, message: Message, ours: Named, today: str) -> Job | str:
+        """The job, where nothing in the message speaks against it and its codes are known; or what does."""
+        if (field := contradiction(message.values, ours, today)) is not None:
+            return f"{NOTHING}: {job.role} {ours['trace_number']} has another {field}"
+        unclear = self._partner.dated(message.values).unclear(message)
+        return job if unclear is None else f"{NOTHING}: to {job.role} {ours['trace_number']}, {unclear}"

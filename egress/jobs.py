@@ -1,13 +1,13 @@
 """One order on its way through a line, and what a new owner of the line finds of it. Pure."""
 
-from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import NamedTuple
 
 import msgspec
 
-from egress.numbers import Numbers
+from egress.numbers import FIRST_BATCH, Numbers, Reserved
 from schemas.records import (
     CancelNotSent,
     CancelSilent,
@@ -15,6 +15,7 @@ from schemas.records import (
     Doubt,
     NeverSent,
     NotCancelled,
+    Original,
     ReportMissing,
     RouteHeld,
     SendCancel,
@@ -55,14 +56,16 @@ class Job:
     order: Order | None  # until it has been put into a telegram
     partner: str | None = None  # whose telegram it is; None: that of the line's own partner
     report_timeout_ms: int = 0
-    amount: int | None = None  # what a report must repeat
+    original: Original | None = None  # what a cancel telegram names, with its numbers
     stage: Stage = Stage.WAITING
     numbers: Numbers | None = None
     data: bytes = b""
     connection: int = 0  # the line's when `sent` was told of it: it goes out over that one, or never
     match: tuple[Value, ...] | None = None
     error_match: tuple[Value, ...] = ()
+    named: Mapping[str, Value] = field(default_factory=dict)  # what no answer may contradict: see `egress.answers`
     envelope_match: tuple[Value, ...] | None = None  # what an error report about its envelope would have; see `parties`
+    envelope_named: Mapping[str, Value] = field(default_factory=dict)  # as `named`, of its envelope
     reason: Reason | None = None
     holds: Numbers | None = None  # whose route is held for it; told when it is known that the line is ours
 
@@ -88,6 +91,7 @@ class Takeover(NamedTuple):
     holds: Iterable[RouteHeld]
     day_began_at: int  # no dispatch before this one went out in this business day
     last_words: Collection[int] = ()  # routes about which a former owner wrote last
+    reserved: Reserved = FIRST_BATCH  # trace numbers out of the line's reserve
 
 
 def job_of(offset: int, key: bytes, order: Order, attempt: int) -> Job:
@@ -102,7 +106,6 @@ def job_of(offset: int, key: bytes, order: Order, attempt: int) -> Job:
         order=order,
         partner=order.partner,
         report_timeout_ms=order.report_timeout_ms,
-        amount=order.original.amount if isinstance(order, SendCancel) else order.amount,
     )
 
 
@@ -140,6 +143,7 @@ def sent(job: Job, node: str, now_ms: int) -> TelegramSent:
         report_by_ms=now_ms + job.report_timeout_ms,
         node=node,
         partner=job.partner,
+        original=job.original,
     )
 
 

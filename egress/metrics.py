@@ -24,6 +24,14 @@ class Metrics:
         self.waiting = Gauge("denbun_egress_waiting", "Orders awaiting line or route", ["line"], registry=registry)
         self.free_routes = Gauge("denbun_egress_free_routes", "Routes that may be used", ["line"], registry=registry)
         self.held_routes = Gauge("denbun_egress_held_routes", "Routes held for cancels", ["line"], registry=registry)
+        self.trace_numbers_left = Gauge(
+            "denbun_egress_trace_numbers_left", "Trace numbers 処理通番 left for requests today", ["line"],
+            registry=registry,
+        )  # fmt: skip
+        self.trace_reserve_left = Gauge(
+            "denbun_egress_trace_reserve_left", "Trace numbers left today for station telegrams and cancels",
+            ["line"], registry=registry,
+        )  # fmt: skip
         self.spared = Gauge(
             "denbun_egress_partner_spared", "1: no requests go to this partner from here 縮退", ["partner"],
             registry=registry,

@@ -42,8 +42,21 @@ def midnight_ms(now_ms: int) -> int:
     return now_ms - (now_ms + _JST_MS) % DAY_MS
 
 
+class Shares(NamedTuple):
+    """How a partner's range is shared out: the first and the last number of each."""
+
+    dispatched: tuple[int, int]  # requests, and cancel telegrams as long as it lasts
+    reserve: tuple[int, int]  # station telegrams, and cancel telegrams after that
+
+
+def shares_of(first: int, last: int) -> Shares:
+    """A tenth of the range is the reserve, at its end, where a partner that counts from the first on comes last."""
+    reserve = max(1, (last - first + 1) // 10)
+    return Shares((first, last - reserve), (last - reserve + 1, last))
+
+
 class TraceNumbers:
-    """The trace number of a telegram is its place in the line's `dispatch`, turned round within the partner's range.
+    """The trace number of a telegram is its place in the line's `dispatch`, turned round within its share of the range.
 
     So it is known before anything is written, is the same for whoever owns the line, and does not repeat before the
     whole range is used. What would repeat within a business day is refused (`of` gives None).
@@ -66,3 +79,81 @@ class TraceNumbers:
         if offset - self._day_began_at >= self._count:
             return None
         return self._first + offset % self._count
+
+    def left(self, next_offset: int, day: str) -> int:
+        """How many more there are on this business day, for the dispatches from `next_offset` on."""
+        used = next_offset - self._day_began_at if day == self._day else 0
+        return max(0, self._count - used)
+
+
+class Reserved(NamedTuple):
+    """Places of a line's reserve that an owner may use; no telegram of `day` has one before `day_began_at`."""
+
+    start: int
+    end: int
+    day: str
+    day_began_at: int
+
+
+BATCH = 200  # the most
+
+
+def batch_of(count: int) -> int:
+    """How many places of a reserve of `count` an owner takes at once. What it does not use, nobody will."""
+    return min(BATCH, max(1, count // 100))
+
+
+FIRST_TIME = Reserved(0, 0, "", 0)
+FIRST_BATCH = Reserved(0, BATCH, "", 0)
+
+
+class Reserve:
+    """The trace numbers that need no dispatch: the next one, of those that `egress.reserving` has taken for this owner.
+
+    Not two are alike before the whole share is used; what would repeat within a business day is refused. The last tenth
+    is for cancel telegrams alone: a line that cannot be asked for is a nuisance, a cancel that cannot be sent is money.
+    """
+
+    def __init__(self, first: int, last: int) -> None:
+        self._first = first
+        self._count = last - first + 1
+        self._next = self._end = 0
+        self._after: Reserved | None = None  # granted while the places before it are used up
+        self._day = ""
+        self._day_began_at = 0
+
+    def grant(self, reserved: Reserved) -> None:
+        """More places."""
+        if self._next >= self._end:
+            self._next, self._end = reserved.start, reserved.end
+        else:
+            self._after = reserved
+        if reserved.day > self._day:
+            self._day, self._day_began_at = reserved.day, reserved.day_began_at
+
+    @property
+    def wants_more(self) -> bool:
+        """Whether it is time to take more places."""
+        return self._after is None and 2 * (self._end - self._next) <= batch_of(self._count)
+
+    def comes_later(self, day: str) -> bool:
+        """Whether a cancel telegram finds no number now, and will when more places are granted."""
+        return self._next >= self._end and self.left(day, cancel=True) > 0
+
+    def of(self, day: str, *, cancel: bool) -> int | None:
+        """The next number; None where there is none now, or none on this business day any more."""
+        if self.left(day, cancel=cancel) == 0 or self._next >= self._end:
+            return None
+        if day > self._day:
+            self._day, self._day_began_at = day, self._next
+        number = self._first + self._next % self._count
+        self._next += 1
+        if self._next >= self._end and self._after is not None:
+            self._next, self._end, self._after = self._after.start, self._after.end, None
+        return number
+
+    def left(self, day: str, *, cancel: bool) -> int:
+        """How many more there are on this business day."""
+        kept = 0 if cancel else self._count // 10
+        used = self._next - self._day_began_at if day <= self._day else 0
+        return max(0, self._count - kept - used)

@@ -17,6 +17,11 @@ class Offsets:
     def __len__(self) -> int:
         return len(self._open)
 
+    @property
+    def next(self) -> int:
+        """The first that has not been read."""
+        return self._next
+
     def read(self, offset: int) -> None:
         """Everything up to `offset` has been read."""
         self._next = max(self._next, offset + 1)

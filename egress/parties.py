@@ -4,10 +4,13 @@ Whoever's telegram it is, it has the line's trace number and route. By them the 
 envelope that it was in error 異常報告, and so that what is inside was never passed on.
 """
 
+import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
-from egress.flights import Flights
+from egress.answers import contradiction, named, named_in_error
+from egress.flights import NOTHING, Flights
 from egress.jobs import Job
 from egress.numbers import Numbers
 from egress.telegrams import Telegrams
@@ -15,6 +18,7 @@ from schemas.installation import Line
 from schemas.telegrams import (
     FAMILY_OF,
     DecodeError,
+    EncodeError,
     Family,
     MatchKey,
     Message,
@@ -37,6 +41,14 @@ class Party:
     flights: Flights
     company_code: str
     code: str | None  # by which an envelope tells that it is for it; None: the line's own partner
+
+
+class Came(NamedTuple):
+    """A telegram of a party, and the envelope it came in, if it came in one."""
+
+    party: Party
+    message: Message
+    envelope: Message | None = None
 
 
 class Parties:
@@ -65,24 +77,31 @@ class Parties:
         party = self.of(job)
         assert party is not None
         assert job.numbers is not None
-        data = party.spec.dated(values).encode(job.role, values)
+        data, job.named = named(party.spec, job.role, values)
         if party.code is not None:
             around = self.own.telegrams.envelope(party.code, data, job.numbers, now_ms)
-            data = self.own.spec.dated(around).encode(Role.ENVELOPE_REQUEST, around)
+            data, job.envelope_named = named(self.own.spec, Role.ENVELOPE_REQUEST, around)
             job.envelope_match = self.own.spec.error_key(around)
         job.data = self.own.spec.framing.wrap(data)
         job.match = party.spec.match_key(job.role, values)
         job.error_match = party.spec.error_key(values)
 
-    def inherit(self, job: Job, numbers: Numbers) -> None:
-        """The last owner has put it on the line; of its telegram only the header is known."""
+    def inherit(self, job: Job, numbers: Numbers, now_ms: int) -> None:
+        """The last owner has put it on the line. Of a request the header is known, of a cancel all that it names."""
         party = self.of(job)
         if party is None:
             return
         header = numbers._asdict()
-        job.error_match = party.spec.error_key({**header, "company_code": party.company_code})
+        job.named = {**header, "company_code": party.company_code}
+        job.error_match = party.spec.error_key(job.named)
         if party.code is not None:
-            job.envelope_match = self.own.spec.error_key({**header, "company_code": self.own.company_code})
+            job.envelope_named = {**header, "company_code": self.own.company_code, "carried_code": party.code}
+            job.envelope_match = self.own.spec.error_key(job.envelope_named)
+        if job.original is not None:
+            values = party.telegrams.command(job.role, job.original, numbers, now_ms)
+            with contextlib.suppress(EncodeError, ValueError):  # by other layouts than the former owner's
+                _, job.named = named(party.spec, job.role, values)
+                job.match = party.spec.match_key(job.role, values)
         self.add(job)
 
     # --- on the line
@@ -105,26 +124,35 @@ class Parties:
 
     # --- from the partner
 
-    def read(self, payload: bytes) -> tuple[Party, Message]:
+    def read(self, payload: bytes) -> Came:
         """A telegram, out of its envelope if it came in one, and whose it is. Raises `Unreadable`."""
         own = self.own
         message = _decoded(own.spec, payload)
         if message.role is not Role.ENVELOPE_REPORT:
-            return own, message
+            return Came(own, message)
         party = self._by_code.get(message.values["carried_code"])
         if party is None:
             raise Unreadable(f"in an envelope of nobody whose telegrams are carried\n{_described(own.spec, message)}")
         inside = _decoded(party.spec, bytes.fromhex(str(message.values["carried_telegram"])), "in an envelope: ")
         if FAMILY_OF.get(inside.role, Family.STATION) is Family.STATION:
             raise Unreadable(f"in an envelope, where nothing about a line belongs\n{_described(party.spec, inside)}")
-        return party, inside
+        return Came(party, inside, message)
 
-    def answered(self, party: Party, message: Message) -> Job | None:
-        """What this telegram of the party answers."""
-        if party is self.own and message.role is Role.ERROR_REPORT:
+    def answered(self, came: Came, today: str) -> Job | str:
+        """What this telegram plainly answers, or why it answers nothing."""
+        party, message, envelope = came
+        if envelope is None and message.role is Role.ERROR_REPORT:
             enveloped = self._enveloped.get(party.spec.match_key(message.role, message.values))
-            return enveloped or party.flights.answered(message)
-        return party.flights.answered(message)
+            if enveloped is not None:
+                ours = named_in_error(party.spec, Role.ENVELOPE_REQUEST, enveloped.envelope_named)
+                return party.flights.plainly(enveloped, message, ours, today)
+        found = party.flights.answered(message, today)
+        if envelope is None or isinstance(found, str):
+            return found
+        field = contradiction(envelope.values, found.envelope_named, today)
+        if field is None:
+            return found
+        return f"{NOTHING}: the envelope of {found.role} {found.named['trace_number']} has another {field}"
 
 
 def _described(spec: PartnerSpec, message: Message) -> str:

@@ -2,9 +2,11 @@
 
 from typing import assert_never
 
+import msgspec
+
 from egress.jobs import CANCELS, Job, Reason
 from egress.known import Known
-from egress.numbers import Numbers, TraceNumbers, business_date
+from egress.numbers import Numbers, Reserve, Shares, TraceNumbers, business_date
 from egress.parties import Parties, Party
 from egress.routes import Routes
 from egress.telegrams import CardDataUnreadable, OpenCard
@@ -17,14 +19,16 @@ class Preparing:
     """One line's. `prepare` gives None when the job has everything, or why it never will."""
 
     def __init__(
-        self, parties: Parties, routes: Routes, known: Known, open_card: OpenCard, clock_tolerance_ms: int
+        self, parties: Parties, routes: Routes, known: Known, open_card: OpenCard, shares: Shares, reserve: Reserve,
+        clock_tolerance_ms: int,
     ) -> None:  # fmt: skip
         self._parties = parties
         self._routes = routes
         self._known = known
         self._open_card = open_card
         self._clock_tolerance_ms = clock_tolerance_ms  # by which the stamps of two brokers may differ
-        self.trace_numbers = TraceNumbers(*parties.own.spec.trace_range)
+        self._reserve = reserve
+        self.trace_numbers = TraceNumbers(*shares.dispatched)
 
     def finds_route(self, job: Job) -> bool:
         """Whether it need not wait for a route.
@@ -36,6 +40,13 @@ class Preparing:
             first = self.original(job.order)
             return isinstance(first, NotCancelled) or not self._routes.taken(first.route_number, job.transaction_id)
         return self._routes.free > 0 or self._routes.held_for(job.transaction_id) is not None
+
+    def awaits_number(self, job: Job, oldest_open: int, now_ms: int) -> bool:
+        """Whether a cancel has to wait until more of the reserve's trace numbers are this owner's."""
+        day = business_date(now_ms)
+        if self.trace_numbers.of(job.offset, day, min(oldest_open, job.offset)) is not None:
+            return False
+        return self._reserve.comes_later(day)
 
     def prepare(self, job: Job, oldest_open: int, now_ms: int) -> Reason | None:
         """Give the job its numbers and bytes. On a reason, the route in its numbers is still to be given back."""
@@ -83,7 +94,8 @@ class Preparing:
         if not self._number(job, route, oldest_open, now_ms):
             return NotCancelled.TRACE_NUMBERS_EXHAUSTED
         assert job.numbers is not None
-        values = party.telegrams.command(order, order.original, first, job.numbers, now_ms)
+        job.original = msgspec.structs.replace(order.original, **first._asdict())
+        values = party.telegrams.command(job.role, job.original, job.numbers, now_ms)
         if not self._encode(job, values, now_ms):
             return NotCancelled.DOES_NOT_FIT_TELEGRAM
         return None
@@ -105,6 +117,8 @@ class Preparing:
     def _number(self, job: Job, route: int, oldest_open: int, now_ms: int) -> bool:
         day = business_date(now_ms)
         trace_number = self.trace_numbers.of(job.offset, day, min(oldest_open, job.offset))
+        if trace_number is None and job.command is not None:
+            trace_number = self._reserve.of(day, cancel=True)
         if trace_number is None:
             self._routes.give_back(route)
             return False

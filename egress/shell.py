@@ -8,6 +8,8 @@ from typing import Any
 
 from egress.config import Settings
 from egress.metrics import Metrics
+from egress.numbers import batch_of, shares_of
+from egress.reserving import reserve
 from egress.sessions import Sessions
 from egress.sparing import Sparing
 from egress.takeover import Places, take_over
@@ -172,6 +174,11 @@ class LineOwner:
         around, began = self._around, time.monotonic()
         found, taken = take_over(
             around.log, self._writer, self._places, around.times, around.node, around.now_ms()
+        )  # fmt: skip
+        reserve_of = shares_of(*self._partners[self._line.partner].trace_range).reserve
+        count = batch_of(reserve_of[1] - reserve_of[0] + 1)
+        found = found._replace(
+            reserved=reserve(around.log, self._writer, self._places, taken, count, around.now_ms())
         )  # fmt: skip
         self._tenure = Tenure(around, self._line, self._partners, self._places, taken, self._helpless)
         self._tenure.position = found.position

@@ -5,7 +5,10 @@ from dataclasses import dataclass
 from typing import NamedTuple, assert_never
 
 from egress.acts import Act, Hang, Rest, Seek, Tell, Transmit
+from egress.answers import Named, contradiction, named
 from egress.breaker import Breaker, State
+from egress.looped import LOOPED, Sent
+from egress.numbers import Reserve, business_date
 from egress.station_table import CARRIES, TABLE, WISHES, Deed, Event
 from egress.telegrams import Telegrams
 from schemas.installation import Egress, Line
@@ -32,9 +35,11 @@ _NOT_ANSWERED = {
     Role.KEEPALIVE_REQUEST: "keep-alive not answered",
     Role.CLOSING_REQUEST: "closing not answered",
 }
+_NO_NUMBER = {
+    Role.OPENING_REQUEST: "no trace number is left for the opening",
+    Role.CLOSING_REQUEST: "no trace number is left for the closing",
+}
 _TELL_AGAIN_MS = 5_000  # so long may a former owner, who has not noticed yet, have the last word about the line
-ANSWERS = frozenset({Role.OPENING_ANSWER, Role.CLOSING_ANSWER, Role.KEEPALIVE_ANSWER})
-ASKED = frozenset(_ANSWER_TO)
 
 _WISH_OF = {LineOrder.OPEN: LineWish.OPEN, LineOrder.DRAIN: LineWish.DRAINED, LineOrder.CLOSE: LineWish.CLOSED}
 _EVENT_OF = dict(zip(LineWish, WISHES, strict=True))
@@ -62,6 +67,7 @@ class _Awaited:
 
     role: Role
     key: tuple[object, ...]
+    named: Named
     by_ms: int
 
 
@@ -70,7 +76,7 @@ class Station:
 
     def __init__(
         self, line: Line, partner: PartnerSpec, telegrams: Telegrams, times: Egress, node: str,
-        load: Callable[[], Load], spared: Callable[[], Sequence[str]] = tuple,
+        reserve: Reserve, load: Callable[[], Load], spared: Callable[[], Sequence[str]] = tuple,
     ) -> None:  # fmt: skip
         self.stage = LineStage.CLOSED
         self.breaker = Breaker(times.breaker)
@@ -83,8 +89,9 @@ class Station:
         self._load = load
         self._spared = spared  # partners of the line to whom no requests go now
         self._told_spared: Sequence[str] = ()
-        self._trace_number = partner.trace_range[0] - 1
+        self._reserve = reserve
         self._awaited: _Awaited | None = None
+        self._sent = Sent()
         self._reason: str | None = None
         self._order: LineOrdered | None = None
         self._ending = False
@@ -215,15 +222,24 @@ class Station:
         """Some telegram came from the partner."""
         self._heard_ms = now_ms
 
-    def asked(self, message: Message, now_ms: int) -> list[Act]:
-        """The partner sends a station telegram of its own: answer it at once."""
+    def is_ours(self, payload: bytes, role: Role) -> bool:
+        """Whether what came is what we have sent ourselves."""
+        return self._sent.holds(payload, role)
+
+    def looped(self, now_ms: int) -> list[Act]:
+        """What we have sent comes back: whoever is at the other end, it is not the partner."""
+        acts = self._befalls(Event.LOOPED, now_ms, LOOPED)
+        return [act._replace(warn=True) if isinstance(act, Hang) else act for act in acts]
+
+    def asked(self, message: Message, now_ms: int) -> list[Act] | str:
+        """The partner sends a station telegram of its own: answer it at once. Or why it is none for this line."""
+        if message.values.get("station_id", self._line.station_id) != self._line.station_id:
+            return "is about another station than this line's"
         role = _ANSWER_TO[message.role]
         trace_number = message.values["trace_number"]
         assert isinstance(trace_number, int)
-        values = self._telegrams.station(role, trace_number, now_ms)
-        if "station_id" in message.values:
-            values["station_id"] = message.values["station_id"]
-        acts: list[Act] = [self._transmit(role, values)]
+        data, _ = named(self._partner, role, self._telegrams.station(role, trace_number, now_ms))
+        acts: list[Act] = [self._transmit(data)]
         if message.role is Role.KEEPALIVE_REQUEST:
             self._asked_ms = now_ms
         if message.role is Role.CLOSING_REQUEST:
@@ -231,11 +247,13 @@ class Station:
             acts += self._befalls(Event.PARTNER_CLOSES, now_ms, "the partner closes the station")
         return acts
 
-    def answered(self, message: Message, now_ms: int) -> list[Act] | None:
-        """The partner answers a station telegram of ours; None when it is none of ours."""
+    def answered(self, message: Message, now_ms: int) -> list[Act] | str:
+        """The partner answers a station telegram of ours; or why it answers none."""
         awaited = self._awaited
         if awaited is None or awaited.key != self._partner.match_key(message.role, message.values):
-            return None
+            return "answers nothing that was asked"
+        if (field := contradiction(message.values, awaited.named, business_date(now_ms))) is not None:
+            return f"answers nothing that was asked: {awaited.role.value} has another {field}"
         self._awaited = None
         if message.role is Role.KEEPALIVE_ANSWER:
             self._answered_ms = now_ms
@@ -256,15 +274,15 @@ class Station:
     def called_again(self, now_ms: int) -> list[Act]:
         """The partner calls, though there is a connection: whether that still leads to it is asked at once."""
         if self.carries and self._awaited is None:
-            return [self._ask(Role.KEEPALIVE_REQUEST, self._times.probe_timeout_ms, now_ms)]
+            return self._ask(Role.KEEPALIVE_REQUEST, self._times.probe_timeout_ms, now_ms)
         return []
 
     def silent(self, now_ms: int) -> list[Act]:
-        """A request was not answered in time."""
+        """A request was not answered in time. Only an answer to another one ends the row."""
         return self._befalls(Event.TRIPPED, now_ms, str(self.breaker)) if self.breaker.silent(now_ms) else []
 
     def reported(self, now_ms: int, *, in_error: bool) -> list[Act]:
-        """A telegram was answered. `in_error`: by an error of the network, not by an answer to what it asks."""
+        """A request was answered in time. `in_error`: by an error of the network, not by an answer to what it asks."""
         if in_error:
             return self._befalls(Event.TRIPPED, now_ms, str(self.breaker)) if self.breaker.failed(now_ms) else []
         self.breaker.answered()
@@ -300,7 +318,7 @@ class Station:
         suspended = self.stage is LineStage.SUSPENDED or bool(self._spared())
         idle_ms = now_ms - max(self._heard_ms, self._answered_ms or 0 if suspended else 0)
         if self.carries and idle_ms >= (self._times.breaker.probe_ms if suspended else self._times.probe_idle_ms):
-            return [self._ask(Role.KEEPALIVE_REQUEST, self._times.probe_timeout_ms, now_ms)]
+            return self._ask(Role.KEEPALIVE_REQUEST, self._times.probe_timeout_ms, now_ms)
         return []
 
     # --- how
@@ -332,21 +350,25 @@ class Station:
                 self._awaited = None
                 return [Hang(reason or "closed")]
             case Deed.ASK_OPENING:
-                return [self._ask(Role.OPENING_REQUEST, self._times.opening_timeout_ms, now_ms)]
+                return self._ask(Role.OPENING_REQUEST, self._times.opening_timeout_ms, now_ms)
             case Deed.ASK_CLOSING:
-                return [self._ask(Role.CLOSING_REQUEST, self._times.closing_timeout_ms, now_ms)]
+                return self._ask(Role.CLOSING_REQUEST, self._times.closing_timeout_ms, now_ms)
             case _:
                 assert_never(deed)
 
-    def _ask(self, role: Role, timeout_ms: int, now_ms: int) -> Act:
-        first, last = self._partner.trace_range
-        self._trace_number = self._trace_number + 1 if self._trace_number < last else first
-        values = self._telegrams.station(role, self._trace_number, now_ms)
-        self._awaited = _Awaited(role, self._partner.match_key(role, values), now_ms + timeout_ms)
-        return self._transmit(role, values)
+    def _ask(self, role: Role, timeout_ms: int, now_ms: int) -> list[Act]:
+        trace_number = self._reserve.of(business_date(now_ms), cancel=False)
+        if trace_number is None:  # nothing is put on the line under a number that was used
+            without = role is not Role.KEEPALIVE_REQUEST  # whether the partner is there, it says itself, too
+            return self._befalls(Event.UNANSWERED, now_ms, _NO_NUMBER[role]) if without else []
+        values = self._telegrams.station(role, trace_number, now_ms)
+        data, names = named(self._partner, role, values)
+        self._awaited = _Awaited(role, self._partner.match_key(role, values), names, now_ms + timeout_ms)
+        return [self._transmit(data)]
 
-    def _transmit(self, role: Role, values: dict[str, int | str]) -> Transmit:
-        return Transmit(self._partner.framing.wrap(self._partner.dated(values).encode(role, values)))
+    def _transmit(self, data: bytes) -> Transmit:
+        self._sent.add(data)
+        return Transmit(self._partner.framing.wrap(data))
 
     def _told(self, now_ms: int) -> Tell:
         """Tell where the line stands; now and then once more."""

@@ -29,6 +29,7 @@ class Event(StrEnum):
     EMPTY = "nothing is in flight any more, or the drain limit is over"
     CLOSING_ANSWERED = "closing answered"
     PARTNER_CLOSES = "the partner closes"
+    LOOPED = "a telegram of ours comes back"
     BROKEN = "the connection is gone"
 
 
@@ -83,9 +84,11 @@ def _rows() -> Iterable[Row]:
         yield Row(carrying, e.PARTNER_CLOSES, S.CLOSING)
     for connected in (S.OPENING, *sorted(CARRIES)):
         yield Row(connected, e.UNANSWERED, S.FAILED, (d.HANG_UP,))
+        yield Row(connected, e.LOOPED, S.FAILED, (d.HANG_UP,))
         yield Row(connected, e.BROKEN, S.FAILED)
     yield Row(S.CLOSING, e.CLOSING_ANSWERED, S.CLOSED, (d.HANG_UP, d.REST))
     yield Row(S.CLOSING, e.UNANSWERED, S.CLOSED, (d.HANG_UP, d.REST))  # the forced end: closed without its answer
+    yield Row(S.CLOSING, e.LOOPED, S.CLOSED, (d.HANG_UP, d.REST))  # as above
     yield Row(S.CLOSING, e.BROKEN, S.FAILED)
 
 

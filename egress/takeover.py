@@ -23,6 +23,7 @@ class Places:
     dispatch: TopicPartition
     sent: TopicPartition
     holds: TopicPartition
+    numbers: TopicPartition
 
     @classmethod
     def of(cls, topics: Topics, line: str) -> "Places":
@@ -33,6 +34,7 @@ class Places:
             dispatch=TopicPartition(topics("dispatch", line), 0),
             sent=TopicPartition(topics("sent", line), 0),
             holds=TopicPartition(topics("holds"), 0),
+            numbers=TopicPartition(topics("trace-numbers"), 0),
         )
 
 

@@ -4,8 +4,8 @@ from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from egress.numbers import Numbers, business_date, sent_time
-from schemas.records import CancelReported, Command, Original, Outcome, ReportReceived, SendCancel, SendRequest
-from schemas.telegrams import ROLE_OF_COMMAND, ROLE_OF_KIND, Message, PartnerSpec, Role, Value
+from schemas.records import CancelReported, Command, Original, Outcome, ReportReceived, SendRequest
+from schemas.telegrams import ROLE_OF_KIND, Message, PartnerSpec, Role, Value
 
 
 class CardData(NamedTuple):
@@ -55,19 +55,18 @@ class Telegrams:
             values["original_amount"] = original.amount
         return self._fitting(ROLE_OF_KIND[record.kind], values, numbers, now_ms)
 
-    def command(
-        self, record: SendCancel, original: Original, first: Numbers, numbers: Numbers, now_ms: int
-    ) -> dict[str, Value]:
-        """The values of a cancel telegram; `first` are the numbers of the original request."""
+    def command(self, role: Role, original: Original, numbers: Numbers, now_ms: int) -> dict[str, Value]:
+        """The values of a cancel telegram. The original request has its numbers."""
+        assert original.business_date is not None
         values: dict[str, Value | None] = {
             "terminal_id": original.terminal_id,
-            "original_type_code": self._partner.on(first.business_date).type_code(ROLE_OF_KIND[original.kind]),
-            "original_trace_number": first.trace_number,
-            "original_route_number": first.route_number,
-            "original_business_date": first.business_date,
+            "original_type_code": self._partner.on(original.business_date).type_code(ROLE_OF_KIND[original.kind]),
+            "original_trace_number": original.trace_number,
+            "original_route_number": original.route_number,
+            "original_business_date": original.business_date,
             "amount": original.amount,
         }
-        return self._fitting(ROLE_OF_COMMAND[record.command], values, numbers, now_ms)
+        return self._fitting(role, values, numbers, now_ms)
 
     def station(self, role: Role, trace_number: int, now_ms: int) -> dict[str, Value]:
         """The values of a telegram about the line itself; its route number is 0."""
@@ -100,15 +99,16 @@ class Telegrams:
 def reported(
     partner: PartnerSpec, transaction_id: str, line: str, numbers: Numbers, message: Message, late: bool, now_ms: int
 ) -> ReportReceived:
-    """What a report about a request says."""
-    values = message.values
+    """What a report about a request says. Its codes are known."""
+    values, outcome = message.values, partner.classify(message)
+    assert outcome is not None
     return ReportReceived(
         transaction_id=transaction_id,
         line=line,
         trace_number=numbers.trace_number,
         route_number=numbers.route_number,
         business_date=numbers.business_date,
-        outcome=partner.classify(message),
+        outcome=outcome,
         result_code=_text(values, "result_code"),
         approval_code=_text(values, "approval_code"),
         error_code=_text(values, "error_code"),

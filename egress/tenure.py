@@ -1,6 +1,7 @@
 """The time in which this process owns one line: `core` between the log and the line."""
 
 import asyncio
+import contextlib
 import logging
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
@@ -14,6 +15,8 @@ from egress.connection import Connector
 from egress.core import LineCore
 from egress.jobs import Takeover
 from egress.metrics import Counts, Metrics
+from egress.numbers import Reserved, batch_of, shares_of
+from egress.reserving import reserve
 from egress.sessions import Sessions
 from egress.sparing import Sparing
 from egress.takeover import Places
@@ -94,12 +97,14 @@ class Tenure:
             around.clock_tolerance_ms,
         )  # fmt: skip
         self._framing = partner.framing
+        self._trace_range = partner.trace_range
         self._connector = self._new_connector()
         self._seeking: asyncio.Task[None] | None = None
         self._epoch = (
             (EPOCH, str(taken).encode()),
         )  # tells a reader of `sent` and `holds` in whose time it was written
-        self._last_stored = taken
+        self._taken = self._last_stored = taken
+        self._reserving: asyncio.Task[None] | None = None
         self._stored: deque[tuple[int, int]] = deque()  # (dispatch, offset in `sent`): acknowledged, in order
         self._checking: asyncio.Task[None] | None = None
         self._begun = self._ended = self._hurried = False
@@ -200,9 +205,31 @@ class Tenure:
         metrics.waiting.labels(name).set(core.waiting)
         metrics.free_routes.labels(name).set(core.routes.free)
         metrics.held_routes.labels(name).set(core.routes.held)
+        requests, reserve = core.numbers_left(self._now())
+        metrics.trace_numbers_left.labels(name).set(requests)
+        metrics.trace_reserve_left.labels(name).set(reserve)
+        if core.reserve.wants_more and self._reserving is None:
+            self._reserving = asyncio.create_task(self._reserve())
         for partner in self._line.partners:
             metrics.spared.labels(partner).set(partner in self._around.sparing.spared)
         self._tick_handle = asyncio.get_running_loop().call_later(_TICK_S, self._tick)
+
+    async def _reserve(self) -> None:
+        """Take more trace numbers out of the line's reserve."""
+        try:
+            found = await asyncio.to_thread(self._more_numbers)
+        except Exception as error:  # noqa: BLE001  handed to whoever runs the process
+            if not self._ended:
+                self._around.fail(error)
+            return
+        if not self._ended:
+            self._perform(self._core.reserved(found, self._now()))
+        self._reserving = None
+
+    def _more_numbers(self) -> Reserved:
+        around, (first, last) = self._around, shares_of(*self._trace_range).reserve
+        with contextlib.closing(around.log.writer(f"{around.node}-numbers")) as writer:
+            return reserve(around.log, writer, self._places, self._taken, batch_of(last - first + 1), self._now())
 
     # --- the log
 
@@ -242,14 +269,19 @@ class Tenure:
                     crashes.telling(act.record)
                     self._around.writer.write(self._outgoing(act), partial(self._told, act))
                 case Hang():
-                    if self._connector.connection is not None:
-                        self._connector.connection.hang(act.reason)
+                    self._hang(act)
                 case Seek():
                     self._seek()
                 case Rest():
                     self._rest()
                 case _:
                     assert_never(act)
+
+    def _hang(self, act: Hang) -> None:
+        if act.warn:
+            _log.warning("line hung up", extra={"line": self._line.name, "reason": act.reason})
+        if self._connector.connection is not None:
+            self._connector.connection.hang(act.reason)
 
     def _outgoing(self, act: Tell) -> Outgoing:
         topic = self._around.topics(act.topic)

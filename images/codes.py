@@ -13,6 +13,7 @@ _FOLLOWS: Mapping[Outcome | ErrorClass, str] = {
     ErrorClass.DESTINATION_TROUBLE: "取消：間をおいて再指令、上限で有人対応",
     ErrorClass.TELEGRAM_ERROR: "要求：異常として返却／取消：直ちに有人対応",
 }
+_UNKNOWN = "応答とみなさない：該当なし電文として記録し、取消確認または再指令"
 _OF_FAULT_CANCEL = "取消報告・取消確認報告のみ：エラーコードによる"
 
 
@@ -43,7 +44,11 @@ def codes_of(document: Document) -> tuple[Codes, Codes]:
             each.code or "上記以外",
             each.japanese,
             each.english,
-            _OF_FAULT_CANCEL if each.fault_cancel else _FOLLOWS[each.outcome],
+            _UNKNOWN
+            if each is spec.unknown_result
+            else _OF_FAULT_CANCEL
+            if each.fault_cancel
+            else _FOLLOWS[each.outcome],
             _seen(document, spec.result_field, each.code),
         )
         for each in (*spec.result_codes.values(), spec.unknown_result)
@@ -53,7 +58,7 @@ def codes_of(document: Document) -> tuple[Codes, Codes]:
             each.code or "上記以外",
             each.japanese,
             each.english,
-            _FOLLOWS[each.error_class],
+            _UNKNOWN if each is spec.unknown_error else _FOLLOWS[each.error_class],
             _seen(document, "error_code", each.code),
         )
         for each in (*spec.error_codes.values(), spec.unknown_error)

@@ -160,6 +160,29 @@ COURSES: tuple[Course, ...] = (
     ),
     Course("line_dropped", "処理中の回線断", [_DOUBTED], "→ sale → 8930 ← 8960", [rule(SALE, "drop")]),
     Course("garbage", "不正電文", [_DOUBTED], "→ sale → 8930 ← 8960", [rule(SALE, "garbage")]),
+    # --- a partner that contradicts itself: what is not plainly the answer is none
+    Course(
+        "unknown_code",
+        "一覧にない結果コード",
+        [_DOUBTED],
+        "→ sale ← sale_report → 8930 ← 8960",
+        [rule(SALE, "unknown_code")],
+    ),
+    Course(
+        "error_of_another",
+        "別電文種別の異常報告",
+        [_DOUBTED],
+        "→ sale ← 異常報告 → 8930 ← 8960",
+        [rule(SALE, "other_error")],
+    ),
+    Course(
+        "cancel_of_another",
+        "別取引の取消確認報告",
+        [_DOUBTED],
+        "→ sale → 8930 ← 8960 → 8940 ← 8960",
+        [_SILENT, rule(CONFIRMS, "other_type", times=1)],
+    ),
+    Course("looped", "回線折返し", [_DOUBTED], "→ sale → 8930 ← 8960", [rule(SALE, "loop", times=1)]),
     # --- 2: the report could not be returned: 8910, 8950; silence: 8920
     Course(
         "client_gone",

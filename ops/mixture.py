@@ -70,6 +70,14 @@ BAD_CENTRES = (
     Share(2, [dict(rule(_REQUESTS, "other_amount"))]),
     Share(2, [dict(rule(_REQUESTS, "garbage"))]),
     Share(1, [dict(rule(_REQUESTS, "noise"))]),
+    Share(1, [dict(rule(_REQUESTS, "other_terminal"))]),
+    Share(1, [dict(rule(_REQUESTS, "other_error"))]),
+    Share(1, [dict(rule(_REQUESTS, "unknown_code"))]),
+    Share(1, [dict(rule(_REQUESTS, "loop", times=1))]),
+    Share(1, [dict(rule(_REQUESTS, "silent")), dict(rule(CONFIRMS, "other_terminal", times=1))]),
+    Share(1, [dict(rule(_REQUESTS, "silent")), dict(rule(CONFIRMS, "other_type", times=1))]),
+    Share(1, [dict(rule(_REQUESTS, "silent")), dict(rule(CONFIRMS, "other_route", times=1))]),
+    Share(1, [dict(rule(_REQUESTS, "silent")), dict(rule(CONFIRMS, "unknown_code", times=1))]),
 )
 """What a drill mixes in besides: to a hundred payments of `SHARES` so many more."""
 

@@ -159,6 +159,7 @@ class TelegramSent(Record, frozen=True, kw_only=True):
     report_by_ms: int
     node: str
     partner: str | None  # as in `SendRequest`
+    original: Original | None  # of a cancel telegram, with its numbers: an answer must name the same
 
 
 class TelegramWithheld(Record, frozen=True, kw_only=True):
@@ -733,6 +734,17 @@ class RouteHeld(Record, frozen=True, kw_only=True):
     reason: str  # in_doubt, suspected (after a takeover, until expires_ms), cancel
     since_ms: int
     expires_ms: int | None
+
+
+class NumbersReserved(Record, frozen=True, kw_only=True):
+    """`trace-numbers`: a line's owner may use these places of its reserve, and no other owner. Key: the line's name."""
+
+    line: str
+    start: int  # places are counted on for ever; the number is the place turned round within the reserve
+    end: int  # the first that is not taken
+    business_date: str
+    day_from: int  # no telegram of this business day has an earlier place
+    reserved_ms: int
 
 
 class StrayTelegram(Record, frozen=True, kw_only=True):

@@ -237,6 +237,16 @@ TABLE: tuple[Topic, ...] = (
         "this route carries a cancel and nothing else",
     ),
     Topic(
+        "trace-numbers",
+        "line",
+        Spread.ONE,
+        ("egress",),
+        ("egress",),
+        (r.NumbersReserved,),
+        None,
+        "these places of the line's reserve of trace numbers are taken: nobody else uses them",
+    ),
+    Topic(
         "strays",
         "line",
         Spread.ONE,

@@ -210,7 +210,7 @@ def _line_rules(chance: random.Random) -> list[Rule]:
     if chance.random() < 0.8:
         return []
     role = chance.choice((Role.OPENING_REQUEST, Role.CLOSING_REQUEST, Role.KEEPALIVE_REQUEST))
-    deeds = [Deed.SILENT, Deed.LOSE, Deed.LATE, Deed.DROP, Deed.GARBAGE, Deed.NOISE]
+    deeds = [Deed.SILENT, Deed.LOSE, Deed.LATE, Deed.DROP, Deed.GARBAGE, Deed.NOISE, Deed.LOOP]
     if role is not Role.KEEPALIVE_REQUEST:
         deeds.append(Deed.REFUSE)
     deed = chance.choice(deeds)
@@ -219,10 +219,11 @@ def _line_rules(chance: random.Random) -> list[Rule]:
 
 _REQUEST_DEEDS = (
     Deed.LATE, Deed.SILENT, Deed.DECLINE, Deed.TURN_ROUND, Deed.ERROR_REPORT, Deed.LOSE, Deed.TWICE, Deed.DROP,
-    Deed.GARBAGE, Deed.NOISE, Deed.OTHER_AMOUNT,
+    Deed.GARBAGE, Deed.NOISE, Deed.OTHER_AMOUNT, Deed.OTHER_TERMINAL, Deed.OTHER_ERROR, Deed.UNKNOWN_CODE, Deed.LOOP,
 )  # fmt: skip
-_REQUEST_WEIGHTS = (30, 16, 10, 8, 6, 8, 6, 8, 3, 3, 3)
+_REQUEST_WEIGHTS = (30, 16, 10, 8, 6, 8, 6, 8, 3, 3, 3, 3, 3, 4, 3)
 _COMMAND_DEEDS = (
     Deed.SILENT, Deed.TROUBLE, Deed.ERROR_REPORT, Deed.LATE, Deed.LOSE, Deed.TWICE, Deed.DROP, Deed.GARBAGE,
-    Deed.NOISE, Deed.OTHER_AMOUNT,
+    Deed.NOISE, Deed.OTHER_AMOUNT, Deed.OTHER_TERMINAL, Deed.OTHER_TYPE, Deed.OTHER_ROUTE, Deed.OTHER_ERROR,
+    Deed.UNKNOWN_CODE, Deed.LOOP,
 )  # fmt: skip

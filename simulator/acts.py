@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from schemas.telegrams import PartnerSpec, Role, Value
+from simulator.contradicting import CONTRADICTING, contradicted
 from simulator.deeds import Deed
 from simulator.entries import EntryKey
 from simulator.rules import Fate
@@ -32,7 +33,7 @@ class Break(NamedTuple):
 
 
 class Rubbish(NamedTuple):
-    """Send bytes that are no telegram."""
+    """Send bytes that are no telegram of the centre's."""
 
     data: bytes
 
@@ -112,8 +113,8 @@ def delivered(partner: PartnerSpec, station: Station, fate: Fate, answer: Send) 
             return [Rubbish(partner.framing.wrap(GARBAGE))]
         case Deed.NOISE:
             return [Rubbish(NOISE)]
-        case Deed.OTHER_AMOUNT:  # so it answers nothing
-            amount = int(answer.values["amount"])
-            return [Send(answer.role, {**answer.values, "amount": amount - 1 if amount else 1}, answer.after_ms)]
+        case deed if deed in CONTRADICTING:  # so it answers nothing
+            values = contradicted(partner, deed, answer.values)
+            return [] if values is None else [Send(answer.role, values, answer.after_ms)]
         case _:
             return [answer]

@@ -16,7 +16,7 @@ from schemas.telegrams import (
 )
 from simulator.acts import GARBAGE, NOISE, Act, Answered, Break, Rubbish, Send, Station, Stations, delivered
 from simulator.conduct import Conduct, Moment
-from simulator.deeds import Deed
+from simulator.deeds import LOST, NOT_CARRIED_OUT, Deed
 from simulator.entries import CREDITS, Broken, Command, Entry, EntryKey
 from simulator.ledger import Ledger
 from simulator.rule_files import code_of
@@ -96,7 +96,9 @@ class Centre:
             if isinstance(act, Send):
                 acts.append(act._replace(envelope=message.values))
             elif isinstance(act, Rubbish) and act.data != NOISE:
-                acts.append(Rubbish(self._enveloped(station, message.values, GARBAGE)))
+                looped = act.data == centre.partner.framing.wrap(bytes.fromhex(inside))
+                sent = bytes.fromhex(inside) if looped else GARBAGE
+                acts.append(Rubbish(self._enveloped(station, message.values, sent)))
             else:
                 acts.append(act)
         return acts
@@ -116,14 +118,19 @@ class Centre:
         fate = self.conduct.fate(message, key, station.name, now)
         self._take(station, message, fate)
         entry = self._entry(station, message, fate)
-        if fate.do is Deed.LOSE:
+        if fate.do in LOST:
             self.ledger.lost(entry)
-            return []
+            return self._gone(station, fate)
         if entry.outcome is Outcome.APPROVED:
             self._approvals += 1
             entry.approval_code = self._approval_code(stand_in=entry.stand_in)
         self.ledger.request(entry)
         return delivered(self.partner, station, fate, self._report(message, fate, entry))
+
+    def _gone(self, station: Station, fate: Fate) -> list[Act]:
+        """It never came; on a looped line it goes back."""
+        looped = fate.do is Deed.LOOP
+        return [Rubbish(self.partner.framing.wrap(station.came))] if looped else []
 
     def _approval_code(self, *, stand_in: bool) -> str:
         """The next one; of a stand-in answer 代行 with S in front, or 9 where no letter fits: an assumption of ours."""
@@ -175,7 +182,7 @@ class Centre:
         return self.ledger.original_of(station.name, *_named(message), approval_code=wanted, pan=pan)
 
     def _report(self, message: Message, fate: Fate, entry: Entry) -> Send:
-        if entry.outcome is Outcome.IN_ERROR:
+        if entry.outcome is Outcome.IN_ERROR or fate.do is Deed.OTHER_ERROR:
             return self._error_report(message, fate)._replace(about=entry.key, is_report=True, ends=True)
         values: dict[str, Value] = dict(message.values)
         partner = self.partner.dated(values)
@@ -193,7 +200,8 @@ class Centre:
         original = EntryKey(station.name, *_named(message))
         fate = self.conduct.fate(message, original, station.name, now)
         self._take(station, message, fate)
-        done = fate.do not in (Deed.TROUBLE, Deed.ERROR_REPORT, Deed.LOSE)
+        lost = fate.do in LOST
+        done = not lost and fate.do not in NOT_CARRIED_OUT
         command = Command(
             role=message.role,
             station=station.name,
@@ -207,14 +215,14 @@ class Centre:
             amount=number_in(message, "amount"),
             connection=station.number,
         )
-        self.ledger.command(command, done=done, lost=fate.do is Deed.LOSE)
-        if fate.do is Deed.LOSE:
-            return []
-        if fate.do is Deed.ERROR_REPORT:
+        self.ledger.command(command, done=done, lost=lost)
+        if lost:
+            return self._gone(station, fate)
+        if fate.do in (Deed.ERROR_REPORT, Deed.OTHER_ERROR):
             answer = self._error_report(message, fate)._replace(about=original, ends=True)
             return delivered(self.partner, station, fate, answer)
         partner = self.partner.dated(message.values)
-        outcome = Outcome.APPROVED if done else Outcome.DECLINED
+        outcome = Outcome.DECLINED if fate.do is Deed.TROUBLE else Outcome.APPROVED
         code = partner.result_code_for(outcome, fault_cancel=True)
         values: dict[str, Value] = {**message.values, "result_code": code}
         if fate.do is Deed.TROUBLE:
@@ -231,8 +239,10 @@ class Centre:
             return self._answered(station, message)
         fate = self.conduct.fate(message, station.name, station.name, now)
         self._told_to_us(station, message, fate.do)
-        if fate.do is Deed.LOSE:
-            return []
+        number = number_in(message, "trace_number")
+        self.ledger.numbered(EntryKey(station.name, text_in(message, "business_date"), number))
+        if fate.do in LOST:
+            return self._gone(station, fate)
         acts: list[Act] = []
         values: dict[str, Value] = dict(message.values)
         partner = self.partner.dated(values)
@@ -325,8 +335,12 @@ class Centre:
         return Send(role, self.partner.dated(values).telegrams[role].fitting(values))
 
     def _error_report(self, message: Message, fate: Fate) -> Send:
+        """異常報告: its "original" is the telegram that was in error, whatever that one was about."""
         values: dict[str, Value] = dict(message.values)
         partner = self.partner.dated(values)
+        for name in ("trace_number", "route_number", "business_date", "amount"):
+            if name in values:
+                values[f"original_{name}"] = values[name]
         values["original_type_code"] = partner.type_code(message.role)
         values["error_code"] = code_of(fate, partner)
         return self._send(Role.ERROR_REPORT, values)

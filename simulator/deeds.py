@@ -23,6 +23,13 @@ class Deed(StrEnum):
     GARBAGE = "garbage"  # booked, and answered by a telegram of bytes that mean nothing
     NOISE = "noise"  # booked, and answered by bytes that no telegram can begin with
     OTHER_AMOUNT = "other_amount"  # booked, and reported with another amount
+    # A request is booked, a cancel telegram not carried out; and the answer is another one's, or means nothing:
+    OTHER_TERMINAL = "other_terminal"  # for another terminal
+    OTHER_TYPE = "other_type"  # about an original of another type code
+    OTHER_ROUTE = "other_route"  # about an original on another route
+    OTHER_ERROR = "other_error"  # an error report 異常報告 about a telegram of another type
+    UNKNOWN_CODE = "unknown_code"  # with a result code that no layout lists
+    LOOP = "loop"  # it never came, and goes back as it was: the line is looped 折返し
     REFUSE = "refuse"  # an opening or closing is refused
 
 
@@ -43,9 +50,26 @@ FITTING: Mapping[Deed, tuple[Role, ...]] = {
     Deed.GARBAGE: REQUESTS,
     Deed.NOISE: REQUESTS,
     Deed.OTHER_AMOUNT: MONEY,
+    Deed.OTHER_TERMINAL: MONEY,
+    Deed.OTHER_TYPE: FAULT_COMMANDS,
+    Deed.OTHER_ROUTE: FAULT_COMMANDS,
+    Deed.OTHER_ERROR: MONEY,
+    Deed.UNKNOWN_CODE: MONEY,
+    Deed.LOOP: REQUESTS,
     Deed.REFUSE: (Role.OPENING_REQUEST, Role.CLOSING_REQUEST),
 }
 """The telegrams each deed makes sense for."""
 
-SILENT = frozenset({Deed.SILENT, Deed.LOSE, Deed.DROP, Deed.GARBAGE, Deed.NOISE})
+SILENT = frozenset({Deed.SILENT, Deed.LOSE, Deed.DROP, Deed.GARBAGE, Deed.NOISE, Deed.LOOP})
 """The deeds that answer nothing."""
+
+NOT_CARRIED_OUT = frozenset(
+    {
+        Deed.TROUBLE, Deed.ERROR_REPORT, Deed.OTHER_TERMINAL, Deed.OTHER_TYPE, Deed.OTHER_ROUTE, Deed.OTHER_ERROR,
+        Deed.UNKNOWN_CODE,
+    }
+)  # fmt: skip
+"""The deeds by which a cancel telegram that came cancels nothing."""
+
+LOST = frozenset({Deed.LOSE, Deed.LOOP})
+"""The deeds that are as if the telegram had never come."""

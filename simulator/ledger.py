@@ -89,7 +89,7 @@ class Ledger:
     def command(self, command: Command, *, done: bool, lost: bool = False) -> None:
         """Book a cancel telegram; `done` says whether it is carried out, `lost` that it is to be lost."""
         original = command.original
-        self._number(EntryKey(command.station, command.business_date, command.trace_number))
+        self.numbered(EntryKey(command.station, command.business_date, command.trace_number))
         arrived = self.entries.get(original)
         entry = arrived or self._lost.get(original)
         before = self._commands.setdefault(original, [])
@@ -165,7 +165,7 @@ class Ledger:
 
     def _watch(self, entry: Entry) -> None:
         """The rules that are about every request."""
-        self._number(entry.key)
+        self.numbered(entry.key)
         name = f"{entry.role} {entry.trace_number}"
         if entry.key in self._commands:
             text = f"{name}: came after {self._commands[entry.key][0].name}, which is about it"
@@ -185,7 +185,8 @@ class Ledger:
             self._followed[entry.original] = name
         self._occupy(entry.station, entry.route_number, entry.key, name)
 
-    def _number(self, key: EntryKey) -> None:
+    def numbered(self, key: EntryKey) -> None:
+        """A telegram of this trace number came, of whatever kind: a line has none twice on a business day."""
         if key in self._traces:
             text = f"trace number {key.trace_number} came again on {key.business_date}"
             self.violation(Broken.TRACE_TWICE, key.station, text)

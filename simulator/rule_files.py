@@ -164,7 +164,7 @@ def codes_for(deed: Deed, partner: PartnerSpec) -> list[str]:
             return [code for code, each in results if each.outcome is Outcome.DECLINED and not each.fault_cancel]
         case Deed.TURN_ROUND:
             return [code for code, each in partner.result_codes.items() if each.outcome is Outcome.TURNED_ROUND]
-        case Deed.TROUBLE | Deed.ERROR_REPORT:
+        case Deed.TROUBLE | Deed.ERROR_REPORT | Deed.OTHER_ERROR:
             return list(partner.error_codes)
         case _:
             return []
@@ -172,7 +172,11 @@ def codes_for(deed: Deed, partner: PartnerSpec) -> list[str]:
 
 def every_code(deed: Deed, partner: PartnerSpec) -> tuple[str, ...]:
     """The codes that a deed gives by its nature: trouble in the destination is none of a telegram in error."""
-    natural = {Deed.TROUBLE: ErrorClass.DESTINATION_TROUBLE, Deed.ERROR_REPORT: ErrorClass.TELEGRAM_ERROR}.get(deed)
+    natural = {
+        Deed.TROUBLE: ErrorClass.DESTINATION_TROUBLE,
+        Deed.ERROR_REPORT: ErrorClass.TELEGRAM_ERROR,
+        Deed.OTHER_ERROR: ErrorClass.TELEGRAM_ERROR,
+    }.get(deed)
     codes = codes_for(deed, partner)
     return tuple(code for code in codes if natural is None or partner.error_codes[code].error_class is natural)
 
@@ -188,7 +192,7 @@ def code_of(fate: Fate, partner: PartnerSpec) -> str:
             return partner.result_code_for(Outcome.TURNED_ROUND)
         case Deed.TROUBLE:
             return _first(partner, ErrorClass.DESTINATION_TROUBLE)
-        case Deed.ERROR_REPORT:
+        case Deed.ERROR_REPORT | Deed.OTHER_ERROR:
             return _first(partner, ErrorClass.TELEGRAM_ERROR)
         case _:
             raise KeyError(fate.do)

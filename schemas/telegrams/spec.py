@@ -289,14 +289,44 @@ class PartnerSpec(msgspec.Struct, frozen=True, kw_only=True):
         """Of any request's values: the key an error report 異常報告 about it would have. Raises `KeyError`."""
         return self.keys[Role.ERROR_REPORT](values)
 
-    def classify(self, message: Message) -> Outcome:
-        """What a report or answer says about its request. Raises `ValueError` for a telegram without a result."""
+    def classify(self, message: Message) -> Outcome | None:
+        """What a report or answer says about its request; None: nothing, for `unclear` says what is wrong with it.
+
+        Raises `ValueError` for a telegram without a result.
+        """
         if message.role is Role.ERROR_REPORT:
-            return Outcome.IN_ERROR
+            return Outcome.IN_ERROR if message.values.get("error_code") in self.error_codes else None
         code = message.values.get(self.result_field)
         if not isinstance(code, str):
             raise ValueError(f"{self.name} telegram {message.role.value} carries no {self.result_field}")  # noqa: TRY004
-        return self.result(code).outcome
+        found = self.result_codes.get(code)
+        return None if found is None or self._contradicts_itself(message, found) else found.outcome
+
+    def _contradicts_itself(self, message: Message, result: ResultCode) -> bool:
+        """Whether the result is none of such a telegram, or the error code beside it says something else."""
+        of_a_cancel = FAMILY_OF.get(message.role) is Family.FAULT
+        if result.fault_cancel and not of_a_cancel:
+            return True
+        error = message.values.get("error_code")
+        if error is None:
+            return False
+        return result.outcome is Outcome.APPROVED or (of_a_cancel and error not in self.error_codes)
+
+    def unclear(self, message: Message) -> str | None:
+        """Why nobody can tell what a report says, for people; None where `classify` can.
+
+        The codes that the layouts list are all that are known. A new one could say anything, an approval too.
+        """
+        if self.classify(message) is not None:
+            return None
+        result, error = message.values.get(self.result_field), message.values.get("error_code")
+        if message.role is not Role.ERROR_REPORT and result not in self.result_codes:
+            return f"its result code {result} is not among those of {self.name}"
+        if error is not None and error not in self.error_codes:
+            return f"its error code {error} is not among those of {self.name}"
+        if error is None:
+            return f"its result code {result} is none of a {message.role.value}"
+        return f"its result code {result} and its error code {error} contradict each other"
 
     def result(self, code: str) -> ResultCode:
         """What a result code means; for one the layouts do not list, what they say of unknown ones."""

@@ -7,7 +7,10 @@ from acceptance.cases import Environment
 from acceptance.coverage import coverage, demands
 
 of_each = pytest.mark.parametrize("partner", PARTNERS)
-ONLY_ON_A_STAGE = {"ノード障害", "縮退運転", "同時多数の要求（20 件以上）"}
+ONLY_ON_A_STAGE = {
+    "ノード障害", "縮退運転", "同時多数の要求（20 件以上）", "一覧にない結果コード",
+    "別の取引の取消確認報告", "回線折返し",
+}  # fmt: skip
 
 
 @of_each

@@ -65,7 +65,8 @@ class Call:
 
     async def nothing_came(self) -> None:
         """A keep-alive there and back: whatever egress had transmitted before would have come before its answer."""
-        asked = {**self._partner.telegrams[Role.KEEPALIVE_REQUEST].sample(), "trace_number": 77, "route_number": 0}
+        asked = {**self._partner.telegrams[Role.KEEPALIVE_REQUEST].sample(), "trace_number": 77, "route_number": 0,
+                 "station_id": "DNB00001"}  # fmt: skip
         self.send_bytes(self.bytes_of(Role.KEEPALIVE_REQUEST, asked))
         answer = await self.receive_role(Role.KEEPALIVE_ANSWER)
         assert answer.values["trace_number"] == 77

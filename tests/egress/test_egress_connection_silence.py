@@ -129,7 +129,7 @@ async def test_a_keep_alive_in_the_midst_of_reports_is_answered_before_what_thei
         flying = [await call.receive_role(Role.SALE_REQUEST) for _ in range(routes)]
         asked = {
             **rig.partner.spec.telegrams[Role.KEEPALIVE_REQUEST].sample(),
-            "trace_number": 77, "route_number": 0,
+            "trace_number": 77, "route_number": 0, "station_id": "DNB00001",
         }  # fmt: skip
         keep_alive = call.bytes_of(Role.KEEPALIVE_REQUEST, asked)
         # In one piece: reports, each of which frees a route for a request that waits, and the keep-alive among them.

@@ -8,6 +8,7 @@ import pytest
 from egress.acts import Act, Hang, Rest, Seek, Store, Tell, Transmit
 from egress.core import LineCore
 from egress.jobs import Takeover
+from egress.looped import LOOPED
 from egress.numbers import business_date
 from egress.telegrams import CardData, CardDataUnreadable
 from schemas.installation import Egress, Line
@@ -393,11 +394,11 @@ SCENARIOS = {
             2 ask a by 500     ->
           501 due              -> withheld a#0 line_not_open
     """,
-    "our own telegram, sent back, answers nothing": """
+    "our own telegram comes back: the line is looped, and hangs up": """
             0 ask a            -> sent a#0 t1 r1
             1 stored           -> transmit sale_request t1 r1
-            2 echo a           -> stray
-           50 approved a       -> report a approved
+            2 echo a           -> line failed, hang looped, stray
+            3 broken           -> hold r1 a, missing a line_broke, line failed
     """,
     "not a telegram": """
             0 garbage          -> stray
@@ -527,8 +528,7 @@ class Rig:
         return self.core.sought(" ".join(trouble) or None, MIDNIGHT + now)
 
     def do_partner_closes(self, now: int) -> list[Act]:
-        sample = self.partner.telegrams[Role.CLOSING_REQUEST].sample()
-        return self.core.received(self.partner.encode(Role.CLOSING_REQUEST, sample), now + MIDNIGHT)
+        return self.do_partner(now, Role.CLOSING_REQUEST)
 
     def do_alive(self, now: int) -> list[Act]:
         values = dict(self.last[Role.KEEPALIVE_REQUEST].values)
@@ -559,8 +559,12 @@ class Rig:
         return self.core.called_again(now + MIDNIGHT)
 
     def do_keepalive(self, now: int) -> list[Act]:
-        sample = self.partner.telegrams[Role.KEEPALIVE_REQUEST].sample()
-        return self.core.received(self.partner.encode(Role.KEEPALIVE_REQUEST, sample), now + MIDNIGHT)
+        return self.do_partner(now, Role.KEEPALIVE_REQUEST)
+
+    def do_partner(self, now: int, role: str, station: str = "DNB00001") -> list[Act]:
+        """The partner sends a station telegram of its own."""
+        values = self.partner.telegrams[Role(role)].sample() | {"station_id": station, "route_number": 0}
+        return self.core.received(self.partner.encode(Role(role), values), now + MIDNIGHT)
 
     def station_answer(self, role: Role, asked: Role, now: int, code: str) -> list[Act]:
         values = dict(self.last[asked].values) | {"result_code": code}
@@ -573,7 +577,7 @@ class Rig:
         names = partner.telegrams[Role.ERROR_REPORT if what == "error" else REPORT_OF[request.role]].names
         role = Role.ERROR_REPORT if what == "error" else REPORT_OF[request.role]
         if what == "error":
-            values |= {"error_code": "E99", "original_type_code": partner.type_code(request.role)}
+            values |= {"error_code": "C01", "original_type_code": partner.type_code(request.role)}
         elif what == "trouble":
             values |= {"result_code": partner.result_code_for(Outcome.DECLINED), "error_code": "C13"}
         else:
@@ -607,7 +611,8 @@ class Rig:
                 case Transmit():
                     told.append(self.transmitted(act.data))
                 case Hang():
-                    told.append("hang " + act.reason.replace("the partner refuses to open the station", "refused"))
+                    reason = "looped" if act.reason == LOOPED else act.reason
+                    told.append("hang " + reason.replace("the partner refuses to open the station", "refused"))
                 case Seek() | Rest():
                     told.append(type(act).__name__.lower())
         return ", ".join(told)
@@ -708,7 +713,7 @@ def sent_record(
     return TelegramSent(
         transaction_id=f"AP02:{who}", transaction_key="AP02:first", attempt=attempt, role=role,
         dispatch_offset=offset, trace_number=trace, route_number=route, business_date=business_date(MIDNIGHT),
-        sent_ms=MIDNIGHT, report_by_ms=MIDNIGHT + 1_000, node="node-b", partner=partner,
+        sent_ms=MIDNIGHT, report_by_ms=MIDNIGHT + 1_000, node="node-b", partner=partner, original=None,
     )  # fmt: skip
 
 
@@ -821,8 +826,8 @@ def test_an_inherited_cancel_is_silent_and_keeps_its_route() -> None:
 def test_trace_numbers_do_not_repeat_within_a_business_day() -> None:
     rig = Rig()
     rig.play("opened", 0)
-    rig.offset = 999_998
-    assert rig.play("ask a", 1) == "sent a#0 t999999 r1"
+    rig.offset = 899_999
+    assert rig.play("ask a", 1) == "sent a#0 t900000 r1"
     assert rig.play("ask b", 1) == "withheld b#0 trace_numbers_exhausted"
     day = 86_400_000
     rig.core.disconnected(MIDNIGHT + day, "reset")

@@ -7,7 +7,7 @@ import pytest
 
 from egress.numbers import Numbers
 from egress.telegrams import CardData, Telegrams
-from schemas.records import Command, Kind, Original, Sealed, SendCancel, SendRequest
+from schemas.records import Kind, Original, Sealed, SendRequest
 from schemas.telegrams import (
     REPORT_OF,
     ROLE_OF_COMMAND,
@@ -52,12 +52,7 @@ def values_in(telegrams: Telegrams, role: Role) -> dict[str, Value]:
         card = CardData("4111111111111111", "2812", None, None)
         return telegrams.request(SendRequest(**request), card, NUMBERS, NOW_MS)
     if role in ROLE_OF_COMMAND.values():
-        (command,) = (command for command, each in ROLE_OF_COMMAND.items() if each is role)
-        order = SendCancel(
-            transaction_id="C:1", command=Command(command), attempt=1, original=ORIGINAL, send_by_ms=0,
-            report_timeout_ms=0, partner=None,
-        )  # fmt: skip
-        return telegrams.command(order, ORIGINAL, NUMBERS, NUMBERS, NOW_MS)
+        return telegrams.command(role, ORIGINAL, NUMBERS, NOW_MS)
     if role is Role.ENVELOPE_REQUEST:
         return telegrams.envelope("JCN1", b"telegram", NUMBERS, NOW_MS)
     return telegrams.station(role, NUMBERS.trace_number, NOW_MS)

@@ -258,7 +258,11 @@ async def test_a_report_that_answers_nothing_is_a_stray_without_card_data(tmp_pa
         call.answer(asked, trace_number=999)
         call.answer(asked, amount=1_300)
         await until(lambda: len(rig.said("strays")) == 2, lambda: rig.said("strays"))
-        assert all(told.startswith("answers nothing that awaits an answer\n") for told in rig.said("strays"))
+        firsts = [told.splitlines()[0] for told in rig.said("strays")]
+        assert firsts == [
+            "answers nothing that awaits an answer",
+            "answers nothing that awaits an answer: sale_request 1 has another amount",
+        ]
         call.answer(asked)
         await rig.hears("reports", "a approved")
 
@@ -272,7 +276,8 @@ async def test_a_station_that_the_partner_closes_takes_no_more_requests(tmp_path
         await rig.start()
         call = await rig.partner.opened()
         await rig.line_is("open")
-        sample = {**rig.partner.spec.telegrams[Role.CLOSING_REQUEST].sample(), "route_number": 0}
+        sample = rig.partner.spec.telegrams[Role.CLOSING_REQUEST].sample()
+        sample |= {"route_number": 0, "station_id": "DNB00001"}
         call.send_bytes(call.bytes_of(Role.CLOSING_REQUEST, sample))
         answer = await call.receive_role(Role.CLOSING_ANSWER)
         assert answer.values["result_code"] == "000"

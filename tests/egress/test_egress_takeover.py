@@ -35,7 +35,7 @@ def write_sent(rig: Rig, who: str, offset: int, route: int) -> None:
     record = TelegramSent(
         transaction_id=f"AP02:{who}", transaction_key=KEY.decode(), attempt=0, role=Role.SALE_REQUEST,
         dispatch_offset=offset, trace_number=offset + 1, route_number=route, business_date=business_date(rig.clock()),
-        sent_ms=rig.clock(), report_by_ms=rig.clock() + 30_000, node="n0", partner=None,
+        sent_ms=rig.clock(), report_by_ms=rig.clock() + 30_000, node="n0", partner=None, original=None,
     )  # fmt: skip
     rig.write(record, rig.sent)
 
@@ -165,7 +165,7 @@ def test_what_a_former_owner_wrote_after_its_successor_had_the_line_is_not_what_
         return TelegramSent(
             transaction_id=f"AP02:{who}", transaction_key=KEY.decode(), attempt=0, role=Role.SALE_REQUEST,
             dispatch_offset=0, trace_number=1, route_number=1, business_date=business_date(NOON), sent_ms=NOON,
-            report_by_ms=NOON, node="n1", partner=None,
+            report_by_ms=NOON, node="n1", partner=None, original=None,
         )  # fmt: skip
 
     def withheld(who: str) -> TelegramWithheld:

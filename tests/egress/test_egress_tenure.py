@@ -173,7 +173,7 @@ async def test_the_owner_goes_on_when_a_former_owner_writes(tmp_path: Path) -> N
         stranger = TelegramSent(
             transaction_id="AP02:z", transaction_key=KEY.decode(), attempt=0, role=Role.SALE_REQUEST,
             dispatch_offset=0, trace_number=1, route_number=9, business_date="20260401",
-            sent_ms=rig.clock(), report_by_ms=rig.clock(), node="n0", partner=None,
+            sent_ms=rig.clock(), report_by_ms=rig.clock(), node="n0", partner=None, original=None,
         )  # fmt: skip
         rig.write(stranger, rig.sent)
         rig.write(stranger, rig.sent)

@@ -133,6 +133,38 @@ SCENARIOS = {
          1006 stored           -> transmit sale_request t3 r3
          2006 due              -> hold r3 c, missing c silence
     """,
+    "the breaker counts requests: answered cancels and keep-alives, and late reports, end no row of silences": """
+            0 ask a            -> sent a#0 t1 r1
+            1 stored           -> transmit sale_request t1 r1
+         1001 due              -> hold r1 a, missing a silence
+         1002 8930 a 1         -> sent a#1 t2 r1
+         1003 stored           -> transmit fault_confirm t2 r1
+         1004 keepalive        -> transmit keepalive_answer
+         1005 done a           -> cancel a#1 done
+         1006 ask b            -> sent b#0 t3 r2
+         1007 stored           -> transmit sale_request t3 r2
+         2007 due              -> hold r2 b, missing b silence, {suspended}
+    """,
+    "the breaker: an error report to a cancel is none to a request": """
+            0 ask a            -> sent a#0 t1 r1
+            1 stored           -> transmit sale_request t1 r1
+         1001 due              -> hold r1 a, missing a silence
+         1002 8930 a 1         -> sent a#1 t2 r1
+         1003 stored           -> transmit fault_confirm t2 r1
+         1004 error a          -> cancel a#1 error
+         1006 ask b            -> sent b#0 t3 r2
+         1007 stored           -> transmit sale_request t3 r2
+         2007 due              -> hold r2 b, missing b silence, {suspended}
+    """,
+    "the breaker: a report that comes late ends no row": """
+            0 ask a            -> sent a#0 t1 r1
+            1 stored           -> transmit sale_request t1 r1
+         1001 due              -> hold r1 a, missing a silence
+         1002 approved a       -> late a approved
+         1006 ask b            -> sent b#0 t2 r2
+         1007 stored           -> transmit sale_request t2 r2
+         2007 due              -> hold r2 b, missing b silence, {suspended}
+    """,
     "a suspended line can be closed, and breaks like another": """
             0 ask a            -> sent a#0 t1 r1
             0 ask b            -> sent b#0 t2 r2

@@ -111,6 +111,7 @@ class Scene:
         self.write(f"sent.{line}", TelegramSent(
             transaction_id=name, transaction_key=name, attempt=attempt, role="sale_request", dispatch_offset=number,
             trace_number=number, route_number=1, business_date=day, sent_ms=1, report_by_ms=2, node=node, partner=None,
+            original=None,
         ), headers=headers)  # fmt: skip
 
     def taken(self, node: str, line: str = "cafis-1") -> None:

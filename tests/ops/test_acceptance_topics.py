@@ -37,7 +37,7 @@ def sent(role: Role, attempt: int, trace: int, at_ms: int, transaction_id: str =
     return TelegramSent(
         transaction_id=transaction_id, transaction_key=TX, attempt=attempt, role=str(role), dispatch_offset=0,
         trace_number=trace, route_number=7, business_date="20261128", sent_ms=at_ms, report_by_ms=0, node="n",
-        partner=None,
+        partner=None, original=None,
     )  # fmt: skip
 
 

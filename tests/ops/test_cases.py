@@ -144,7 +144,7 @@ def test_the_history_tells_every_telegram_and_every_answer_in_the_words_of_the_p
         ),
         TelegramSent(
             **numbers, attempt=2, role=Role.FAULT_CANCEL, trace_number=8, route_number=3,
-            business_date="20260401", sent_ms=1, report_by_ms=2, partner=None,
+            business_date="20260401", sent_ms=1, report_by_ms=2, partner=None, original=None,
         ),
         CancelSilent(**told, attempt=2, command=Command.CANCEL, doubt=Doubt.SILENCE, noticed_ms=1),
         CancelReported(

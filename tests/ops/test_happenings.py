@@ -53,7 +53,7 @@ class Story:
                 telegram = TelegramSent(
                     transaction_id=more[0], transaction_key=more[0], attempt=int(more[1]), role="", dispatch_offset=0,
                     trace_number=1, route_number=1, business_date="", sent_ms=at_ms, report_by_ms=0, node=node,
-                    partner=None,
+                    partner=None, original=None,
                 )  # fmt: skip
                 self.scene.write(f"sent.{LINE}", telegram, headers=epoch)
             case "dies" | "stops":

@@ -54,7 +54,7 @@ def test_a_stray_is_shown_with_the_request_it_would_match(installation: tuple[Pa
     put(known, "sent", TelegramSent(
         transaction_id="tx-1", transaction_key="key", attempt=0, role=Role.SALE_REQUEST.value, dispatch_offset=0,
         trace_number=123, route_number=7, business_date="20250401", sent_ms=at_ms, report_by_ms=at_ms + 9_000,
-        node="node0", partner=None,
+        node="node0", partner=None, original=None,
     ))  # fmt: skip
     company = known.line_named(LINE).company_code
     values = {**CAFIS.telegrams[Role.SALE_REPORT].sample(), "company_code": company, "trace_number": 123}

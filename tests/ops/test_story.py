@@ -40,7 +40,7 @@ def accepted(name: str = "AP02:a") -> RequestAccepted:
 def sent(name: str = "AP02:a") -> TelegramSent:
     return TelegramSent(
         transaction_id=name, transaction_key=name, attempt=0, role="sale_request", dispatch_offset=7, trace_number=8,
-        route_number=9, business_date="20260401", sent_ms=3, report_by_ms=4, node="node0", partner=None,
+        route_number=9, business_date="20260401", sent_ms=3, report_by_ms=4, node="node0", partner=None, original=None,
     )  # fmt: skip
 
 

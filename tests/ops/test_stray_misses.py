@@ -48,7 +48,7 @@ def sent(
     return TelegramSent(
         transaction_id=f"tx{offset}", transaction_key="key", attempt=attempt, role=role.value, dispatch_offset=offset,
         trace_number=trace, route_number=7, business_date="20250401", sent_ms=at_ms, report_by_ms=at_ms + 9_000,
-        node="node0", partner=partner,
+        node="node0", partner=partner, original=None,
     )  # fmt: skip
 
 

@@ -12,9 +12,10 @@ After the arrow: the violations that came with it, the suspicions (with a questi
 
 import datetime as dt
 import functools
+import itertools
 from typing import Any
 
-from schemas.telegrams import Deframer, Message, PartnerSpec, Role, Value, load_partner
+from schemas.telegrams import STATION_REQUESTS, Deframer, Message, PartnerSpec, Role, Value, load_partner
 from simulator.acts import Act, Break, Rubbish, Send, Station
 from simulator.centre import Centre
 from simulator.conduct import Moment
@@ -37,6 +38,7 @@ ROLES = {
 NOON = Moment(0.0, dt.datetime(2026, 11, 24, 12, tzinfo=dt.timezone(dt.timedelta(hours=9))))
 TERMINAL = "4980123456789"
 
+NUMBERS = itertools.count(800_000)  # of station telegrams, each its own
 partner_named = functools.lru_cache(load_partner)
 
 
@@ -73,7 +75,8 @@ class Line:
     def send(self, role: Role, **given: Value | None) -> list[Message]:
         """Send a telegram; gives what comes back at once."""
         partner = self.centre.partner
-        values = values_for(partner, role, **{"station_id": self.name, **given})
+        number = {"trace_number": next(NUMBERS)} if role in STATION_REQUESTS else {}
+        values = values_for(partner, role, **{"station_id": self.name, **number, **given})
         return self.perform(self.centre.received(self.station, partner.encode(role, values), self.now))
 
     def perform(self, acts: list[Act]) -> list[Message]:

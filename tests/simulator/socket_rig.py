@@ -7,9 +7,9 @@ import threading
 from collections.abc import Iterator, Mapping
 from typing import Self
 
-from centre_rig import partner_named, values_for
+from centre_rig import NUMBERS, partner_named, values_for
 
-from schemas.telegrams import Message, PartnerSpec, Role, Value
+from schemas.telegrams import STATION_REQUESTS, Message, PartnerSpec, Role, Value
 from simulator.centre import Centre
 from simulator.control import Control
 from simulator.rules import Rule, Rules
@@ -52,7 +52,8 @@ class LineSocket:
         self._heard: list[Message] = []
 
     def framed(self, role: Role, **given: Value | None) -> bytes:
-        values = values_for(self.partner, role, **{"station_id": self.name, **given})
+        number = {"trace_number": next(NUMBERS)} if role in STATION_REQUESTS else {}
+        values = values_for(self.partner, role, **{"station_id": self.name, **number, **given})
         return self.partner.framing.wrap(self.partner.encode(role, values))
 
     def send(self, role: Role, **given: Value | None) -> None:

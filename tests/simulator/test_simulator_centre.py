@@ -288,15 +288,17 @@ def test_a_confirm_of_what_never_came_is_reported_as_done(partner: str) -> None:
 def test_a_line_is_opened_probed_and_closed(partner: str) -> None:
     centre = centre_with(partner)
     line = Line(centre, opened=False)
-    for role, is_open in (
-        (Role.KEEPALIVE_REQUEST, False),
-        (Role.OPENING_REQUEST, True),
-        (Role.KEEPALIVE_REQUEST, True),
-        (Role.CLOSING_REQUEST, False),
+    for number, (role, is_open) in enumerate(
+        (
+            (Role.KEEPALIVE_REQUEST, False),
+            (Role.OPENING_REQUEST, True),
+            (Role.KEEPALIVE_REQUEST, True),
+            (Role.CLOSING_REQUEST, False),
+        )
     ):
-        (answer,) = line.send(role, trace_number=5, route_number=0)
+        (answer,) = line.send(role, trace_number=5 + number, route_number=0)
         assert answer.role is REPORT_OF[role]
-        assert (answer.values["trace_number"], answer.values["station_id"]) == (5, "DNB00001")
+        assert (answer.values["trace_number"], answer.values["station_id"]) == (5 + number, "DNB00001")
         assert line.station.open is is_open
         if role is not Role.KEEPALIVE_REQUEST:
             assert centre.partner.classify(answer) is Outcome.APPROVED
@@ -489,3 +491,12 @@ def test_a_centre_can_go_without_a_story() -> None:
     Line(centre).send(Role.SALE_REQUEST)
     assert centre.story() == []
     assert centre.counters["sale_request"] == 1
+
+
+@pytest.mark.parametrize("partner", PARTNERS)
+def test_station_telegrams_have_trace_numbers_of_their_own(partner: str) -> None:
+    centre = centre_with(partner)
+    line = Line(centre)
+    line.send(Role.SALE_REQUEST, trace_number=1)
+    line.send(Role.KEEPALIVE_REQUEST, trace_number=1)
+    assert violations(centre) == [Broken.TRACE_TWICE]

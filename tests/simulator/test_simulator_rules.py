@@ -15,9 +15,13 @@ from simulator.rule_files import RuleError, codes_for, load_rules, rule_from
 from simulator.rules import ANSWERED, Around, Destination, Rule, Rules
 
 REQUEST_DEEDS = (
-    "answer, decline, drop, error_report, garbage, late, lose, noise, other_amount, silent, stand_in, turn_round, twice"
+    "answer, decline, drop, error_report, garbage, late, loop, lose, noise, other_amount, other_error, other_terminal, "
+    "silent, stand_in, turn_round, twice, unknown_code"
 )
-COMMAND_DEEDS = "answer, drop, error_report, garbage, late, lose, noise, other_amount, silent, trouble, twice"
+COMMAND_DEEDS = (
+    "answer, drop, error_report, garbage, late, loop, lose, noise, other_amount, other_error, other_route, "
+    "other_terminal, other_type, silent, trouble, twice, unknown_code"
+)
 
 
 def message(role: Role = Role.SALE_REQUEST, partner: str = "cafis", **given: Value) -> Message:
@@ -247,11 +251,17 @@ WRONG = [
     ),
     (
         {"do": "refuse", "role": "keepalive_request"},
-        "do: refuse makes no sense for keepalive_request: one of answer, drop, garbage, late, lose, noise, silent",
+        (
+            "do: refuse makes no sense for keepalive_request: "
+            "one of answer, drop, garbage, late, loop, lose, noise, silent"
+        ),
     ),
     (
         {"do": "twice", "role": "opening_request"},
-        "do: twice makes no sense for opening_request: one of answer, drop, garbage, late, lose, noise, refuse, silent",
+        (
+            "do: twice makes no sense for opening_request: "
+            "one of answer, drop, garbage, late, loop, lose, noise, refuse, silent"
+        ),
     ),
     (
         {"do": "silent", "role": "fault_confirm", "pan": PAN},

@@ -1,0 +1,213 @@
+"""Trace numbers 処理通番: none twice on a line and business day, of whatever telegram, and always one for a cancel."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from line_rig import LINE, Clock, MoodyLog, in_loop, line, until
+from test_egress_core import MIDNIGHT, Rig
+
+from egress.acts import Transmit
+from egress.jobs import Takeover
+from egress.numbers import DAY_MS, FIRST_TIME, Reserve, Reserved, batch_of, shares_of
+from egress.reserving import NotTheOwner, reserve
+from egress.takeover import Places, take_over
+from pipeline.log import NewTopic, Outgoing
+from schemas import wire
+from schemas.installation import Egress
+from schemas.records import LineTaken
+from schemas.telegrams import Deframer, load_partner
+from schemas.topics import Topics
+
+FEW = msgspec.structs.replace(load_partner("cafis"), trace_range=(1, 100))
+NOON = MIDNIGHT + 12 * 3_600_000
+
+
+class FewNumbers(Rig):
+    """Its partner has a hundred trace numbers: 90 for what is dispatched, ten in reserve."""
+
+    def __init__(self, found: Takeover | None = None, **more: Any) -> None:
+        self.numbers: list[int] = []
+        super().__init__(found, partner=FEW, **more)
+
+    def transmitted(self, data: bytes) -> str:
+        (payload,) = Deframer(FEW.framing).feed(data)
+        message = FEW.decode(payload)
+        if not message.role.endswith("_answer"):
+            number = message.values["trace_number"]
+            assert isinstance(number, int)
+            self.numbers.append(number)
+        return super().transmitted(data)
+
+
+def exhausted() -> FewNumbers:
+    """A line that has no number left for requests."""
+    rig = FewNumbers()
+    rig.play("opened", 0)
+    rig.play("ask silent", 1)
+    rig.play("stored", 1)
+    rig.offset = 90
+    assert rig.play("ask late", 2) == "withheld late#0 trace_numbers_exhausted"
+    return rig
+
+
+def test_the_reserve_is_the_last_tenth_of_the_range() -> None:
+    assert shares_of(1, 999_999) == ((1, 900_000), (900_001, 999_999))
+    assert shares_of(1, 20) == ((1, 18), (19, 20))
+    assert shares_of(5, 6) == ((5, 5), (6, 6))
+
+
+def test_a_cancel_goes_out_when_requests_are_refused_for_want_of_numbers() -> None:
+    rig = exhausted()
+    rig.play("due", 1_002)
+    assert rig.play("8930 silent 1", 1_010) == "sent silent#1 t92 r1", "91 was the opening's"
+    for attempt in range(2, 11):
+        rig.play("stored", 1_010 + attempt)
+        told = rig.play(f"8940 silent {attempt}", 1_010 + attempt)
+        assert told.startswith("sent" if attempt < 10 else "withheld"), (attempt, told)
+
+
+def test_no_number_is_used_twice_by_requests_cancels_and_station_telegrams_together() -> None:
+    rig = exhausted()
+    now = 2_000
+    for attempt in range(1, 5):
+        rig.play(f"{'8930' if attempt == 1 else '8940'} silent {attempt}", now)
+        rig.play("stored", now)
+        rig.play("broken", now + 1)
+        rig.play("opened", now + 2)
+        now += 1_000
+    assert len(rig.numbers) == len(set(rig.numbers)) == 1 + 5 + 4
+
+
+def test_without_a_number_no_station_telegram_goes_out_and_the_board_says_why() -> None:
+    rig = FewNumbers()
+    for turn in range(9):
+        assert "transmit opening_request" in rig.play("opened", turn)
+        rig.play("broken", turn)
+    acts = rig.core.connected(MIDNIGHT + 10)
+    assert not [act for act in acts if isinstance(act, Transmit)]
+    assert rig.seen(acts).endswith("hang no trace number is left for the opening")
+    assert "transmit opening_request" in rig.play("opened", DAY_MS), "a new business day has them all again"
+
+
+def test_what_is_left_is_counted() -> None:
+    rig = FewNumbers()
+    rig.play("opened", 0)
+    assert rig.core.numbers_left(MIDNIGHT) == (90, 9)
+    rig.play("ask a", 1)
+    assert rig.core.numbers_left(MIDNIGHT) == (89, 9)
+    assert rig.core.numbers_left(MIDNIGHT + DAY_MS) == (90, 10)
+    rig.offset = 95
+    rig.play("ask b", 2)
+    assert rig.core.numbers_left(MIDNIGHT) == (0, 9)
+
+
+def test_a_cancel_waits_for_more_of_the_reserve_and_goes_out_with_it() -> None:
+    found = Takeover(
+        sent=[], known_since_ms=MIDNIGHT, position=0, holds=(), day_began_at=0, reserved=Reserved(0, 1, "20260401", 0)
+    )
+    rig = FewNumbers(found)
+    rig.play("opened", 0)
+    rig.offset = 90
+    assert rig.core.reserve.wants_more
+    assert rig.play("8930 z 1", 1) == ""
+    assert rig.seen(rig.core.reserved(Reserved(1, 2, "20260401", 0), MIDNIGHT + 2)) == "sent z#1 t92 r1"
+
+
+# --- the reserve ----------------------------------------------------------------------------------------------------
+
+
+def drawn(found: Reserve, day: str, *, cancel: bool = True) -> Iterator[int]:
+    while (number := found.of(day, cancel=cancel)) is not None:
+        yield number
+
+
+def test_the_last_tenth_of_the_reserve_is_for_cancels_alone() -> None:
+    found = Reserve(901, 1_000)
+    found.grant(Reserved(0, 200, "20260401", 0))
+    assert list(drawn(found, "20260401", cancel=False)) == list(range(901, 991))
+    assert list(drawn(found, "20260401")) == list(range(991, 1_001))
+    assert list(drawn(found, "20260402")) == list(range(901, 1_001)), "the next day"
+
+
+def test_an_owner_goes_on_where_the_last_one_may_have_been() -> None:
+    first, second = Reserve(1, 100), Reserve(1, 100)
+    first.grant(Reserved(0, 60, "20260401", 0))
+    second.grant(Reserved(60, 120, "20260401", 0))
+    numbers = [*drawn(first, "20260401"), *drawn(second, "20260401")]
+    assert len(numbers) == len(set(numbers)) == 100
+
+
+def test_a_clock_that_goes_back_over_midnight_gives_no_number_anew() -> None:
+    found = Reserve(1, 10)
+    found.grant(Reserved(0, 100, "20260402", 0))
+    numbers = [*drawn(found, "20260402"), *drawn(found, "20260401"), *drawn(found, "20260402")]
+    assert numbers == list(range(1, 11))
+
+
+# --- taking out of it, over the log ---------------------------------------------------------------------------------
+
+
+class Taking:
+    """The log of a line, and owners that take it."""
+
+    def __init__(self) -> None:
+        topics = Topics("t-")
+        self.log = MoodyLog(Clock())
+        self.log.create(NewTopic(each.name, each.partitions, each.config) for each in topics.creations([LINE], 3, 1))
+        self.places = Places.of(topics, LINE)
+        self.writer = self.log.writer("test")
+
+    def take(self, node: str) -> int:
+        return take_over(self.log, self.writer, self.places, Egress(metrics_port=0), node, NOON)[1]
+
+    def reserve(self, taken: int, count: int = 10, now_ms: int = NOON) -> Reserved:
+        return reserve(self.log, self.writer, self.places, taken, count, now_ms)
+
+
+def test_owners_take_one_after_the_other_and_a_new_day_begins_where_the_last_owner_may_have_begun_it() -> None:
+    line = Taking()
+    first = line.take("n1")
+    assert line.reserve(first)[:2] == (0, 10)
+    assert line.reserve(first)[:2] == (10, 20), "the same owner needs more"
+    second = line.take("n2")
+    assert line.reserve(second) == Reserved(20, 30, "20260401", FIRST_TIME.end)
+    assert line.reserve(second, now_ms=NOON + DAY_MS) == Reserved(30, 40, "20260402", 20)
+    assert line.reserve(second, now_ms=NOON + DAY_MS) == Reserved(40, 50, "20260402", 20)
+
+
+def test_who_has_lost_the_line_takes_nothing() -> None:
+    line = Taking()
+    first = line.take("n1")
+    second = line.take("n2")
+    with pytest.raises(NotTheOwner, match="was taken by another process"):
+        line.reserve(first)
+    assert line.reserve(second).start == 10, "what the first one wrote stays unused"
+
+
+def test_what_another_line_takes_is_not_this_ones_business() -> None:
+    line = Taking()
+    other = Places.of(Topics("t-"), "cardnet-1")
+    line.log.create([NewTopic(other.sent.topic, 1, {})])
+    value, headers = wire.encode(LineTaken(line="cardnet-1", node="n1", taken_ms=NOON))
+    (taken,) = line.writer.write([Outgoing(other.sent.topic, b"cardnet-1", value, headers, 0)])
+    reserve(line.log, line.writer, other, taken, 50, NOON)
+    assert line.reserve(line.take("n1"))[:2] == (0, 10)
+
+
+@in_loop
+async def test_station_telegrams_of_owner_after_owner_have_numbers_of_their_own(tmp_path: Path) -> None:
+    async with line(tmp_path, probe_idle_ms=60_000) as rig:
+        numbers = []
+        for node in ("n1", "n2", "n3"):
+            server = await rig.start(node)
+            call = await rig.partner.called()
+            asked = await call.receive()
+            numbers.append(asked.values["trace_number"])
+            call.answer(asked)
+            await until(lambda: rig.said("lines")[-1] == "open", lambda: rig.said("lines"))
+            await rig.die(server)
+        first, batch = 900_001, batch_of(99_999)
+        assert numbers == [first, first + batch, first + 2 * batch]
