@@ -406,7 +406,7 @@ def test_what_the_last_owner_sent_is_found_however_wrong_either_owners_clock_is(
     sent = TelegramSent(
         transaction_id="AP02:a", transaction_key=KEY.decode(), attempt=0, role=Role.SALE_REQUEST, dispatch_offset=0,
         trace_number=1, route_number=1, business_date=business_date(owner_ms), sent_ms=owner_ms,
-        report_by_ms=owner_ms, node="n1", partner=None,
+        report_by_ms=owner_ms, node="n1", partner=None, original=None,
     )  # fmt: skip
     writer.write([Outgoing(places.sent.topic, KEY, *wire.encode(sent), 0)])
     for now_ms in (NOON, NOON - off_ms):

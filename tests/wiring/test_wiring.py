@@ -351,8 +351,8 @@ def test_a_broker_of_which_trouble_is_told_makes_a_service_not_ready(closed_port
         timeout=GO, check=True,
     )  # fmt: skip
     before, after = json.loads(next(line for line in done.stdout.splitlines() if line.startswith("[")))
-    assert before == {}
-    assert after.keys() == {"broker"}
+    assert before == {"clock": "the broker's time is not known yet"}
+    assert after.keys() == {"broker", "clock"}
     assert after["broker"].startswith(f"no Kafka broker answers at {address} (")
 
 
