@@ -110,3 +110,29 @@ def test_every_telegram_that_is_carried_must_have_room_in_the_envelope(tmp_path:
         "line cafis-1: carries cardnet: its authorisation_request can take 186 bytes, cafis's envelope_request has "
         "room for 150: correct the length of carried_telegram to what is contracted"
     )
+
+
+def test_an_envelope_must_not_want_more_than_what_is_carried_has(tmp_path: Path) -> None:
+    place = layouts("cafis", tmp_path, "fields.toml", "min_length = 1\n", "min_length = 60\n")
+    with pytest.raises(ConfigError) as refused:
+        settings(lambda raw: raw["partner"][0].update(telegrams=place))
+    assert re.fullmatch(
+        "line cafis-1: carries cardnet: its [a-z_]+ can take [0-9]+ bytes only, cafis's envelope_request wants 60: "
+        "correct the min_length of carried_telegram to what is contracted",
+        str(refused.value),
+    )
+
+
+def test_a_company_code_must_fit_the_cancels_of_what_is_carried(tmp_path: Path) -> None:
+    place = layouts(
+        "cardnet",
+        tmp_path,
+        "fault_confirm.toml",
+        '"company_code",           required = true',
+        '"company_code",           required = true, length = 6',
+    )
+    with pytest.raises(ConfigError) as refused:
+        settings(lambda raw: raw["partner"][1].update(telegrams=place))
+    assert "cardnet telegram fault_confirm, field company_code: has 8 characters where 1 to 6 belong" in str(
+        refused.value
+    )
