@@ -3,8 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Coroutine, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
 
 from egress.config import Settings
 from egress.metrics import Metrics
@@ -12,8 +11,8 @@ from egress.sessions import Sessions
 from egress.sparing import Sparing
 from egress.takeover import Places, take_over
 from egress.telegrams import CardData, CardDataUnreadable, OpenCard
-from egress.tenure import Surroundings, Tenure
-from pipeline.bridge import LoopReader, LoopWriter
+from egress.tenure import Surroundings, Tenure, finish_limit_ms
+from pipeline.bridge import LoopReader, LoopWriter, on_loop
 from pipeline.log import GroupReader, Log, LogError, Message, TopicPartition
 from pipeline.spans import read_span
 from schemas import wire
@@ -26,6 +25,7 @@ from schemas.topics import Topics
 _IDLE_S = 0.5  # between looks for orders: a person waits for them
 _ASK_S = 1.0  # how long the broker is asked who shares a line: who has lost the broker has lost the line
 _LAST = 999
+_AT_ONCE_S = 10.0  # for what the loop does without waiting for anybody
 _UNSURE_S = 5.0  # how long a line is kept that its group gives to nobody: longer than it takes to share lines out anew
 
 _log = logging.getLogger(__name__)
@@ -136,7 +136,7 @@ class LineOwner:
         if self._tenure is not None:
             self._tenure.dispatched(messages)
 
-    # --- on the reader's thread
+    # --- on the reader's thread, where every wait has an end: the group waits for whoever is called back
 
     def _join(self) -> GroupReader:
         self._group = self._around.log.group_reader(
@@ -157,7 +157,7 @@ class LineOwner:
         )  # fmt: skip
         self._tenure = Tenure(around, self._line, self._partners, self._places, taken, self._helpless)
         self._tenure.position = found.position
-        self._on_loop(self._tenure.start(found, self._orders))
+        on_loop(self._loop, self._tenure.start(found, self._orders), _AT_ONCE_S, f"beginning to own {self._line.name}")
         seconds = time.monotonic() - began
         around.metrics.takeover.labels(self._line.name).observe(seconds)
         _log.info("line taken", extra={"line": self._line.name, "known": len(found.sent), "seconds": round(seconds, 3)})
@@ -169,7 +169,8 @@ class LineOwner:
             self._commit()
             self._kept_since = self._loop.time()
             return
-        self._on_loop(self._tenure.finish())
+        limit_s = finish_limit_ms(self._around.times) / 1000 + _AT_ONCE_S
+        on_loop(self._loop, self._tenure.finish(), limit_s, f"giving {self._line.name} up")
         self._commit()
         self._tenure = None
         _log.info("line given up", extra={"line": self._line.name})
@@ -193,7 +194,7 @@ class LineOwner:
         """The line was kept, and did not come back: whoever has it now goes on, as after a death."""
         self._kept_since = None
         if self._tenure is not None:
-            self._on_loop(self._tenure.lose())
+            on_loop(self._loop, self._tenure.lose(), _AT_ONCE_S, f"losing {self._line.name}")
             self._tenure = None
             _log.error("line lost", extra={"line": self._line.name, "reason": why})
 
@@ -205,9 +206,6 @@ class LineOwner:
     def _commit(self) -> None:
         if self._tenure is not None and self._group is not None:
             self._group.done({self._places.dispatch: self._tenure.position})
-
-    def _on_loop(self, work: Coroutine[Any, Any, None]) -> None:
-        asyncio.run_coroutine_threadsafe(work, self._loop).result()
 
 
 class EgressServer:

@@ -32,6 +32,7 @@ from schemas.topics import Topics
 
 _TICK_S = 0.02
 _STEP_S = 0.005
+_HANG_MS = 1_000  # how long a connection that is broken may take to go
 _STORE_MS = 5_000  # on giving a line up: how long the log is awaited
 
 _log = logging.getLogger(__name__)
@@ -61,6 +62,11 @@ class Surroundings:
                 self.fail(error)
 
         task.add_done_callback(ended)
+
+
+def finish_limit_ms(times: Egress) -> int:
+    """How long `Tenure.finish` takes at most, where the loop turns."""
+    return times.drain_ms + 2 * times.closing_timeout_ms + _HANG_MS + _STORE_MS
 
 
 class Helpless(Protocol):
@@ -176,8 +182,10 @@ class Tenure:
             gauge.labels(name).set(0)
 
     async def _until(self, reached: Callable[[], bool], limit_ms: int) -> None:
-        until = self._now() + limit_ms
-        while not reached() and not self._ended and self._now() < until:  # noqa: ASYNC110  seldom; several makers
+        """Wait, no longer than this by the node's clock, and by the loop's, which nobody sets back."""
+        loop = asyncio.get_running_loop()
+        at_last, until = loop.time() + limit_ms / 1000, self._now() + limit_ms
+        while not (reached() or self._ended or self._now() >= until or loop.time() >= at_last):  # noqa: ASYNC110  seldom
             await asyncio.sleep(_STEP_S)
 
     def _now(self) -> int:

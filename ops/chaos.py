@@ -20,7 +20,7 @@ from enum import StrEnum
 
 from ops.courses import CANCELS, CONFIRMS
 from ops.line_faults import LineFault
-from ops.processes import Process, ProcessError
+from ops.processes import Process, ProcessError, aborted
 from ops.stage import SERVICES, Stage
 from ops.times import now_ms
 from ops.watch import Watch
@@ -121,6 +121,7 @@ class Chaos:
         self.done: list[Done] = []
         self.missed: list[Fault] = []  # their moment never came
         self.ended: list[str] = []  # what ended by itself
+        self.aborted: list[str] = []  # what a signal ended that nobody here had sent
 
     # --- time
 
@@ -274,6 +275,7 @@ class Chaos:
         for process in processes:
             if fault.do is Deed.KILL or process.wait(15) is None:
                 process.kill()
+            self._look_at_end(process)
 
     def _end(self, fault: Fault) -> None:
         match fault.do:
@@ -332,6 +334,10 @@ class Chaos:
             if not process.running and not self._meant.get(name):
                 self._revive(process)
 
+    def _look_at_end(self, process: Process) -> None:
+        if told := aborted(process):
+            self.aborted.append(told)
+
     def _revive(self, process: Process) -> None:
         if process.running:
             return
@@ -340,6 +346,7 @@ class Chaos:
         except ProcessError as error:
             words = str(error).splitlines()
             self.ended.append(f"{words[0]}: {words[-1].strip()}")
+            self._look_at_end(process)
             self._say(f"         {process.name} has ended by itself, and is started again")
         process.start()
 

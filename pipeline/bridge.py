@@ -5,9 +5,12 @@ For services with sockets (ingress, egress).
 
 import asyncio
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any
 
-from pipeline.log import Done, Message, Outgoing, Reader, Sender
+from pipeline.log import Done, LogError, Message, Outgoing, Reader, Sender
+
+_LOOK_S = 0.5
 
 
 class LoopWriter:
@@ -121,3 +124,25 @@ class LoopReader:
         self._stop.set()
         self._turn.set()
         await asyncio.to_thread(self._thread.join)
+
+
+def on_loop(loop: asyncio.AbstractEventLoop, work: Coroutine[Any, Any, None], limit_s: float, what: str) -> None:
+    """Have the loop do this, and wait for it on another thread. Raises what it raises, and `LogError` when it is late.
+
+    What counts is how often it was looked for, not the clock: a process that was frozen gets the rest of the time.
+    """
+    ended = threading.Event()
+
+    async def told() -> None:
+        try:
+            await work
+        finally:
+            ended.set()
+
+    done = asyncio.run_coroutine_threadsafe(told(), loop)
+    for _ in range(max(1, round(limit_s / _LOOK_S))):
+        if ended.wait(_LOOK_S):
+            done.result(_LOOK_S)
+            return
+    done.cancel()
+    raise LogError(f"{what}: the loop did not do it within {limit_s:g} s")
