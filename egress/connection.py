@@ -14,12 +14,16 @@ from ipaddress import IPv6Address, ip_address
 from typing import Any, Protocol, cast
 
 from egress.dialling import Dialling
+from egress.intake import Intake
 from egress.metrics import Counts
 from egress.tls import Address, Listener, bound, context_of, is_named, limits
 from pipeline.config import ConfigError
 from pipeline.tls import trouble
 from schemas.installation import Egress, Line
-from schemas.telegrams import Framing, FramingError
+from schemas.telegrams import Framing
+
+_UNSENT_MAX = 1_048_576
+_GONE_S = 1.0  # how long a connection that is broken may take to go
 
 _log = logging.getLogger(__name__)
 
@@ -33,7 +37,9 @@ class Hears(Protocol):
 
     def connected(self) -> None: ...
 
-    def received(self, payload: bytes) -> None: ...
+    def received(self, payload: bytes) -> bool:
+        """A telegram; says whether it was awaited."""
+        ...
 
     def unreadable(self, problem: str) -> None:
         """The bytes that came are no telegrams; the connection is about to be broken."""
@@ -47,14 +53,18 @@ class Hears(Protocol):
         """Another call was refused, because the line has its connection: if that still lives."""
         ...
 
+    def behind(self) -> bool:
+        """Whether the log is so far behind that nothing should be taken from the partner."""
+        ...
+
 
 class Connection(asyncio.Protocol):
     """One TCP connection."""
 
     def __init__(self, owner: "Connector") -> None:
         self._owner = owner
-        self._deframer = owner.framing.deframer()
         self._transport: asyncio.Transport | None = None
+        self._intake: Intake | None = None
         self._out: list[bytes] = []
         self.address: Address = ()
         self.certificate: dict[str, Any] | None = None
@@ -66,25 +76,26 @@ class Connection(asyncio.Protocol):
         self.address = transport.get_extra_info("peername") or ()
         self.certificate = transport.get_extra_info("peercert")
         _watch(transport, self._owner.times)
+        ears = self._owner.ears
+        self._intake = Intake(
+            self._owner.framing.deframer(), self._transport, ears.received, self._unreadable, ears.behind
+        )
         if not self._owner.opened(self):
+            self._intake.stop()
             self._transport.abort()
 
     def data_received(self, data: bytes) -> None:
-        if self._owner.connection is not self:
-            return
-        problem = None
-        try:
-            payloads = self._deframer.feed(data)
-        except FramingError as error:
-            payloads, problem = list(error.telegrams), str(error)
-        for payload in payloads:
-            self._owner.ears.received(payload)
-        if problem is not None:
-            self._owner.ears.unreadable(problem)
-            self.hang(problem)
+        if self._owner.connection is self and self._intake is not None:
+            self._intake.feed(data)
+
+    def _unreadable(self, problem: str) -> None:
+        self._owner.ears.unreadable(problem)
+        self.hang(problem)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.reason = self.reason or ("the partner closed the connection" if exc is None else trouble(exc))
+        if self._intake is not None and self._owner.connection is self:
+            self._intake.finish()
         self.closed.set()
         self._owner.lost(self)
 
@@ -103,20 +114,42 @@ class Connection(asyncio.Protocol):
         self._out.append(data)
 
     def _flush(self) -> None:
-        if self._out:
-            assert self._transport is not None
-            data, self._out = b"".join(self._out), []
-            self._transport.write(data)
+        """Write what has gathered: to no connection that is going, and not without bound to one that takes nothing.
+
+        Requests wait while the partner takes nothing (`Hears.writable`). Answers to what it asks do not, for it may
+        read them only when it has written on: who has left `_UNSENT_MAX` bytes unread is hung up.
+        """
+        transport = self._transport
+        assert transport is not None
+        data, self._out = b"".join(self._out), []
+        if not data or self.closed.is_set() or transport.is_closing():
+            return  # `connection_lost` comes, or came: what was on the line is in doubt
+        if transport.get_write_buffer_size() + len(data) > _UNSENT_MAX:
+            self._break(f"the partner has left more than {_UNSENT_MAX // 1024} KiB unread")
+            return
+        try:
+            transport.write(data)
+        except (OSError, RuntimeError) as error:  # uvloop's word for one that was reset: "the handler is closed"
+            self._break(trouble(error) if isinstance(error, OSError) else str(error))
 
     def hang(self, reason: str) -> None:
         """Break the connection; what is buffered goes out if the partner still takes it at once."""
         assert self._transport is not None
         self._flush()
-        self.reason = reason
-        if self._transport.get_write_buffer_size():
-            self._transport.abort()
+        self._break(reason)
+
+    def _break(self, reason: str) -> None:
+        transport = self._transport
+        assert transport is not None
+        self.reason = self.reason or reason
+        if self._intake is not None:
+            self._intake.stop()
+        if self.closed.is_set():
+            return
+        if transport.get_write_buffer_size():
+            transport.abort()
         else:
-            self._transport.close()
+            transport.close()
 
 
 def _watch(transport: asyncio.BaseTransport, times: Egress) -> None:
@@ -181,7 +214,8 @@ class Connector:
         if self.connection is not None:
             connection = self.connection
             connection.hang("closed")
-            await connection.closed.wait()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(connection.closed.wait(), _GONE_S)
 
     # --- connections
 

@@ -84,7 +84,7 @@ class LineOwner:
 
     def _reader(self) -> LoopReader:
         name = f"{self._member}-{self._line.name}"
-        return LoopReader(name, self._join, self._dispatched, self._around.fail, idle=self._idle)
+        return LoopReader(name, self._join, self._dispatched, self._around.fail, idle=self._idle, behind=self._behind)
 
     async def close(self) -> None:
         """Give the line up in order, and leave its group."""
@@ -131,6 +131,13 @@ class LineOwner:
         """Give the line up without waiting for reports."""
         if self._tenure is not None:
             self._tenure.hurry()
+
+    def _behind(self) -> bool:
+        return self._around.writer.behind
+
+    def stalled(self) -> str | None:
+        """Why the process should be ended, as far as this line's reader goes."""
+        return self._dispatches.stalled()
 
     def _dispatched(self, messages: Sequence[Message]) -> None:
         if self._tenure is not None:
@@ -285,6 +292,10 @@ class EgressServer:
         """Wait for no report any more: what is on the line is in doubt. The stations are closed all the same."""
         for owner in self._owners.values():
             owner.hurry()
+
+    def stalled(self) -> str | None:
+        """Why whoever runs the process should end it: a thread of it is stuck."""
+        return next((told for owner in list(self._owners.values()) if (told := owner.stalled())), None)
 
     def _fail(self, error: BaseException) -> None:
         if not self.failed.done():

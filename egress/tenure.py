@@ -16,6 +16,7 @@ from egress.jobs import Takeover
 from egress.metrics import Counts, Metrics
 from egress.sessions import Sessions
 from egress.sparing import Sparing
+from egress.strays import StrayBudget
 from egress.takeover import Places
 from egress.telegrams import OpenCard
 from pipeline import crash
@@ -26,7 +27,7 @@ from pipeline.spans import read_span
 from schemas import wire
 from schemas.crash_points import Point
 from schemas.installation import Egress, Line
-from schemas.records import LineOrdered, LineTaken, ReleaseRoute, RouteOrdered, SendCancel, SendRequest
+from schemas.records import LineOrdered, LineTaken, ReleaseRoute, RouteOrdered, SendCancel, SendRequest, StrayTelegram
 from schemas.telegrams import PartnerSpec
 from schemas.topics import Topics
 
@@ -95,6 +96,7 @@ class Tenure:
         self._placeless = False  # it is to be sought, and has no place among the sessions of this process yet
         self._counts = Counts(around.metrics, line.name)
         self._core = LineCore(line, partner, around.times, around.node, around.open_card, partners, around.sparing)
+        self._strays = StrayBudget(around.times.strays_per_minute)
         self._framing = partner.framing
         self._connector = self._new_connector()
         self._seeking: asyncio.Task[None] | None = None
@@ -191,8 +193,28 @@ class Tenure:
     def _now(self) -> int:
         return self._around.now_ms()
 
+    def _do(self, decide: Callable[[int], Sequence[Act]]) -> Sequence[Act]:
+        """Decide and perform, from a callback: what goes wrong is our mistake, and ends the process, in order."""
+        if self._ended:
+            return ()
+        try:
+            acts = decide(self._now())
+            self._perform(acts)
+        except Exception as error:  # noqa: BLE001  handed to whoever runs the process
+            self._around.fail(error)
+            return ()
+        return acts
+
     def _tick(self) -> None:
-        self._perform(self._core.due(self._now()))
+        """Time passes: again and again, whatever became of the last time."""
+        self._tick_handle = asyncio.get_running_loop().call_later(_TICK_S, self._tick)
+        self._do(self._core.due)
+        try:
+            self._look()
+        except Exception as error:  # noqa: BLE001  as above
+            self._around.fail(error)
+
+    def _look(self) -> None:
         if self._placeless and self._around.sessions.take(self._line.name):
             self._seek()
         if self._core.station.is_helpless(self._now()):
@@ -206,7 +228,6 @@ class Tenure:
         metrics.held_routes.labels(name).set(core.routes.held)
         for partner in self._line.partners:
             metrics.spared.labels(partner).set(partner in self._around.sparing.spared)
-        self._tick_handle = asyncio.get_running_loop().call_later(_TICK_S, self._tick)
 
     # --- the log
 
@@ -245,15 +266,29 @@ class Tenure:
                 case Tell():
                     crashes.telling(act.record)
                     self._around.writer.write(self._outgoing(act), partial(self._told, act))
+                    if isinstance(act.record, StrayTelegram):
+                        self._strayed()
                 case Hang():
-                    if self._connector.connection is not None:
-                        self._connector.connection.hang(act.reason)
+                    self._hang(act.reason)
                 case Seek():
                     self._seek()
                 case Rest():
                     self._rest()
                 case _:
                     assert_never(act)
+
+    def _hang(self, reason: str) -> None:
+        if self._connector.connection is not None:
+            self._connector.connection.hang(reason)
+
+    def _strayed(self) -> None:
+        """A stray has come: one too many, and the line is hung up, which is the last one's word."""
+        self._counts.strays.inc()
+        connection = self._connector.connection
+        if self._strays.spend(self._now()) or connection is None or connection.reason is not None:
+            return
+        self._hang(self._strays.told)
+        self._perform(self._core.stray(f"hung up: {self._strays.told}", self._now()))
 
     def _outgoing(self, act: Tell) -> Outgoing:
         topic = self._around.topics(act.topic)
@@ -289,6 +324,7 @@ class Tenure:
             offset, at = self._stored[0]
             if at != self._last_stored + 1:
                 self._checking = asyncio.create_task(self._check(at))
+                self._around.look_after(self._checking)
                 return
             self._stored.popleft()
             self._last_stored = at
@@ -325,30 +361,27 @@ class Tenure:
     # --- the line: connection.Hears
 
     def sought(self, trouble: str | None) -> None:
-        if not self._ended:
-            self._perform(self._core.sought(trouble, self._now()))
+        self._do(lambda now_ms: self._core.sought(trouble, now_ms))
 
     def connected(self) -> None:
-        if not self._ended:
-            self._perform(self._core.connected(self._now()))
+        self._do(self._core.connected)
 
-    def received(self, payload: bytes) -> None:
-        if not self._ended:
-            self._counts.received.inc()
-            self._perform(self._core.received(payload, self._now()))
+    def received(self, payload: bytes) -> bool:
+        self._counts.received.inc()
+        acts = self._do(lambda now_ms: self._core.received(payload, now_ms))
+        return not any(isinstance(act, Transmit) or (isinstance(act, Tell) and act.topic == "strays") for act in acts)
+
+    def behind(self) -> bool:
+        return self._around.writer.behind
 
     def unreadable(self, problem: str) -> None:
-        if not self._ended:
-            self._perform(self._core.stray(problem, self._now()))
+        self._do(lambda now_ms: self._core.stray(problem, now_ms))
 
     def writable(self, writable: bool) -> None:
-        if not self._ended:
-            self._perform(self._core.writable(writable, self._now()))
+        self._do(lambda now_ms: self._core.writable(writable, now_ms))
 
     def disconnected(self, reason: str) -> None:
-        if not self._ended:
-            self._perform(self._core.disconnected(self._now(), reason))
+        self._do(lambda now_ms: self._core.disconnected(now_ms, reason))
 
     def called_again(self) -> None:
-        if not self._ended:
-            self._perform(self._core.called_again(self._now()))
+        self._do(self._core.called_again)

@@ -11,6 +11,7 @@ from faults import shell
 from faults.config import Settings
 from faults.metrics import Metrics
 from pipeline.config import ConfigError
+from pipeline.owned import PULSE_S
 from pipeline.service import run_threaded
 from schemas.installation import Installation
 from schemas.telegrams import ErrorClass, LayoutError, load_partner
@@ -42,7 +43,16 @@ def _work(process: wiring.Process) -> int:
 def _run(process: wiring.Process, ready: threading.Event, stop: threading.Event) -> None:
     settings = Settings.from_installation(process.installation, trouble_codes(process.installation))
     process.enters(shell.group_of(process.topics))
-    shell.run(settings, process.log, process.topics, process.node, Metrics(process.registry), stop, ready)
+    shell.run(
+        settings,
+        process.log,
+        process.topics,
+        process.node,
+        Metrics(process.registry),
+        stop,
+        ready,
+        process.pulse("the loop", PULSE_S),
+    )
 
 
 def _check(installation: Installation, _: argparse.Namespace) -> None:

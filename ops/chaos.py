@@ -21,6 +21,7 @@ from enum import StrEnum
 from ops.courses import CANCELS, CONFIRMS
 from ops.line_faults import LineFault
 from ops.processes import Process, ProcessError, aborted
+from ops.reopening import Reopening
 from ops.stage import SERVICES, Stage
 from ops.times import now_ms
 from ops.watch import Watch
@@ -122,6 +123,7 @@ class Chaos:
         self.missed: list[Fault] = []  # their moment never came
         self.ended: list[str] = []  # what ended by itself
         self.aborted: list[str] = []  # what a signal ended that nobody here had sent
+        self._reopenings: list[Reopening] = []
 
     # --- time
 
@@ -283,9 +285,11 @@ class Chaos:
                 for name in self._left_alone(self._meant, fault):
                     if not self._process(name).running:
                         self._start(name)
+                    self._watch_reopening(name)
             case Deed.FREEZE | Deed.CUT_OFF:
                 for name in self._left_alone(self._frozen, fault):
                     self._process(name).send(signal.SIGCONT)
+                    self._watch_reopening(name)
             case Deed.SLOW | Deed.SILENT | Deed.STALLED:
                 self._teach(fault.target)
             case Deed.CLOSE | Deed.DRAIN:
@@ -295,6 +299,14 @@ class Chaos:
             case LineFault():
                 with self._stage.proxy() as proxy:
                     proxy.heal(fault.target)
+
+    def _watch_reopening(self, name: str) -> None:
+        if name.startswith("broker-"):
+            self._reopenings.append(Reopening(self._stage, name))
+
+    def reopened(self) -> list[str]:
+        """How soon after each broker answered again all lines were open for good, in words."""
+        return [each.told() for each in self._reopenings]
 
     def _left_alone(self, counts: dict[str, int], fault: Fault) -> Sequence[str]:
         """Those whom no other fault of this kind holds any more."""

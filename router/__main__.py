@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from functools import partial
 
 import wiring
+from pipeline.owned import PULSE_S
 from pipeline.service import run_threaded
 from router import shell
 from router.config import Settings
@@ -24,7 +25,16 @@ def _work(process: wiring.Process) -> int:
 def _run(process: wiring.Process, ready: threading.Event, stop: threading.Event) -> None:
     settings = Settings.from_installation(process.installation)
     process.enters(shell.group_of(process.topics))
-    shell.run(settings, process.log, process.topics, process.node, Metrics(process.registry), stop, ready)
+    shell.run(
+        settings,
+        process.log,
+        process.topics,
+        process.node,
+        Metrics(process.registry),
+        stop,
+        ready,
+        process.pulse("the loop", PULSE_S),
+    )
 
 
 def main(argv: Sequence[str]) -> int:

@@ -132,6 +132,7 @@ class Egress(Section):
     reconnect_ms: Ms = 500  # before a partner is called again; twice as much each time, up to
     reconnect_max_ms: Ms = 15_000  # and a connection that lived this long begins it anew
     dials_per_minute: Count = 20  # of one line, whatever happens
+    strays_per_minute: Count = 600  # telegrams for nobody that a line may bring; at one more it is hung up
     connect_timeout_ms: Ms = 5_000
     opening_timeout_ms: Ms = 5_000
     closing_timeout_ms: Ms = 5_000

@@ -19,6 +19,7 @@ from pipeline import crash, logs
 from pipeline.config import ConfigError, load
 from pipeline.kafka import KafkaLog
 from pipeline.log import LogError, NewTopic
+from pipeline.pulse import Pulse
 from pipeline.service import FAILED, MISCONFIGURED, OK, reason_of
 from pipeline.telemetry import Health, TelemetryServer
 from schemas.crash_points import Point
@@ -29,6 +30,7 @@ from wiring.schema_topic import SchemaTopic
 from wiring.twins import refuse_twin
 
 CONFIG_ENVIRONMENT = "DENBUN_CONFIG"
+LOOP_S = 10.0  # an event loop waits for nobody
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +46,12 @@ class Process:
     registry: CollectorRegistry
     health: Health
     entered: threading.Event
+
+    def pulse(self, what: str, limit_s: float) -> Pulse:
+        """A heartbeat, without which ``/livez`` says that the process should be started anew."""
+        pulse = Pulse(what, limit_s)
+        self.health.live("pulse", pulse.stalled)
+        return pulse
 
     def enters(self, *groups: str) -> None:
         """Before anything is read or written: tell with which schemas, and be no second one of this node in its groups.

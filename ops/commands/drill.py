@@ -79,6 +79,7 @@ class Outcome:
     misused: Sequence[str] = ()  # payments that found out what keep-alives should have
     ended: Sequence[str] = ()
     aborted: list[str] = field(default_factory=list)  # services that a signal ended which the drill did not send
+    reopened: Sequence[str] = ()  # how soon all lines were open after a broker came back
     left: Sequence[str] = ()  # transactions without an end
     untold: Sequence[str] = ()  # payments of which nobody could tell their client the end
     findings: Sequence[Finding] = ()
@@ -165,7 +166,7 @@ def play(exercise: Exercise, stage: Stage, *, say: Say, advance: Advance) -> Out
         chaos.thaw()
         raise
     outcome.faults, outcome.missed, outcome.ended = len(chaos.done), chaos.missed, chaos.ended
-    outcome.aborted = chaos.aborted
+    outcome.aborted, outcome.reopened = chaos.aborted, chaos.reopened()
     with stage.proxy() as proxy:
         outcome.met = proxy.counts()
     done = {each.fault.do for each in chaos.done}
@@ -279,6 +280,7 @@ def _tell(console: Console, outcome: Outcome, *, brief: bool, head: str, seconds
         mark = "[green]✓[/green]" if outcome.good else "[red]✗[/red]"
         told = [f"{outcome.times(what)} {what.name.lower()}" for what in outcome.wants]
         told += [f"{fault} met nothing" for fault in outcome.unmet]
+        told += outcome.reopened
         console.print(f"{mark} {head:24} {'; '.join([verdict, *told])}")
     else:
         _tell_all(console, outcome)
@@ -299,7 +301,7 @@ def _tell_all(console: Console, outcome: Outcome) -> None:
     console.rule("資金照合  money report")
     if outcome.findings:
         console.print(money_table(outcome.findings))
-    for each in outcome.ended:
+    for each in (*outcome.ended, *outcome.reopened):
         console.print(f"  {each}", style="dim", markup=False)
     if met := ", ".join(f"{fault} {count}" for fault, count in sorted(outcome.met.items()) if count):
         console.print(f"  met on the lines: {met}", style="dim", markup=False)
