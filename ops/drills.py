@@ -290,6 +290,16 @@ def _breaker(chance: Chance) -> list[Fault]:
     )
 
 
+def _flood(chance: Chance) -> list[Fault]:
+    """One line of each partner brings garbage without end, and another one questions whose answers it never reads."""
+    mad = [chance.sample([line.name for line in LINES if line.partner == partner], 2) for partner in _PARTNERS]
+    return [
+        Fault(round(0.1 + 0.4 * number + 0.15 * later, 3), (LineFault.FLOOD, LineFault.DEAF)[later], line, 5.0)
+        for number, lines in enumerate(mad)
+        for later, line in enumerate(lines)
+    ]
+
+
 def _nothing(_: Chance) -> list[Fault]:
     return []
 
@@ -330,6 +340,10 @@ DRILLS: Sequence[Drill] = (
         wants={Happening.TAKEN_FROM_CUT_OFF: 2},
     ),
     Drill("line-trouble", "回線障害", "every fault of a line, twice", _all_line_troubles),
+    Drill(
+        "flood", "電文の氾濫", "a line brings garbage without end, another never reads what it asks for", _flood,
+        wants={Happening.HUNG_UP_FOR_STRAYS: 2},
+    ),
     Drill(
         "stations", "開局・閉局", "lines are closed and drained by order, partners close, owners die meanwhile",
         _stations,
