@@ -10,11 +10,12 @@ import contextlib
 import logging
 import random
 import socket
+import time
 from ipaddress import IPv6Address, ip_address
 from typing import Any, Protocol, cast
 
 from egress.dialling import Dialling
-from egress.intake import Intake
+from egress.intake import Allowance, Intake
 from egress.metrics import Counts
 from egress.tls import Address, Listener, bound, context_of, is_named, limits
 from pipeline.config import ConfigError
@@ -23,6 +24,7 @@ from schemas.installation import Egress, Line
 from schemas.telegrams import Framing
 
 _UNSENT_MAX = 1_048_576
+_TOLD_A_SECOND, _TOLD_AT_ONCE = 1, 20  # refused calls in the log; all of them are in the metric
 _GONE_S = 1.0  # how long a connection that is broken may take to go
 
 _log = logging.getLogger(__name__)
@@ -186,6 +188,10 @@ class Connector:
         self._server: asyncio.Server | Listener | None = None
         self._dialling: asyncio.Task[None] | None = None
         self._stopped = False
+        self._shun_s = 0.0  # how long no call is taken, the next time
+        self._shunned_until_s = 0.0
+        self._told = Allowance(_TOLD_A_SECOND, _TOLD_AT_ONCE, time.monotonic())
+        self._untold = 0
 
     async def start(self) -> None:
         """Begin to seek. Raises `OSError` where it cannot listen, `ConfigError` for certificates that are none."""
@@ -226,6 +232,9 @@ class Connector:
         """
         if self._stopped or not self._is_known(connection.address) or not self._is_partner(connection):
             return False
+        if self._line.mode == "listen" and time.monotonic() < self._shunned_until_s:
+            self._refuse("shunned", "a call was refused: the partner was hung up a moment ago", connection.address)
+            return False
         first = self.connection
         if first is not None:
             if self._line.second_call == "refuse":
@@ -236,6 +245,14 @@ class Connector:
         self.connection = connection
         self.ears.connected()
         return True
+
+    def shun(self) -> None:
+        """The partner has been hung up for what it brings: take its calls no sooner than it would be called."""
+        now_s, longest_s = time.monotonic(), self.times.reconnect_max_ms / 1000
+        if now_s - self._shunned_until_s > longest_s:
+            self._shun_s = 0.0
+        self._shun_s = min(longest_s, 2 * self._shun_s or self.times.reconnect_ms / 1000)
+        self._shunned_until_s = now_s + self._shun_s
 
     def lost(self, connection: Connection) -> None:
         """A connection has ended."""
@@ -290,9 +307,14 @@ class Connector:
         self._refuse("certificate", f"a call was refused: {trouble(error)}", address)
 
     def _refuse(self, reason: str, told: str, address: Address) -> None:
-        _log.warning(told, extra=self._about(address))
+        """Count it, and tell it; of many calls only some are told, and how many were not."""
         if self._counts is not None:
             self._counts.refused(reason).inc()
+        if not self._told.spare(time.monotonic()):
+            self._untold += 1
+            return
+        untold, self._untold = self._untold, 0
+        _log.warning(told, extra={**self._about(address), **({"not_told": untold} if untold else {})})
 
     def _about(self, address: Address) -> dict[str, str]:
         return {"line": self._line.name, "peer": ":".join(map(str, address[:2])) or "unknown"}

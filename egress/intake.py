@@ -45,6 +45,15 @@ class Allowance:
         self._at_s = now_s
         return max(0.0, -self._left / self._a_second)
 
+    def spare(self, now_s: float) -> bool:
+        """Take one, if there is one."""
+        self._left = min(self._at_once, self._left + (now_s - self._at_s) * self._a_second)
+        self._at_s = now_s
+        if self._left < 1:
+            return False
+        self._left -= 1
+        return True
+
 
 class Intake:
     """One connection's. `hand` gets a telegram and says whether it was awaited; `broken` hears what is no telegram."""

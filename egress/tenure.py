@@ -287,6 +287,7 @@ class Tenure:
         connection = self._connector.connection
         if self._strays.spend(self._now()) or connection is None or connection.reason is not None:
             return
+        self._connector.shun()
         self._hang(self._strays.told)
         self._perform(self._core.stray(f"hung up: {self._strays.told}", self._now()))
 

@@ -292,16 +292,11 @@ def _breaker(chance: Chance) -> list[Fault]:
 
 def _flood(chance: Chance) -> list[Fault]:
     """One line of each partner brings garbage without end, and another one questions whose answers it never reads."""
-    mad = [chance.sample([line.name for line in LINES if line.partner == partner], 2) for partner in _PARTNERS]
     return [
         Fault(round(0.1 + 0.4 * number + 0.15 * later, 3), (LineFault.FLOOD, LineFault.DEAF)[later], line, 5.0)
-        for number, lines in enumerate(mad)
-        for later, line in enumerate(lines)
+        for number, partner in enumerate(_PARTNERS)
+        for later, line in enumerate(chance.sample([each.name for each in LINES if each.partner == partner], 2))
     ]
-
-
-def _nothing(_: Chance) -> list[Fault]:
-    return []
 
 
 def _everything(chance: Chance) -> list[Fault]:
@@ -341,7 +336,7 @@ DRILLS: Sequence[Drill] = (
     ),
     Drill("line-trouble", "回線障害", "every fault of a line, twice", _all_line_troubles),
     Drill(
-        "flood", "電文の氾濫", "a line brings garbage without end, another never reads what it asks for", _flood,
+        "flood", "電文の氾濫", "a line brings garbage without end, another never reads", _flood,
         wants={Happening.HUNG_UP_FOR_STRAYS: 2},
     ),
     Drill(
@@ -377,7 +372,7 @@ DRILLS: Sequence[Drill] = (
         rate=9.0, waits=_PROBING,
         wants={Happening.BREAKER_OPENED: 6, Happening.BREAKER_CLOSED: 6, Happening.BREAKER_KEPT: 1},
     ),
-    Drill("bad-clients", "異常な顧客", "clients vanish, stay mute, come back elsewhere, repeat, contradict", _nothing),
+    Drill("bad-clients", "異常な顧客", "clients vanish, stay mute, come back elsewhere, repeat", lambda _: []),
     Drill("everything", "全障害", "faults of every kind, by chance", _everything),
 )  # fmt: skip
 

@@ -160,6 +160,42 @@ async def test_what_a_replaced_connection_still_has_to_say_is_not_of_the_line() 
         assert rig.ears.heard == list(replaced), "the line belongs to the second one"
 
 
+@in_loop
+async def test_a_partner_that_was_hung_up_for_what_it_brings_is_taken_again_after_a_pause_that_doubles(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now_s = [100.0]
+    monkeypatch.setattr("egress.connection.time.monotonic", lambda: now_s[0])
+    async with seeking(a_line(), reconnect_ms=1_000, reconnect_max_ms=3_000) as rig:
+        for shunned, pause_s in enumerate((1, 2, 3, 3), 1):
+            rig.connector.shun()
+            now_s[0] += pause_s - 0.01
+            assert await (await rig.call()).ended() == b""
+            assert rig.refused("shunned") == shunned
+            now_s[0] += 0.02
+        now_s[0] += 3.0
+        rig.connector.shun()
+        now_s[0] += 1.01
+        await rig.call()
+        await rig.hears("connected")
+
+
+@in_loop
+async def test_of_many_refused_calls_some_are_told_and_how_many_were_not(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    now_s = [100.0]
+    monkeypatch.setattr("egress.connection.time.monotonic", lambda: now_s[0])
+    async with seeking(a_line(peers=["192.0.2.0/24"])) as rig:
+        for _ in range(25):
+            assert await (await rig.call()).ended() == b""
+        now_s[0] += 1.0
+        assert await (await rig.call()).ended() == b""
+        assert rig.refused("stranger") == 26
+    told = [each for each in caplog.records if each.levelno == logging.WARNING]
+    assert [each.__dict__.get("not_told") for each in told] == [None] * 20 + [5]
+
+
 # --- gathered writes ------------------------------------------------------------------------------------------------
 
 
