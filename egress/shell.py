@@ -241,6 +241,7 @@ class EgressServer:
         self._sessions = Sessions(settings.times.sessions_max)
         self._owners: dict[str, LineOwner] = {}
         self._orders: dict[str, LineOrdered] = {}
+        self._following: LoopReader | None = None
         self.failed: asyncio.Future[None]
 
     async def start(self) -> None:
@@ -285,7 +286,8 @@ class EgressServer:
 
     async def stop(self) -> None:
         """Give up every line in order."""
-        await asyncio.gather(*(owner.close() for owner in self._owners.values()), self._following.close())
+        readers = [] if self._following is None else [self._following]
+        await asyncio.gather(*(owner.close() for owner in self._owners.values()), *(each.close() for each in readers))
         await self._writer.close()
 
     def hurry(self) -> None:
@@ -295,7 +297,10 @@ class EgressServer:
 
     def stalled(self) -> str | None:
         """Why whoever runs the process should end it: a thread of it is stuck."""
-        return next((told for owner in list(self._owners.values()) if (told := owner.stalled())), None)
+        told = [owner.stalled() for owner in list(self._owners.values())]
+        if self._following is not None:
+            told.append(self._following.stalled())
+        return next((each for each in told if each is not None), None)
 
     def _fail(self, error: BaseException) -> None:
         if not self.failed.done():

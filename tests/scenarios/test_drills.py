@@ -144,6 +144,9 @@ def test_a_drill_in_which_something_did_not_happen_is_not_clean() -> None:
         "cafis-1: kill -9 for 4.0 s, as soon as it is opening: it never was, so this drill shows nothing about it"
     ]
     assert not command.Outcome(misused=["a payment"], findings=right).good
+    assert command.Outcome(aborted=["egress-0 was ended by SIGABRT"], findings=right).offences() == [
+        "egress-0 was ended by SIGABRT"
+    ]
 
 
 # --- the schedules

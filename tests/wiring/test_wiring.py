@@ -5,10 +5,13 @@ import re
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
+from prometheus_client import CollectorRegistry
 
 import egress.__main__
 import faults.__main__
@@ -17,6 +20,7 @@ import router.__main__
 import wiring
 from pipeline.config import load
 from pipeline.service import FAILED, MISCONFIGURED, OK
+from pipeline.telemetry import Health
 from schemas.installation import Installation
 from schemas.sealing import KeyRingError, create_ring
 
@@ -325,3 +329,18 @@ def test_a_development_ring_is_made_once(tmp_path: Path) -> None:
     assert path.stat().st_mode & 0o777 == 0o600
     sealed = first.seal("card", "AP02:r1", b"what")
     assert wiring.key_ring(installation).open("card", "AP02:r1", sealed) == b"what"
+
+
+def test_a_loop_that_hangs_makes_the_process_neither_live_nor_ready(monkeypatch: pytest.MonkeyPatch) -> None:
+    now_s = [0.0]
+    monkeypatch.setattr("pipeline.pulse.time.monotonic", lambda: now_s[0])
+    unused: Any = None
+    process = wiring.Process(
+        "egress", "n1", unused, unused, unused, unused, CollectorRegistry(), Health(), threading.Event()
+    )  # fmt: skip
+    process.pulse("the loop", 10.0).beat()
+    now_s[0] = 9.0
+    assert process.health.troubles(ready=True) == {}
+    now_s[0] = 11.0
+    for ready in (False, True):
+        assert process.health.troubles(ready=ready) == {"pulse": "the loop has not turned for 11 s"}
