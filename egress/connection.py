@@ -11,10 +11,11 @@ import logging
 import random
 import socket
 import time
+from collections import deque
 from ipaddress import IPv6Address, ip_address
 from typing import Any, Protocol, cast
 
-from egress.dialling import Dialling
+from egress.dialling import MINUTE_MS, Dialling
 from egress.intake import Allowance, Intake
 from egress.metrics import Counts
 from egress.tls import Address, Listener, bound, context_of, is_named, limits
@@ -190,6 +191,7 @@ class Connector:
         self._stopped = False
         self._shun_s = 0.0  # how long no call is taken, the next time
         self._shunned_until_s = 0.0
+        self._taken: deque[float] = deque(maxlen=self.times.dials_per_minute)
         self._told = Allowance(_TOLD_A_SECOND, _TOLD_AT_ONCE, time.monotonic())
         self._untold = 0
 
@@ -232,8 +234,7 @@ class Connector:
         """
         if self._stopped or not self._is_known(connection.address) or not self._is_partner(connection):
             return False
-        if self._line.mode == "listen" and time.monotonic() < self._shunned_until_s:
-            self._refuse("shunned", "a call was refused: the partner was hung up a moment ago", connection.address)
+        if self._line.mode == "listen" and not self._is_time(connection.address):
             return False
         first = self.connection
         if first is not None:
@@ -242,8 +243,20 @@ class Connector:
                 self.ears.called_again()
                 return False
             self._replace(first, connection.address)
+        self._taken.append(time.monotonic())
         self.connection = connection
         self.ears.connected()
+        return True
+
+    def _is_time(self, address: Address) -> bool:
+        """Whether a call may be taken by now: a partner that calls is heard no oftener than one that is called."""
+        now_s = time.monotonic()
+        if now_s < self._shunned_until_s:
+            self._refuse("shunned", "a call was refused: the partner was hung up a moment ago", address)
+            return False
+        if len(self._taken) == self._taken.maxlen and now_s - self._taken[0] < MINUTE_MS / 1000:
+            self._refuse("too_often", f"a call was refused: {len(self._taken)} were taken in the last minute", address)
+            return False
         return True
 
     def shun(self) -> None:

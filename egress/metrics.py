@@ -75,5 +75,5 @@ class Counts:
         return self._metrics.attempts.labels(self._line, outcome)
 
     def refused(self, reason: str) -> Counter:
-        """Of calls from outside that were refused for this reason: stranger, certificate, second."""
+        """Of calls from outside that were refused for this reason, as `connection` names them."""
         return self._metrics.refused.labels(self._line, reason)

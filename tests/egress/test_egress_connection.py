@@ -180,6 +180,29 @@ async def test_a_partner_that_was_hung_up_for_what_it_brings_is_taken_again_afte
         await rig.hears("connected")
 
 
+@pytest.mark.parametrize("rule", ["refuse", "replace"])
+@in_loop
+async def test_a_partner_that_calls_again_and_again_is_taken_no_oftener_than_it_would_be_called(
+    monkeypatch: pytest.MonkeyPatch, rule: str
+) -> None:
+    now_s = [100.0]
+    monkeypatch.setattr("egress.connection.time.monotonic", lambda: now_s[0])
+    async with seeking(a_line(second_call=rule, peers=["127.0.0.0/8"]), dials_per_minute=3) as rig:
+        for number in range(3):
+            now_s[0] += 1
+            caller = await rig.call()
+            await until(lambda number=number: rig.ears.heard.count("connected") == number + 1, lambda: rig.ears.heard)  # type: ignore[misc]
+            if rule == "refuse":
+                caller.writer.close()
+                await until(lambda: rig.connector.connection is None, lambda: rig.ears.heard)
+        now_s[0] = 160.9
+        assert await (await rig.call()).ended() == b""
+        assert rig.refused("too_often") == 1
+        now_s[0] = 161.0
+        await rig.call()
+        await until(lambda: rig.ears.heard.count("connected") == 4, lambda: rig.ears.heard)
+
+
 @in_loop
 async def test_of_many_refused_calls_some_are_told_and_how_many_were_not(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
