@@ -51,7 +51,7 @@ def test_a_short_drill_ends_with_every_payment_at_its_end(name: str) -> None:
 
 @pytest.mark.stack
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize("name", ["line-owner-death", "second-call", "calendar", "breaker", "cut-off"])
+@pytest.mark.parametrize("name", ["line-owner-death", "second-call", "calendar", "breaker", "cut-off", "flood"])
 def test_in_a_drill_of_lines_everything_happens_that_it_is_about(name: str) -> None:
     drill = drill_named(name)
     assert drill is not None
