@@ -11,9 +11,6 @@ import ssl
 from collections.abc import Mapping
 from typing import Any
 
-from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.errors import KafkaError, for_code
-
 from pipeline.log import LogError
 
 _PAUSE_S = 0.02
@@ -49,6 +46,8 @@ def members(servers: str, client: Mapping[str, str], group: str, limit_s: float)
 
 
 async def _within(servers: str, settings: Mapping[str, Any], group: str, limit_s: float) -> list[str]:
+    from aiokafka.errors import KafkaError  # noqa: PLC0415  who only checks a configuration does without aiokafka
+
     trouble = "no answer"
     try:
         async with asyncio.timeout(limit_s):
@@ -63,6 +62,9 @@ async def _within(servers: str, settings: Mapping[str, Any], group: str, limit_s
 
 
 async def _ask(servers: str, settings: Mapping[str, Any], group: str, limit_s: float) -> list[str]:
+    from aiokafka.admin import AIOKafkaAdminClient  # noqa: PLC0415  as above
+    from aiokafka.errors import for_code  # noqa: PLC0415  as above
+
     admin = AIOKafkaAdminClient(
         bootstrap_servers=servers,
         client_id="admin",
