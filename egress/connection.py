@@ -18,7 +18,7 @@ from typing import Any, Protocol, cast
 from egress.dialling import MINUTE_MS, Dialling
 from egress.intake import Allowance, Intake
 from egress.metrics import Counts
-from egress.tls import Address, Listener, bound, context_of, is_named, limits
+from egress.tls import Address, Listener, bound, context_of, is_named, let_out, limits
 from pipeline.config import ConfigError
 from pipeline.tls import trouble
 from schemas.installation import Egress, Line
@@ -200,6 +200,7 @@ class Connector:
         if self._line.mode == "dial":
             self._secured()
             self._dialling = asyncio.create_task(self._dial())
+            self._dialling.add_done_callback(let_out)
             return
         host, port = self._line.host, self._line.port
         try:

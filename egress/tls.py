@@ -66,7 +66,7 @@ class Listener:
         self._greeted = 0
         self._tasks = {asyncio.create_task(self._accept(each)) for each in sockets}
         for task in self._tasks:
-            task.add_done_callback(_let_out)
+            task.add_done_callback(let_out)
 
     def close(self) -> None:
         """Take no more calls, and forget who is being greeted."""
@@ -95,6 +95,7 @@ class Listener:
             task = asyncio.create_task(self._greet(call, address))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
+            task.add_done_callback(let_out)
 
     async def _greet(self, call: socket.socket, address: Address) -> None:
         loop = asyncio.get_running_loop()
@@ -106,7 +107,7 @@ class Listener:
             self._greeted -= 1
 
 
-def _let_out(task: "asyncio.Task[None]") -> None:
+def let_out(task: "asyncio.Task[None]") -> None:
     """Have the loop hear of what a task that nobody awaits has died of."""
     if not task.cancelled() and (error := task.exception()) is not None:
         raise error

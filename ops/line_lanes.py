@@ -3,7 +3,7 @@
 import asyncio
 from collections import Counter, deque
 
-from ops.line_faults import GARBAGE, LineFault, Trouble
+from ops.line_faults import GARBAGE, LineFault, Splitter, Trouble
 from schemas.telegrams import PartnerSpec, Role
 
 _PIECE = 100  # telegrams of a flood at once
@@ -73,7 +73,17 @@ class Flood:
         self._trouble = trouble
         self._counts = counts
         self._lane = lane
+        self._said = Splitter(partner)
+        self._station: object = None  # by which the line names itself
         self.came = False
+
+    def learn(self, data: bytes) -> None:
+        """Look for the line's station in what the gateway says."""
+        if self._station is None:
+            found = [
+                each.message.values.get("station_id") for each in self._said.feed(data) if each.message is not None
+            ]
+            self._station = next((each for each in found if each is not None), None)
 
     async def run(self) -> None:
         """Send, whenever there is a flood."""
@@ -100,4 +110,6 @@ class Flood:
         if self._trouble.flood:
             return framing.wrap(GARBAGE) * _PIECE
         asked = self._partner.telegrams[Role.KEEPALIVE_REQUEST].sample()
+        if "station_id" in asked and self._station is not None:
+            asked["station_id"] = str(self._station)
         return framing.wrap(self._partner.encode(Role.KEEPALIVE_REQUEST, asked)) * _PIECE

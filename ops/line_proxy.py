@@ -85,12 +85,13 @@ class Link:
     async def _read(self, reader: asyncio.StreamReader, take: Any) -> None:
         with contextlib.suppress(ConnectionError):
             while data := await reader.read(_CHUNK):
-                take(data)
                 if reader is self._readers[0]:
                     await self._flood.hears()
+                take(data)
         take(b"")
 
     def _from_gateway(self, data: bytes) -> None:
+        self._flood.learn(data)
         if not self._swallows():
             self._to_centre.put(data)
 

@@ -55,6 +55,23 @@ async def test_a_partner_that_is_not_there_is_told_with_its_address_and_the_cap(
         assert rig.attempts("failed") == 2
 
 
+@in_loop
+async def test_a_mistake_while_dialling_is_heard_of_and_not_only_the_end_of_the_calls(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    raised: asyncio.Future[BaseException] = asyncio.get_running_loop().create_future()
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: raised.set_result(context["exception"]))
+
+    def mistaken(*_: object) -> None:
+        raise KeyError("dialling")
+
+    monkeypatch.setattr(Connector, "_secured", lambda _: {})
+    monkeypatch.setattr("egress.connection.Dialling.began", mistaken)
+    connector = Connector(a_line(mode="dial", port=1), FRAMING, Egress(metrics_port=0), Ears())
+    await connector.start()
+    assert repr(await raised) == "KeyError('dialling')"
+
+
 # --- who may call ---------------------------------------------------------------------------------------------------
 
 
