@@ -43,6 +43,7 @@ async def test_a_line_that_brings_too_many_is_hung_up_and_told_and_what_was_read
         await until(lambda: len(rig.records("strays")) == 7, lambda: rig.said("strays"))
         told = [record.description for record in rig.records("strays") if isinstance(record, StrayTelegram)]
         assert told[-1] == "hung up: more than 5 strays in a minute: what the partner sends is for nobody"
+        assert rig.metric("strays_total") == 7
         await until(lambda: "more than 5 strays in a minute" in " ".join(rig.said("lines")), lambda: rig.said("lines"))
         again = await rig.partner.opened()
         rig.order("second")
