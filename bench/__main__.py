@@ -1,6 +1,6 @@
 """``python -m bench``: a bare relay and the whole gateway, one after the other on the same broker, side by side.
 
-Further measurements have a name each: ``python -m bench lines``, ``takeover``, ``roll``, ``scaling``.
+Further measurements have a name each: ``python -m bench lines``, ``flood``, ``takeover``, ``roll``, ``scaling``.
 """
 
 import json
@@ -15,7 +15,7 @@ from typing import Annotated, NamedTuple
 import typer
 from rich.console import Console
 
-from bench import gateway, lines, relay, report, rolling, scaling, takeover
+from bench import floods, gateway, lines, relay, report, rolling, scaling, takeover
 from bench.budgets import Report
 from bench.gateway import Say
 from bench.load import LoadError
@@ -114,6 +114,21 @@ def keepalives(
             broker=ground.broker, say=ground.say,
         )  # fmt: skip
         return lines.report(found, seconds)
+
+    _run(measured, servers, out, folder)
+
+
+@app.command("flood")
+def flooded(
+    seconds: Seconds = 10.0, rate: Rate = 200, servers: Servers = None, out: Out = None, folder: Folder = None
+) -> None:
+    """Measure what one partner's floods cost the other's customers. Ends with 1 when a payment was lost."""
+
+    def measured(ground: Ground) -> Report:
+        found = floods.measure(
+            ground.servers, ground.prefix, ground.folder, rate=rate, seconds=seconds, say=ground.say
+        )  # fmt: skip
+        return floods.report(found, seconds)
 
     _run(measured, servers, out, folder)
 

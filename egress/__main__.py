@@ -45,7 +45,8 @@ def _work(process: wiring.Process) -> int:
         if server.failed.done():
             server.failed.result()
 
-    return run_async("egress", serve)
+    process.health.live("readers", server.stalled)
+    return run_async("egress", serve, process.pulse("the loop", wiring.LOOP_S))
 
 
 def _add_arguments(parser: argparse.ArgumentParser) -> None:

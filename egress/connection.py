@@ -10,16 +10,23 @@ import contextlib
 import logging
 import random
 import socket
+import time
+from collections import deque
 from ipaddress import IPv6Address, ip_address
 from typing import Any, Protocol, cast
 
-from egress.dialling import Dialling
+from egress.dialling import MINUTE_MS, Dialling
+from egress.intake import Allowance, Intake
 from egress.metrics import Counts
-from egress.tls import Address, Listener, bound, context_of, is_named, limits
+from egress.tls import Address, Listener, bound, context_of, is_named, let_out, limits
 from pipeline.config import ConfigError
 from pipeline.tls import trouble
 from schemas.installation import Egress, Line
-from schemas.telegrams import Framing, FramingError
+from schemas.telegrams import Framing
+
+_UNSENT_MAX = 1_048_576
+_TOLD_A_SECOND, _TOLD_AT_ONCE = 1, 20  # refused calls in the log; all of them are in the metric
+_GONE_S = 1.0  # how long a connection that is broken may take to go
 
 _log = logging.getLogger(__name__)
 
@@ -33,7 +40,9 @@ class Hears(Protocol):
 
     def connected(self) -> None: ...
 
-    def received(self, payload: bytes) -> None: ...
+    def received(self, payload: bytes) -> bool:
+        """A telegram; says whether it was awaited."""
+        ...
 
     def unreadable(self, problem: str) -> None:
         """The bytes that came are no telegrams; the connection is about to be broken."""
@@ -47,14 +56,18 @@ class Hears(Protocol):
         """Another call was refused, because the line has its connection: if that still lives."""
         ...
 
+    def behind(self) -> bool:
+        """Whether the log is so far behind that nothing should be taken from the partner."""
+        ...
+
 
 class Connection(asyncio.Protocol):
     """One TCP connection."""
 
     def __init__(self, owner: "Connector") -> None:
         self._owner = owner
-        self._deframer = owner.framing.deframer()
         self._transport: asyncio.Transport | None = None
+        self._intake: Intake | None = None
         self._out: list[bytes] = []
         self.address: Address = ()
         self.certificate: dict[str, Any] | None = None
@@ -66,25 +79,26 @@ class Connection(asyncio.Protocol):
         self.address = transport.get_extra_info("peername") or ()
         self.certificate = transport.get_extra_info("peercert")
         _watch(transport, self._owner.times)
+        ears = self._owner.ears
+        self._intake = Intake(
+            self._owner.framing.deframer(), self._transport, ears.received, self._unreadable, ears.behind
+        )
         if not self._owner.opened(self):
+            self._intake.stop()
             self._transport.abort()
 
     def data_received(self, data: bytes) -> None:
-        if self._owner.connection is not self:
-            return
-        problem = None
-        try:
-            payloads = self._deframer.feed(data)
-        except FramingError as error:
-            payloads, problem = list(error.telegrams), str(error)
-        for payload in payloads:
-            self._owner.ears.received(payload)
-        if problem is not None:
-            self._owner.ears.unreadable(problem)
-            self.hang(problem)
+        if self._owner.connection is self and self._intake is not None:
+            self._intake.feed(data)
+
+    def _unreadable(self, problem: str) -> None:
+        self._owner.ears.unreadable(problem)
+        self.hang(problem)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.reason = self.reason or ("the partner closed the connection" if exc is None else trouble(exc))
+        if self._intake is not None and self._owner.connection is self:
+            self._intake.finish()
         self.closed.set()
         self._owner.lost(self)
 
@@ -103,20 +117,42 @@ class Connection(asyncio.Protocol):
         self._out.append(data)
 
     def _flush(self) -> None:
-        if self._out:
-            assert self._transport is not None
-            data, self._out = b"".join(self._out), []
-            self._transport.write(data)
+        """Write what has gathered: to no connection that is going, and not without bound to one that takes nothing.
+
+        Requests wait while the partner takes nothing (`Hears.writable`). Answers to what it asks do not, for it may
+        read them only when it has written on: who has left `_UNSENT_MAX` bytes unread is hung up.
+        """
+        transport = self._transport
+        assert transport is not None
+        data, self._out = b"".join(self._out), []
+        if not data or self.closed.is_set() or transport.is_closing():
+            return  # `connection_lost` comes, or came: what was on the line is in doubt
+        if transport.get_write_buffer_size() + len(data) > _UNSENT_MAX:
+            self._break(f"the partner has left more than {_UNSENT_MAX // 1024} KiB unread")
+            return
+        try:
+            transport.write(data)
+        except (OSError, RuntimeError) as error:  # uvloop's word for one that was reset: "the handler is closed"
+            self._break(trouble(error) if isinstance(error, OSError) else str(error))
 
     def hang(self, reason: str) -> None:
         """Break the connection; what is buffered goes out if the partner still takes it at once."""
         assert self._transport is not None
         self._flush()
-        self.reason = reason
-        if self._transport.get_write_buffer_size():
-            self._transport.abort()
+        self._break(reason)
+
+    def _break(self, reason: str) -> None:
+        transport = self._transport
+        assert transport is not None
+        self.reason = self.reason or reason
+        if self._intake is not None:
+            self._intake.stop()
+        if self.closed.is_set():
+            return
+        if transport.get_write_buffer_size():
+            transport.abort()
         else:
-            self._transport.close()
+            transport.close()
 
 
 def _watch(transport: asyncio.BaseTransport, times: Egress) -> None:
@@ -153,12 +189,18 @@ class Connector:
         self._server: asyncio.Server | Listener | None = None
         self._dialling: asyncio.Task[None] | None = None
         self._stopped = False
+        self._shun_s = 0.0  # how long no call is taken, the next time
+        self._shunned_until_s = 0.0
+        self._taken: deque[float] = deque(maxlen=self.times.dials_per_minute)
+        self._told = Allowance(_TOLD_A_SECOND, _TOLD_AT_ONCE, time.monotonic())
+        self._untold = 0
 
     async def start(self) -> None:
         """Begin to seek. Raises `OSError` where it cannot listen, `ConfigError` for certificates that are none."""
         if self._line.mode == "dial":
             self._secured()
             self._dialling = asyncio.create_task(self._dial())
+            self._dialling.add_done_callback(let_out)
             return
         host, port = self._line.host, self._line.port
         try:
@@ -181,7 +223,8 @@ class Connector:
         if self.connection is not None:
             connection = self.connection
             connection.hang("closed")
-            await connection.closed.wait()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(connection.closed.wait(), _GONE_S)
 
     # --- connections
 
@@ -192,6 +235,8 @@ class Connector:
         """
         if self._stopped or not self._is_known(connection.address) or not self._is_partner(connection):
             return False
+        if self._line.mode == "listen" and not self._is_time(connection.address):
+            return False
         first = self.connection
         if first is not None:
             if self._line.second_call == "refuse":
@@ -199,9 +244,29 @@ class Connector:
                 self.ears.called_again()
                 return False
             self._replace(first, connection.address)
+        self._taken.append(time.monotonic())
         self.connection = connection
         self.ears.connected()
         return True
+
+    def _is_time(self, address: Address) -> bool:
+        """Whether a call may be taken by now: a partner that calls is heard no oftener than one that is called."""
+        now_s = time.monotonic()
+        if now_s < self._shunned_until_s:
+            self._refuse("shunned", "a call was refused: the partner was hung up a moment ago", address)
+            return False
+        if len(self._taken) == self._taken.maxlen and now_s - self._taken[0] < MINUTE_MS / 1000:
+            self._refuse("too_often", f"a call was refused: {len(self._taken)} were taken in the last minute", address)
+            return False
+        return True
+
+    def shun(self) -> None:
+        """The partner has been hung up for what it brings: take its calls no sooner than it would be called."""
+        now_s, longest_s = time.monotonic(), self.times.reconnect_max_ms / 1000
+        if now_s - self._shunned_until_s > longest_s:
+            self._shun_s = 0.0
+        self._shun_s = min(longest_s, 2 * self._shun_s or self.times.reconnect_ms / 1000)
+        self._shunned_until_s = now_s + self._shun_s
 
     def lost(self, connection: Connection) -> None:
         """A connection has ended."""
@@ -256,9 +321,14 @@ class Connector:
         self._refuse("certificate", f"a call was refused: {trouble(error)}", address)
 
     def _refuse(self, reason: str, told: str, address: Address) -> None:
-        _log.warning(told, extra=self._about(address))
+        """Count it, and tell it; of many calls only some are told, and how many were not."""
         if self._counts is not None:
             self._counts.refused(reason).inc()
+        if not self._told.spare(time.monotonic()):
+            self._untold += 1
+            return
+        untold, self._untold = self._untold, 0
+        _log.warning(told, extra={**self._about(address), **({"not_told": untold} if untold else {})})
 
     def _about(self, address: Address) -> dict[str, str]:
         return {"line": self._line.name, "peer": ":".join(map(str, address[:2])) or "unknown"}

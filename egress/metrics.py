@@ -11,6 +11,9 @@ class Metrics:
             "denbun_egress_transmitted", "Telegrams put onto the line", ["line"], registry=registry
         )
         self.received = Counter("denbun_egress_received", "Telegrams from the partner", ["line"], registry=registry)
+        self.strays = Counter(
+            "denbun_egress_strays", "Telegrams from the partner that are for nobody", ["line"], registry=registry
+        )
         self.told = Counter("denbun_egress_told", "Records written, by kind", ["line", "record"], registry=registry)
         self.open = Gauge("denbun_egress_line_open", "1: requests can be put on the line", ["line"], registry=registry)
         self.as_wished = Gauge(
@@ -63,6 +66,7 @@ class Counts:
     def __init__(self, metrics: Metrics, line: str) -> None:
         self.transmitted = metrics.transmitted.labels(line)
         self.received = metrics.received.labels(line)
+        self.strays = metrics.strays.labels(line)
         self._told = metrics.told
         self._metrics = metrics
         self._line = line
@@ -79,5 +83,5 @@ class Counts:
         return self._metrics.attempts.labels(self._line, outcome)
 
     def refused(self, reason: str) -> Counter:
-        """Of calls from outside that were refused for this reason: stranger, certificate, second."""
+        """Of calls from outside that were refused for this reason, as `connection` names them."""
         return self._metrics.refused.labels(self._line, reason)

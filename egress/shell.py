@@ -14,8 +14,8 @@ from egress.sessions import Sessions
 from egress.sparing import Sparing
 from egress.takeover import Places, take_over
 from egress.telegrams import CardData, CardDataUnreadable, OpenCard
-from egress.tenure import Surroundings, Tenure
-from pipeline.bridge import LoopReader, LoopWriter
+from egress.tenure import Surroundings, Tenure, finish_limit_ms
+from pipeline.bridge import LoopReader, LoopWriter, on_loop
 from pipeline.log import GroupReader, Log, LogError, Message, TopicPartition
 from pipeline.spans import read_span
 from schemas import wire
@@ -28,6 +28,7 @@ from schemas.topics import Topics
 _IDLE_S = 0.5  # between looks for orders: a person waits for them
 _ASK_S = 1.0  # how long the broker is asked who shares a line: who has lost the broker has lost the line
 _LAST = 999
+_AT_ONCE_S = 10.0  # for what the loop does without waiting for anybody
 _UNSURE_S = 5.0  # how long a line is kept that its group gives to nobody: longer than it takes to share lines out anew
 _CLOCK_S = 1.0  # between looks at the machine's clock
 
@@ -85,7 +86,7 @@ class LineOwner:
 
     def _reader(self) -> LoopReader:
         name = f"{self._member}-{self._line.name}"
-        return LoopReader(name, self._join, self._dispatched, self._around.fail, idle=self._idle)
+        return LoopReader(name, self._join, self._dispatched, self._around.fail, idle=self._idle, behind=self._behind)
 
     async def close(self) -> None:
         """Give the line up in order, and leave its group."""
@@ -152,11 +153,18 @@ class LineOwner:
         if self._tenure is not None:
             self._tenure.hurry()
 
+    def _behind(self) -> bool:
+        return self._around.writer.behind
+
+    def stalled(self) -> str | None:
+        """Why the process should be ended, as far as this line's reader goes."""
+        return None if self._dispatches is None else self._dispatches.stalled()
+
     def _dispatched(self, messages: Sequence[Message]) -> None:
         if self._tenure is not None:
             self._tenure.dispatched(messages)
 
-    # --- on the reader's thread
+    # --- on the reader's thread, where every wait has an end: the group waits for whoever is called back
 
     def _join(self) -> GroupReader:
         self._group = self._around.log.group_reader(
@@ -182,7 +190,7 @@ class LineOwner:
         )  # fmt: skip
         self._tenure = Tenure(around, self._line, self._partners, self._places, taken, self._helpless)
         self._tenure.position = found.position
-        self._on_loop(self._tenure.start(found, self._orders))
+        on_loop(self._loop, self._tenure.start(found, self._orders), _AT_ONCE_S, f"beginning to own {self._line.name}")
         seconds = time.monotonic() - began
         around.metrics.takeover.labels(self._line.name).observe(seconds)
         _log.info("line taken", extra={"line": self._line.name, "known": len(found.sent), "seconds": round(seconds, 3)})
@@ -194,7 +202,8 @@ class LineOwner:
             self._commit()
             self._kept_since = self._loop.time()
             return
-        self._on_loop(self._tenure.finish())
+        limit_s = finish_limit_ms(self._around.times) / 1000 + _AT_ONCE_S
+        on_loop(self._loop, self._tenure.finish(), limit_s, f"giving {self._line.name} up")
         self._commit()
         self._tenure = None
         _log.info("line given up", extra={"line": self._line.name})
@@ -218,7 +227,7 @@ class LineOwner:
         """The line was kept, and did not come back: whoever has it now goes on, as after a death."""
         self._kept_since = None
         if self._tenure is not None:
-            self._on_loop(self._tenure.lose())
+            on_loop(self._loop, self._tenure.lose(), _AT_ONCE_S, f"losing {self._line.name}")
             self._tenure = None
             _log.error("line lost", extra={"line": self._line.name, "reason": why})
 
@@ -230,9 +239,6 @@ class LineOwner:
     def _commit(self) -> None:
         if self._tenure is not None and self._group is not None:
             self._group.done({self._places.dispatch: self._tenure.position})
-
-    def _on_loop(self, work: Coroutine[Any, Any, None]) -> None:
-        asyncio.run_coroutine_threadsafe(work, self._loop).result()
 
 
 class EgressServer:
@@ -264,6 +270,8 @@ class EgressServer:
         self._sessions = Sessions(settings.times.sessions_max)
         self._owners: dict[str, LineOwner] = {}
         self._orders: dict[str, LineOrdered] = {}
+        self._following: LoopReader | None = None
+        self._clock_handle: asyncio.TimerHandle | None = None
         self.failed: asyncio.Future[None]
 
     async def start(self) -> None:
@@ -325,14 +333,23 @@ class EgressServer:
 
     async def stop(self) -> None:
         """Give up every line in order."""
-        self._clock_handle.cancel()
-        await asyncio.gather(*(owner.close() for owner in self._owners.values()), self._following.close())
+        if self._clock_handle is not None:
+            self._clock_handle.cancel()
+        readers = [] if self._following is None else [self._following]
+        await asyncio.gather(*(owner.close() for owner in self._owners.values()), *(each.close() for each in readers))
         await self._writer.close()
 
     def hurry(self) -> None:
         """Wait for no report any more: what is on the line is in doubt. The stations are closed all the same."""
         for owner in self._owners.values():
             owner.hurry()
+
+    def stalled(self) -> str | None:
+        """Why whoever runs the process should end it: a thread of it is stuck."""
+        told = [owner.stalled() for owner in list(self._owners.values())]
+        if self._following is not None:
+            told.append(self._following.stalled())
+        return next((each for each in told if each is not None), None)
 
     def _fail(self, error: BaseException) -> None:
         if not self.failed.done():

@@ -19,6 +19,7 @@ from egress.numbers import Reserved, batch_of, shares_of
 from egress.reserving import reserve
 from egress.sessions import Sessions
 from egress.sparing import Sparing
+from egress.strays import StrayBudget
 from egress.takeover import Places
 from egress.telegrams import OpenCard
 from pipeline import crash
@@ -29,12 +30,13 @@ from pipeline.spans import read_span
 from schemas import wire
 from schemas.crash_points import Point
 from schemas.installation import Egress, Line
-from schemas.records import LineOrdered, LineTaken, ReleaseRoute, RouteOrdered, SendCancel, SendRequest
+from schemas.records import LineOrdered, LineTaken, ReleaseRoute, RouteOrdered, SendCancel, SendRequest, StrayTelegram
 from schemas.telegrams import PartnerSpec
 from schemas.topics import Topics
 
 _TICK_S = 0.02
 _STEP_S = 0.005
+_HANG_MS = 1_000  # how long a connection that is broken may take to go
 _STORE_MS = 5_000  # on giving a line up: how long the log is awaited
 
 _log = logging.getLogger(__name__)
@@ -67,6 +69,11 @@ class Surroundings:
         task.add_done_callback(ended)
 
 
+def finish_limit_ms(times: Egress) -> int:
+    """How long `Tenure.finish` takes at most, where the loop turns."""
+    return times.drain_ms + 2 * times.closing_timeout_ms + _HANG_MS + _STORE_MS
+
+
 class Helpless(Protocol):
     """Whoever is told that a line cannot be opened here."""
 
@@ -96,6 +103,7 @@ class Tenure:
             line, partner, around.times, around.node, around.open_card, partners, around.sparing,
             around.clock_tolerance_ms,
         )  # fmt: skip
+        self._strays = StrayBudget(around.times.strays_per_minute)
         self._framing = partner.framing
         self._trace_range = partner.trace_range
         self._connector = self._new_connector()
@@ -185,15 +193,37 @@ class Tenure:
             gauge.labels(name).set(0)
 
     async def _until(self, reached: Callable[[], bool], limit_ms: int) -> None:
-        until = self._now() + limit_ms
-        while not reached() and not self._ended and self._now() < until:  # noqa: ASYNC110  seldom; several makers
+        """Wait, no longer than this by the node's clock, and by the loop's, which nobody sets back."""
+        loop = asyncio.get_running_loop()
+        at_last, until = loop.time() + limit_ms / 1000, self._now() + limit_ms
+        while not (reached() or self._ended or self._now() >= until or loop.time() >= at_last):  # noqa: ASYNC110  seldom
             await asyncio.sleep(_STEP_S)
 
     def _now(self) -> int:
         return self._around.now_ms()
 
+    def _do(self, decide: Callable[[int], Sequence[Act]]) -> Sequence[Act]:
+        """Decide and perform, from a callback: what goes wrong is our mistake, and ends the process, in order."""
+        if self._ended:
+            return ()
+        try:
+            acts = decide(self._now())
+            self._perform(acts)
+        except Exception as error:  # noqa: BLE001  handed to whoever runs the process
+            self._around.fail(error)
+            return ()
+        return acts
+
     def _tick(self) -> None:
-        self._perform(self._core.due(self._now()))
+        """Time passes: again and again, whatever became of the last time."""
+        self._tick_handle = asyncio.get_running_loop().call_later(_TICK_S, self._tick)
+        self._do(self._core.due)
+        try:
+            self._look()
+        except Exception as error:  # noqa: BLE001  as above
+            self._around.fail(error)
+
+    def _look(self) -> None:
         if self._placeless and self._around.sessions.take(self._line.name):
             self._seek()
         if self._core.station.is_helpless(self._now()):
@@ -212,7 +242,6 @@ class Tenure:
             self._reserving = asyncio.create_task(self._reserve())
         for partner in self._line.partners:
             metrics.spared.labels(partner).set(partner in self._around.sparing.spared)
-        self._tick_handle = asyncio.get_running_loop().call_later(_TICK_S, self._tick)
 
     async def _reserve(self) -> None:
         """Take more trace numbers out of the line's reserve."""
@@ -268,6 +297,8 @@ class Tenure:
                 case Tell():
                     crashes.telling(act.record)
                     self._around.writer.write(self._outgoing(act), partial(self._told, act))
+                    if isinstance(act.record, StrayTelegram):
+                        self._strayed()
                 case Hang():
                     self._hang(act)
                 case Seek():
@@ -282,6 +313,16 @@ class Tenure:
             _log.warning("line hung up", extra={"line": self._line.name, "reason": act.reason})
         if self._connector.connection is not None:
             self._connector.connection.hang(act.reason)
+
+    def _strayed(self) -> None:
+        """A stray has come: one too many, and the line is hung up, which is the last one's word."""
+        self._counts.strays.inc()
+        connection = self._connector.connection
+        if self._strays.spend(self._now()) or connection is None or connection.reason is not None:
+            return
+        self._connector.shun()
+        self._hang(Hang(self._strays.told, warn=True))
+        self._perform(self._core.stray(f"hung up: {self._strays.told}", self._now()))
 
     def _outgoing(self, act: Tell) -> Outgoing:
         topic = self._around.topics(act.topic)
@@ -317,6 +358,7 @@ class Tenure:
             offset, at = self._stored[0]
             if at != self._last_stored + 1:
                 self._checking = asyncio.create_task(self._check(at))
+                self._around.look_after(self._checking)
                 return
             self._stored.popleft()
             self._last_stored = at
@@ -353,30 +395,27 @@ class Tenure:
     # --- the line: connection.Hears
 
     def sought(self, trouble: str | None) -> None:
-        if not self._ended:
-            self._perform(self._core.sought(trouble, self._now()))
+        self._do(lambda now_ms: self._core.sought(trouble, now_ms))
 
     def connected(self) -> None:
-        if not self._ended:
-            self._perform(self._core.connected(self._now()))
+        self._do(self._core.connected)
 
-    def received(self, payload: bytes) -> None:
-        if not self._ended:
-            self._counts.received.inc()
-            self._perform(self._core.received(payload, self._now()))
+    def received(self, payload: bytes) -> bool:
+        self._counts.received.inc()
+        acts = self._do(lambda now_ms: self._core.received(payload, now_ms))
+        return not any(isinstance(act, Transmit) or (isinstance(act, Tell) and act.topic == "strays") for act in acts)
+
+    def behind(self) -> bool:
+        return self._around.writer.behind
 
     def unreadable(self, problem: str) -> None:
-        if not self._ended:
-            self._perform(self._core.stray(problem, self._now()))
+        self._do(lambda now_ms: self._core.stray(problem, now_ms))
 
     def writable(self, writable: bool) -> None:
-        if not self._ended:
-            self._perform(self._core.writable(writable, self._now()))
+        self._do(lambda now_ms: self._core.writable(writable, now_ms))
 
     def disconnected(self, reason: str) -> None:
-        if not self._ended:
-            self._perform(self._core.disconnected(self._now(), reason))
+        self._do(lambda now_ms: self._core.disconnected(now_ms, reason))
 
     def called_again(self) -> None:
-        if not self._ended:
-            self._perform(self._core.called_again(self._now()))
+        self._do(self._core.called_again)

@@ -1,6 +1,7 @@
 """The TLS face of a line: both ends show a certificate, and the name in the partner's can be asked for."""
 
 import asyncio
+import errno
 import logging
 import socket
 import ssl
@@ -12,6 +13,7 @@ from schemas.installation import Egress, Line, LineTls
 
 _LINGER_S = 1.0  # on hanging up: how long the partner's goodbye is awaited
 _ACCEPT_AGAIN_S = 1.0
+_GREETED_MAX = 64  # callers of one line whose certificates are being looked at
 
 _log = logging.getLogger(__name__)
 
@@ -61,7 +63,10 @@ class Listener:
         self._context = context
         self._times = times
         self._known, self._make, self._failed = known, make, failed
+        self._greeted = 0
         self._tasks = {asyncio.create_task(self._accept(each)) for each in sockets}
+        for task in self._tasks:
+            task.add_done_callback(let_out)
 
     def close(self) -> None:
         """Take no more calls, and forget who is being greeted."""
@@ -82,9 +87,15 @@ class Listener:
             if not self._known(address):
                 call.close()
                 continue
+            if self._greeted >= _GREETED_MAX:
+                call.close()
+                self._failed(address, ConnectionAbortedError(errno.ECONNABORTED, "too many are being greeted"))
+                continue
+            self._greeted += 1
             task = asyncio.create_task(self._greet(call, address))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
+            task.add_done_callback(let_out)
 
     async def _greet(self, call: socket.socket, address: Address) -> None:
         loop = asyncio.get_running_loop()
@@ -92,6 +103,14 @@ class Listener:
             await loop.connect_accepted_socket(self._make, call, ssl=self._context, **limits(self._times))
         except OSError as error:
             self._failed(address, error)
+        finally:
+            self._greeted -= 1
+
+
+def let_out(task: "asyncio.Task[None]") -> None:
+    """Have the loop hear of what a task that nobody awaits has died of."""
+    if not task.cancelled() and (error := task.exception()) is not None:
+        raise error
 
 
 async def bound(host: str, port: int) -> list[socket.socket]:

@@ -11,6 +11,7 @@ from faults import shell
 from faults.config import Settings
 from faults.metrics import Metrics
 from pipeline.config import ConfigError
+from pipeline.owned import PULSE_S
 from pipeline.service import run_threaded
 from schemas.installation import Installation
 from schemas.telegrams import ErrorClass, LayoutError, load_partner
@@ -42,8 +43,10 @@ def _work(process: wiring.Process) -> int:
 def _run(process: wiring.Process, ready: threading.Event, stop: threading.Event) -> None:
     settings = Settings.from_installation(process.installation, trouble_codes(process.installation))
     process.enters(shell.group_of(process.topics))
-    metrics, now_ms = Metrics(process.registry), process.clock.now_ms
-    shell.run(settings, process.log, process.topics, process.node, metrics, stop, now_ms, ready)
+    metrics, pulse = Metrics(process.registry), process.pulse("the loop", PULSE_S)
+    shell.run(
+        settings, process.log, process.topics, process.node, metrics, stop, process.clock.now_ms, ready, pulse
+    )  # fmt: skip
 
 
 def _check(installation: Installation, _: argparse.Namespace) -> None:

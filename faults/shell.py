@@ -11,7 +11,8 @@ from faults.core import Decision, Input, decide
 from faults.metrics import Metrics
 from faults.table import ENDS, UNDER_WAY, WAITING
 from pipeline.log import Log, Message, Outgoing
-from pipeline.owned import Counters, Milestones, OwnedLoop, Step
+from pipeline.owned import PULSE_S, Counters, Milestones, OwnedLoop, Step
+from pipeline.pulse import Pulse
 from pipeline.timers import Timers
 from schemas import wire
 from schemas.records import CancelStage, CancelState, DeadlinePassed, SendCancel
@@ -163,7 +164,7 @@ def group_of(topics: Topics) -> str:
 
 def run(
     settings: Settings, log: Log, topics: Topics, node: str, metrics: Metrics, stop: threading.Event,
-    now_ms: Callable[[], int], ready: threading.Event | None = None,
+    now_ms: Callable[[], int], ready: threading.Event | None = None, pulse: Pulse | None = None,
 ) -> None:  # fmt: skip
     """Run a cancel service until `stop`. Raises `LogError` or `RecordError`; nothing is lost, it can be run again."""
     loop = OwnedLoop(
@@ -182,5 +183,6 @@ def run(
         ),
         milestones=Milestones(crashes.stored, crashes.written),
         ready=ready or threading.Event(),
+        pulse=pulse or Pulse("the loop", PULSE_S),
     )
     loop.run(stop)

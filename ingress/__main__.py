@@ -41,7 +41,7 @@ def _work(process: wiring.Process) -> int:
         if server.failed.done():
             server.failed.result()
 
-    return run_async("ingress", serve)
+    return run_async("ingress", serve, process.pulse("the loop", wiring.LOOP_S))
 
 
 def _settings(installation: Installation) -> Settings:

@@ -206,7 +206,7 @@ class Broker:
         return path
 
     def _answers(self) -> bool:
-        return _brokers_at(self.servers) > 0
+        return brokers_at(self.servers) > 0
 
 
 class Cluster:
@@ -226,7 +226,7 @@ class Cluster:
         for broker in self.brokers:
             broker.wait_ready()
         until = time.monotonic() + _GATHER_S
-        while _brokers_at(self.servers) < len(self.brokers):
+        while brokers_at(self.servers) < len(self.brokers):
             if time.monotonic() > until:
                 raise BrokerError(f"the {len(self.brokers)} brokers did not find one another: see their logs")
             time.sleep(_LOOK_S)
@@ -237,7 +237,7 @@ class Cluster:
             broker.stop()
 
 
-def _brokers_at(servers: str) -> int:
+def brokers_at(servers: str) -> int:
     """How many brokers whoever answers there knows of; none when nobody answers."""
     settings: dict[str, Any] = {"bootstrap.servers": servers, "log_level": 0, "logger": _QUIET}
     try:

@@ -20,7 +20,8 @@ from enum import StrEnum
 
 from ops.courses import CANCELS, CONFIRMS
 from ops.line_faults import LineFault
-from ops.processes import Process, ProcessError
+from ops.processes import Process, ProcessError, aborted
+from ops.reopening import Reopening
 from ops.stage import SERVICES, Stage
 from ops.times import now_ms
 from ops.watch import Watch
@@ -122,6 +123,8 @@ class Chaos:
         self.done: list[Done] = []
         self.missed: list[Fault] = []  # their moment never came
         self.ended: list[str] = []  # what ended by itself
+        self.aborted: list[str] = []  # what a signal ended that nobody here had sent
+        self._reopenings: list[Reopening] = []
 
     # --- time
 
@@ -277,6 +280,7 @@ class Chaos:
         for process in processes:
             if fault.do is Deed.KILL or process.wait(15) is None:
                 process.kill()
+            self._look_at_end(process)
 
     def _end(self, fault: Fault) -> None:
         match fault.do:
@@ -285,6 +289,7 @@ class Chaos:
             case Deed.FREEZE | Deed.CUT_OFF:
                 for name in self._left_alone(self._frozen, fault):
                     self._process(name).send(signal.SIGCONT)
+                    self._watch_reopening(name)
             case Deed.SLOW | Deed.SILENT | Deed.STALLED:
                 self._teach(fault.target)
             case Deed.CLOSE | Deed.DRAIN:
@@ -302,12 +307,21 @@ class Chaos:
         for name in self._left_alone(self._meant, fault):
             if not self._process(name).running:
                 self._start(name)
+            self._watch_reopening(name)
 
     def _set_clocks(self, fault: Fault, off_ms: int) -> None:
         for name in self._names(fault.target):
             file = self._stage.clock_of(name)
             file.parent.mkdir(exist_ok=True)
             file.write_text(str(off_ms), "utf-8")
+
+    def _watch_reopening(self, name: str) -> None:
+        if name.startswith("broker-"):
+            self._reopenings.append(Reopening(self._stage, name))
+
+    def reopened(self) -> list[str]:
+        """How soon after each broker answered again all lines were open for good, in words."""
+        return [each.told() for each in self._reopenings]
 
     def _left_alone(self, counts: dict[str, int], fault: Fault) -> Sequence[str]:
         """Those whom no other fault of this kind holds any more."""
@@ -347,6 +361,10 @@ class Chaos:
             if not process.running and not self._meant.get(name):
                 self._revive(process)
 
+    def _look_at_end(self, process: Process) -> None:
+        if told := aborted(process):
+            self.aborted.append(told)
+
     def _revive(self, process: Process) -> None:
         if process.running:
             return
@@ -355,6 +373,7 @@ class Chaos:
         except ProcessError as error:
             words = str(error).splitlines()
             self.ended.append(f"{words[0]}: {words[-1].strip()}")
+            self._look_at_end(process)
             self._say(f"         {process.name} has ended by itself, and is started again")
         process.start()
 

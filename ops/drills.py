@@ -309,8 +309,13 @@ def _wrong_clocks(chance: Chance) -> list[Fault]:
     ]
 
 
-def _nothing(_: Chance) -> list[Fault]:
-    return []
+def _flood(chance: Chance) -> list[Fault]:
+    """One line of each partner brings garbage without end, and another one questions whose answers it never reads."""
+    return [
+        Fault(round(0.1 + 0.4 * number + 0.15 * later, 3), (LineFault.FLOOD, LineFault.DEAF)[later], line, 5.0)
+        for number, partner in enumerate(_PARTNERS)
+        for later, line in enumerate(chance.sample([each.name for each in LINES if each.partner == partner], 2))
+    ]
 
 
 def _everything(chance: Chance) -> list[Fault]:
@@ -350,6 +355,10 @@ DRILLS: Sequence[Drill] = (
     ),
     Drill("line-trouble", "回線障害", "every fault of a line, twice", _all_line_troubles),
     Drill(
+        "flood", "電文の氾濫", "a line brings garbage without end, another never reads", _flood,
+        wants={Happening.HUNG_UP_FOR_STRAYS: 2},
+    ),
+    Drill(
         "stations", "開局・閉局", "lines are closed and drained by order, partners close, owners die meanwhile",
         _stations,
     ),
@@ -386,7 +395,7 @@ DRILLS: Sequence[Drill] = (
         "wrong-clocks", "時刻ずれ", "clocks are wrong by seconds to a day, both ways, while owners die", _wrong_clocks,
         wants={Happening.CLOCK_WRONG: 4, Happening.LINES_GIVEN_AWAY: 2},
     ),
-    Drill("bad-clients", "異常な顧客", "clients vanish, stay mute, come back elsewhere, repeat, contradict", _nothing),
+    Drill("bad-clients", "異常な顧客", "clients vanish, stay mute, come back elsewhere, repeat", lambda _: []),
     Drill("everything", "全障害", "faults of every kind, by chance", _everything),
 )  # fmt: skip
 

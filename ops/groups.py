@@ -1,18 +1,24 @@
 """Asks the broker about consumer groups: who is a member, and which partitions each has."""
 
-from collections.abc import Mapping
+import time
+from collections.abc import Collection, Mapping
 from typing import Any, NamedTuple
 
-from confluent_kafka import KafkaException
+from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient
 
 from ops.topology import Group, Member
-from pipeline.kafka import describe_groups
 from pipeline.log import LogError
 from pipeline.reach import Troubles, made, sentence
 from schemas.installation import Kafka
 
-_ADMIN_S = 15.0
+_ADMIN_S, _ONCE_S = 15.0, 1.0
+# A broker that was just started, or whose groups another one takes over, answers in a moment; and now and then the
+# client never asks, where it looked for the group's broker too early.
+_ASK_AGAIN = frozenset({
+    KafkaError.NOT_COORDINATOR, KafkaError.COORDINATOR_LOAD_IN_PROGRESS, KafkaError.COORDINATOR_NOT_AVAILABLE,
+    KafkaError._TIMED_OUT, KafkaError._TRANSPORT, None,  # noqa: SLF001
+})  # fmt: skip
 
 
 class Cluster(NamedTuple):
@@ -44,7 +50,7 @@ class Asker:
 
     def groups(self, named: Mapping[str, str]) -> dict[str, Group]:
         """Each of these groups; its members' partitions are those of the topic beside its name."""
-        described = describe_groups(self._admin, named)
+        described = _described(self._admin, named)
         return {name: Group("dead") if each is None else _group(each, named[name]) for name, each in described.items()}
 
 
@@ -58,3 +64,27 @@ def _group(described: Any, topic: str) -> Group:
         for each in described.members
     ]
     return Group(described.state.name.lower(), tuple(sorted(members, key=lambda member: member.name)))
+
+
+def _code(error: KafkaException | TimeoutError) -> int | None:
+    return int(error.args[0].code()) if isinstance(error, KafkaException) else None
+
+
+def _described(admin: AdminClient, groups: Collection[str]) -> dict[str, Any]:
+    """What the broker says of each of these groups; None of one that nobody ever joined. Raises `LogError`."""
+    until = time.monotonic() + _ADMIN_S
+    found: dict[str, Any] = {}
+    while left := [name for name in groups if name not in found]:
+        for name, future in admin.describe_consumer_groups(left, request_timeout=_ONCE_S).items():
+            try:
+                found[name] = future.result(2 * _ONCE_S)
+            except (KafkaException, TimeoutError) as error:
+                if _code(error) == KafkaError.GROUP_ID_NOT_FOUND:
+                    found[name] = None
+                elif _code(error) not in _ASK_AGAIN or time.monotonic() > until:
+                    late = f"no answer within {2 * _ONCE_S:g} s"
+                    reason = error.args[0].str() if isinstance(error, KafkaException) else late
+                    raise LogError(f"the group {name} cannot be described: {reason}") from error
+        if len(found) < len(groups):
+            time.sleep(0.02)
+    return found

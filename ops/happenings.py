@@ -21,6 +21,7 @@ from schemas import wire
 from schemas.records import LineStage, LineState, LineTaken, LineWish, RouteHeld, TelegramSent
 
 _PROBE_FAILED = "keep-alive not answered"  # the reason of `egress.station`
+_TOO_MANY_STRAYS = "strays in a minute"  # in the reason of `egress.strays`
 _SECOND_REFUSED = "a second connection was refused"  # as `egress.connection` logs it
 _SECOND_TAKEN = "a second connection takes the first one's place"
 _CLOCK_WRONG = "clock wrong"  # as `pipeline.clock` logs it
@@ -51,6 +52,7 @@ class Happening(StrEnum):
     BREAKER_OPENED = "a breaker opened"
     BREAKER_CLOSED = "keep-alives were answered, and the breaker closed"
     BREAKER_KEPT = "a line that broke while its breaker was open was suspended again"
+    HUNG_UP_FOR_STRAYS = "a line that brought too many strays was hung up"
 
 
 class Happened(NamedTuple):
@@ -84,6 +86,7 @@ def happened(evidence: Evidence, done: Sequence[Done]) -> list[Happened]:
         found += _inheritances(evidence, line, states.get(line, []), done)
         found += _found_dead(line, states.get(line, []), done)
         found += _reopenings(line, states.get(line, []))
+        found += _hung_up(line, states.get(line, []))
         found += _breaker(line, _tenures(evidence, line, states.get(line, [])))
     found += _second_calls(evidence, done)
     found += _wrong_clocks(evidence)
@@ -276,6 +279,14 @@ def _partners_closed(evidence: Evidence, states: Mapping[str, Sequence[LineState
         closed = closed | {state.line} if _by_calendar(state) else closed - {state.line}
         if not before and lines[state.partner] <= closed:
             yield Happened(Happening.PARTNER_CLOSED, state.partner)
+
+
+# --- floods -----------------------------------------------------------------------------------------------------------
+
+
+def _hung_up(line: str, states: Iterable[LineState]) -> Iterator[Happened]:
+    since = {state.since_ms for state in states if _TOO_MANY_STRAYS in (state.reason or "")}  # told again and again
+    yield from (Happened(Happening.HUNG_UP_FOR_STRAYS, line) for _ in since)
 
 
 # --- the breaker ----------------------------------------------------------------------------------------------------

@@ -36,6 +36,8 @@ class LineFault(StrEnum):
     TWICE = "twice"  # the next `count` reports come twice
     ELSEWHERE = "elsewhere"  # the next `count` reports come over another line of the same partner
     HOLD = "hold"  # the next `count` reports come after the report of their cancel
+    FLOOD = "flood"  # telegrams that mean nothing reach the gateway, as fast as it takes them
+    DEAF = "deaf"  # nothing of the gateway's is read, and it is asked whether it is there as fast as it takes it
 
 
 AT_ONCE = (LineFault.CUT, LineFault.RESET, LineFault.GARBAGE, LineFault.NOISE)
@@ -49,6 +51,8 @@ class Trouble:
 
     swallow: bool = False
     half_open: bool = False
+    flood: bool = False
+    deaf: bool = False
     one_byte: bool = False
     delay_ms: int = 0
     coalesce_ms: int = 0
@@ -63,12 +67,8 @@ class Trouble:
                 self.delay_ms = ms
             case LineFault.COALESCE:
                 self.coalesce_ms = ms
-            case LineFault.SWALLOW:
-                self.swallow = True
-            case LineFault.HALF_OPEN:
-                self.half_open = True
-            case LineFault.ONE_BYTE:
-                self.one_byte = True
+            case LineFault.SWALLOW | LineFault.HALF_OPEN | LineFault.FLOOD | LineFault.DEAF | LineFault.ONE_BYTE:
+                setattr(self, fault, True)
             case LineFault.TWICE:
                 self.twice = count
             case LineFault.ELSEWHERE:
@@ -80,7 +80,7 @@ class Trouble:
 
     def end(self) -> None:
         """All is well again."""
-        self.swallow = self.half_open = self.one_byte = False
+        self.swallow = self.half_open = self.one_byte = self.flood = self.deaf = False
         self.delay_ms = self.coalesce_ms = self.twice = self.elsewhere = self.hold = 0
 
 

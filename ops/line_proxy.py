@@ -13,7 +13,7 @@ import signal
 import socket
 import struct
 import sys
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -30,61 +30,12 @@ from ops.line_faults import (
     Trouble,
     names,
 )
+from ops.line_lanes import Flood, Lane
 from ops.ports import HOST, Address
 from schemas.telegrams import Message, PartnerSpec, load_partner
 
 _CHUNK = 65_536
 _FIRST_WORD_S = 1.0  # a line's owner opens the station at once
-
-
-class Lane:
-    """One direction of one connection: what has come goes out in its order."""
-
-    def __init__(self, trouble: Trouble, writer: asyncio.StreamWriter, counts: Counter[str]) -> None:
-        self._trouble = trouble
-        self._writer = writer
-        self._counts = counts
-        self._waiting: deque[tuple[float, bytes]] = deque()  # from when on, and what; nothing: the end
-        self._more = asyncio.Event()
-
-    def put(self, data: bytes) -> None:
-        """Let this go out; no bytes: the other side has ended."""
-        due = asyncio.get_running_loop().time() + self._trouble.delay_ms / 1_000
-        if self._trouble.delay_ms:
-            self._counts[LineFault.DELAY] += 1
-        self._waiting.append((due, data))
-        self._more.set()
-
-    async def run(self) -> None:
-        """Write until the end, or until the connection breaks."""
-        loop = asyncio.get_running_loop()
-        while True:
-            while not self._waiting:
-                self._more.clear()
-                await self._more.wait()
-            due, data = self._waiting.popleft()
-            if (left := due - loop.time()) > 0:
-                await asyncio.sleep(left)
-            if data and self._trouble.coalesce_ms:
-                data = await self._gathered(data)
-            if not data:
-                return
-            await self._write(data)
-
-    async def _gathered(self, data: bytes) -> bytes:
-        await asyncio.sleep(self._trouble.coalesce_ms / 1_000)
-        while self._waiting and self._waiting[0][1]:
-            data += self._waiting.popleft()[1]
-            self._counts[LineFault.COALESCE] += 1
-        return data
-
-    async def _write(self, data: bytes) -> None:
-        step = 1 if self._trouble.one_byte else len(data)
-        self._counts[LineFault.ONE_BYTE] += self._trouble.one_byte
-        for at in range(0, len(data), step):
-            self._writer.write(data[at : at + step])
-            await self._writer.drain()
-            await asyncio.sleep(0)
 
 
 Stream = tuple[asyncio.StreamReader, asyncio.StreamWriter]
@@ -102,6 +53,7 @@ class Link:
         self._reports = Splitter(line.partner)
         self._first = first  # what the gateway has said already
         self._came_later = line.trouble.half_open
+        self._flood = Flood(line.partner, line.trouble, line.counts, self._to_gateway)
         self.swallowed = False
         for writer in self._writers:
             writer.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -116,6 +68,7 @@ class Link:
             asyncio.create_task(self._read(gateway, self._from_gateway)),
             asyncio.create_task(self._read(centre, self._from_centre)),
         ]
+        flooding = asyncio.create_task(self._flood.run())
         try:
             await asyncio.wait((*writing, *reading), return_when=asyncio.FIRST_COMPLETED)
             if self.swallowed:  # the other end does not learn of it
@@ -123,19 +76,22 @@ class Link:
                 return
             await asyncio.wait(writing, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            for task in (*reading, *writing):
+            for task in (*reading, *writing, flooding):
                 task.cancel()
-            await asyncio.gather(*reading, *writing, return_exceptions=True)
+            await asyncio.gather(*reading, *writing, flooding, return_exceptions=True)
             for writer in self._writers:
                 writer.close()
 
     async def _read(self, reader: asyncio.StreamReader, take: Any) -> None:
         with contextlib.suppress(ConnectionError):
             while data := await reader.read(_CHUNK):
+                if reader is self._readers[0]:
+                    await self._flood.hears()
                 take(data)
         take(b"")
 
     def _from_gateway(self, data: bytes) -> None:
+        self._flood.learn(data)
         if not self._swallows():
             self._to_centre.put(data)
 
@@ -147,6 +103,11 @@ class Link:
             return
         for telegram in self._reports.feed(data):
             self._line.deliver(self, telegram)
+
+    @property
+    def spoilt(self) -> bool:
+        """Whether it is no good any more, when the line is healed."""
+        return self.swallowed or self._flood.came
 
     def _swallows(self) -> bool:
         trouble = self._line.trouble
@@ -254,7 +215,7 @@ class ProxiedLine:
         self.trouble.end()
         self._let_go(None)
         for link in list(self.links):
-            if link.swallowed:
+            if link.spoilt:
                 link.cut(reset=True)
 
 

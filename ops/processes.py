@@ -125,6 +125,17 @@ class Process:
         return f" (all of it in {self.log}):\n  " + "\n  ".join(lines) if lines else f" and said nothing ({self.log})"
 
 
+def aborted(process: Process) -> str | None:
+    """Which signal ended it, where nobody sends one like that: a library that gave up (SIGABRT), memory (SIGSEGV).
+
+    None for one that runs, ended by itself or in order, or was killed.
+    """
+    status = None if process.running else process.wait(0)
+    if status is None or status >= 0 or -status in (signal.SIGKILL, signal.SIGTERM, signal.SIGINT):
+        return None
+    return f"{process.name} was ended by {signal.Signals(-status).name}: see {process.log}"
+
+
 def service(
     name: str, package: str, arguments: Sequence[str], log: Path, metrics: Address, python: str = sys.executable
 ) -> Process:

@@ -2,13 +2,13 @@
 
 import asyncio
 import contextlib
-import ssl
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
+from pipeline.groups import security_of
 from pipeline.log import LogError, Message
 from pipeline.reach import why_not
 from schemas import wire
@@ -56,19 +56,16 @@ async def _read(kafka: Kafka, topics: list[str], since_ms: int | None) -> dict[s
 @contextlib.asynccontextmanager
 async def _consumer(kafka: Kafka, topics: Iterable[str] = ()) -> AsyncIterator[Any]:
     """A consumer of all partitions of these topics, in no group. Raises `LogError`."""
+    settings = security_of(kafka.client)
     try:
         consumer: Any = AIOKafkaConsumer(  # type: ignore[no-untyped-call]
             *topics,
             bootstrap_servers=kafka.bootstrap_servers,
             enable_auto_commit=False,
             group_id=None,
-            **_security(kafka.client),
+            **settings,
         )
-    except (
-        OSError,
-        ValueError,
-        AssertionError,
-    ) as error:  # of certificates, and of what it takes for none of its words
+    except (ValueError, AssertionError) as error:  # of what it takes for none of its words
         raise LogError(f"kafka.client cannot be used ({error}): correct it; its names are librdkafka's") from error
     try:
         try:
@@ -110,30 +107,3 @@ def _message(record: Any) -> Message:
     return Message(
         record.topic, record.partition, record.offset, record.key, record.value, headers, record.timestamp
     )  # fmt: skip
-
-
-def _security(client: Mapping[str, str]) -> dict[str, Any]:
-    """The installation's client settings, which are librdkafka's, in the words of aiokafka. Raises `LogError`."""
-    settings: dict[str, Any] = {}
-    known = dict(client)
-    if (protocol := known.pop("security.protocol", None)) is not None:
-        settings["security_protocol"] = protocol.upper()
-    ca, certificate, key = (known.pop(f"ssl.{name}.location", None) for name in ("ca", "certificate", "key"))
-    if settings.get("security_protocol", "").endswith("SSL"):
-        context = ssl.create_default_context(cafile=ca)  # without one the system's, as librdkafka does
-        if certificate is not None:
-            context.load_cert_chain(certificate, key)
-        settings["ssl_context"] = context
-    for theirs, ours in (
-        ("sasl.mechanism", "sasl_mechanism"),
-        ("sasl.mechanisms", "sasl_mechanism"),
-        ("sasl.username", "sasl_plain_username"),
-        ("sasl.password", "sasl_plain_password"),
-    ):
-        if theirs in known:
-            settings[ours] = known.pop(theirs)
-    if strangers := sorted(name for name in known if name.startswith(("ssl.", "sasl."))):
-        raise LogError(
-            f"kafka.client.{strangers[0]}: the tools do not know this setting: give ssl.ca.location and so on"
-        )
-    return settings

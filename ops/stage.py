@@ -11,7 +11,7 @@ from client import SyncClient
 from ops.broker import Broker, Cluster, Way, least_session_ms
 from ops.installations import LINES, LinePlan, Plan, node_named, write
 from ops.ports import HOST, format_address, free_port, is_free
-from ops.processes import Process, service, version_of
+from ops.processes import Process, aborted, service, version_of
 from ops.proxy_control import ProxyControl
 from pipeline.clock import SHIFT_FILE
 from pipeline.config import load
@@ -154,6 +154,10 @@ class Stage:
             some = [process for full, process in self.services.items() if full.startswith(f"{name}-")]
             _end(some)
         _end([*self.centres.values(), *self.proxies, *self.ways])
+
+    def aborted(self) -> list[str]:
+        """The services that a signal has ended which nobody sent, in words; of each the last of its lives."""
+        return [told for process in self.services.values() if (told := aborted(process)) is not None]
 
     # --- what its users need
 

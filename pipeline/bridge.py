@@ -5,19 +5,40 @@ For services with sockets (ingress, egress).
 
 import asyncio
 import threading
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Coroutine, Sequence
+from functools import partial
+from typing import Any
 
-from pipeline.log import Done, Message, Outgoing, Reader, Sender
+from pipeline.log import Done, LogError, Message, Outgoing, Reader, Sender, Stored
+
+_LOOK_S = 0.5
+_BEHIND = 20_000  # messages: some seconds of a busy process; a sender holds ten times as many
+_RELIEF_S = 0.02  # between looks whether the log has caught up
+_STALLED_S = 90.0  # a reader's thread gives a line up for so long at most, and waits no longer for the broker
 
 
 class LoopWriter:
-    """Writes from the loop, without waiting; the acknowledgements come on the loop too."""
+    """Writes from the loop, without waiting; the acknowledgements come on the loop too.
+
+    While the broker stalls, what is written gathers here. Whoever reads from a socket asks `behind` first, and leaves
+    there what has come, so that no more gathers than was under way. A write that the broker never takes fails after the
+    time-out of its sender; `unacknowledged` never falls for any other reason.
+    """
 
     def __init__(self, sender: Sender) -> None:
         self._sender = sender
         self._loop = asyncio.get_running_loop()
         self._gathered: list[tuple[Outgoing, Done]] = []
         self._serving = False
+        self._behind = False
+        self.unacknowledged = 0
+
+    @property
+    def behind(self) -> bool:
+        """Whether so much is unacknowledged that nothing more should be taken in; until half of it is done."""
+        self._behind = self.unacknowledged > (_BEHIND // 2 if self._behind else _BEHIND)
+        return self._behind
 
     def write(self, message: Outgoing, done: Done) -> None:
         """Hand the message to the log with all others of this turn of the loop, in the order of the calls.
@@ -26,7 +47,12 @@ class LoopWriter:
         """
         if not self._gathered:
             self._loop.call_soon(self._send)
-        self._gathered.append((message, done))
+        self._gathered.append((message, partial(self._done, done)))
+        self.unacknowledged += 1
+
+    def _done(self, done: Done, stored: Stored | None, error: Exception | None) -> None:
+        self.unacknowledged -= 1
+        done(stored, error)
 
     def _send(self) -> None:
         gathered, self._gathered = self._gathered, []
@@ -56,7 +82,8 @@ class LoopWriter:
 class LoopReader:
     """Reads on a thread and gives batches to a function on the loop, one after the other.
 
-    The next batch is handed over when the function has returned, so that a busy loop slows the reading down.
+    The next batch is handed over when the function has returned and `behind` says no more that the log is: so a busy
+    loop, and a slow broker, slow the reading down.
     `failed` is called, on the loop, with what ended the thread other than `close`.
     """
 
@@ -70,7 +97,9 @@ class LoopReader:
         count: int = 200,
         idle_s: float = 0.05,
         idle: Callable[[], None] | None = None,
+        behind: Callable[[], bool] = lambda: False,
     ) -> None:
+        self._name = name
         self._loop = asyncio.get_running_loop()
         self._open = open_reader
         self._handle = handle
@@ -78,6 +107,8 @@ class LoopReader:
         self._count = count
         self._idle_s = idle_s
         self._idle = idle
+        self._behind = behind
+        self._turned_s = time.monotonic()
         self._stop = threading.Event()
         self._turn = threading.Event()
         self.reading = True  # until it stops, and then leaves its group
@@ -89,6 +120,7 @@ class LoopReader:
             reader = self._open()
             try:
                 while not self._stop.is_set():
+                    self._turned_s = time.monotonic()
                     batch = reader.poll(self._count, self._idle_s)
                     if self._idle is not None:
                         self._idle()
@@ -110,14 +142,49 @@ class LoopReader:
             self._stop.set()
             self._failed(error)
         finally:
+            self._take_turn()
+
+    def _take_turn(self) -> None:
+        if self._behind() and not self._stop.is_set():
+            self._loop.call_later(_RELIEF_S, self._take_turn)
+        else:
             self._turn.set()
 
     def _wait_for_turn(self) -> None:
         while not self._turn.wait(0.5) and not self._stop.is_set():
-            pass
+            self._turned_s = time.monotonic()  # it is the loop's turn, which is looked after elsewhere
+
+    def stalled(self) -> str | None:
+        """Why whoever runs the process should end it: this thread is stuck where no wait is that long."""
+        stuck_s = time.monotonic() - self._turned_s
+        if not self._thread.is_alive() or stuck_s < _STALLED_S:
+            return None
+        return f"the reader {self._name} has not turned for {stuck_s:.0f} s"
 
     async def close(self) -> None:
         """Stop reading, leave the group, and wait for the thread."""
         self._stop.set()
         self._turn.set()
         await asyncio.to_thread(self._thread.join)
+
+
+def on_loop(loop: asyncio.AbstractEventLoop, work: Coroutine[Any, Any, None], limit_s: float, what: str) -> None:
+    """Have the loop do this, and wait for it on another thread. Raises what it raises, and `LogError` when it is late.
+
+    What counts is how often it was looked for, not the clock: a process that was frozen gets the rest of the time.
+    """
+    ended = threading.Event()
+
+    async def told() -> None:
+        try:
+            await work
+        finally:
+            ended.set()
+
+    done = asyncio.run_coroutine_threadsafe(told(), loop)
+    for _ in range(max(1, round(limit_s / _LOOK_S))):
+        if ended.wait(_LOOK_S):
+            done.result(_LOOK_S)
+            return
+    done.cancel()
+    raise LogError(f"{what}: the loop did not do it within {limit_s:g} s")

@@ -6,14 +6,13 @@ The settings differ from the client's defaults where those would cost money or t
 import logging
 import re
 import time
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from functools import cached_property, partial
 from typing import Any, TypeVar, cast
 
 from confluent_kafka import (
     Consumer,
-    ConsumerGroupTopicPartitions,
     KafkaError,
     KafkaException,
     Producer,
@@ -26,6 +25,7 @@ from confluent_kafka.admin._config import AlterConfigOpType, ConfigEntry, Config
 from confluent_kafka.admin._metadata import ClusterMetadata, TopicMetadata
 from confluent_kafka.cimpl import NewTopic as KafkaNewTopic
 
+from pipeline import groups
 from pipeline.log import (
     Done,
     Headers,
@@ -55,7 +55,8 @@ from pipeline.topic_faults import Difference, differences, refuse
 
 T = TypeVar("T")
 
-_ADMIN_S, _ONCE_S, _REACH_S = 15.0, 1.0, 3.0
+_ADMIN_S, _ONCE_S, _REACH_S = 15.0, 1.0, 3.0  # how long is asked, again and again; for one answer; why none came
+_PAUSE_S = 0.02
 _POLL_S = 0.1
 _GATHER_MS = 0.2  # long enough for what is sent in one go to leave in one request
 _SERVE_S = 0.001  # how long an acknowledgement may lie here unheard; the broker takes about as long to give it
@@ -327,62 +328,60 @@ class KafkaLog:
 
     def span(self, place: TopicPartition) -> tuple[int, int]:
         def ask(consumer: Consumer) -> tuple[int, int]:
-            low, high = consumer.get_watermark_offsets(KafkaPartition(*place), timeout=_ADMIN_S)
+            low, high = consumer.get_watermark_offsets(KafkaPartition(*place), timeout=_ONCE_S)
             return int(low), int(high)
 
         return self._ask(ask, place)
 
     def offset_at(self, place: TopicPartition, timestamp_ms: int) -> int:
         def ask(consumer: Consumer) -> int:
-            (found,) = consumer.offsets_for_times([KafkaPartition(*place, timestamp_ms)], timeout=_ADMIN_S)
+            (found,) = consumer.offsets_for_times([KafkaPartition(*place, timestamp_ms)], timeout=_ONCE_S)
             return int(found.offset)
 
         offset = self._ask(ask, place)
         return offset if offset >= 0 else self.span(place)[1]
 
     def members(self, group: str, limit_s: float = 15.0) -> list[str]:
-        found = describe_groups(self._admin, [group], limit_s)[group]
-        return [] if found is None else sorted(each.client_id for each in found.members)
+        return groups.members(self._servers, self._extra, group, limit_s)
 
     def committed(self, group: str, place: TopicPartition) -> int | None:
-        asked = ConsumerGroupTopicPartitions(group, [KafkaPartition(*place)])
-        try:
-            answer = self._admin.list_consumer_group_offsets([asked])[group].result(_ADMIN_S)
-        except (KafkaException, TimeoutError) as error:
-            if _code(error) == KafkaError.GROUP_ID_NOT_FOUND:
-                return None
-            raise self._unanswered(f"the offsets of group {group} cannot be read", error) from error
-        (found,) = answer.topic_partitions
-        return int(found.offset) if found.offset >= 0 else None
+        def ask(consumer: Consumer) -> int:
+            (found,) = consumer.committed([KafkaPartition(*place)], timeout=_ONCE_S)
+            if found.error is not None:
+                raise KafkaException(found.error)
+            return int(found.offset)
 
-    def _ask(self, ask: Callable[[Consumer], T], place: TopicPartition) -> T:
-        consumer = self._consumer("asker", {"group.id": "none", "enable.auto.commit": False})
+        offset = self._ask(ask, place, group)
+        return offset if offset >= 0 else None
+
+    def _ask(self, ask: Callable[[Consumer], T], place: TopicPartition, group: str = "none") -> T:
+        """Ask a consumer of its own, which joins nothing; again, while the broker is away for a moment."""
+        consumer = self._consumer("asker", {"group.id": group, "enable.auto.commit": False})
         until = time.monotonic() + _ADMIN_S
         try:
             while True:
                 try:
                     return ask(consumer)
                 except KafkaException as error:
-                    # A topic that was just created, or whose leader moves, answers in a moment.
-                    if _code(error) not in _PASSING or time.monotonic() > until:
+                    # A topic that was just created, or whose leader moves, answers in a moment; so does a broker that
+                    # is being started.
+                    if _code(error) not in _PASSING | _SILENT or time.monotonic() > until:
                         raise self._unanswered(f"{place.topic}/{place.partition} cannot be asked", error) from error
-                    time.sleep(0.02)
+                    time.sleep(_PAUSE_S)
         finally:
             consumer.close()
 
 
+# A topic that was just created, or whose leader moves, answers in a moment; so does a broker that was just started, or
+# whose groups another one takes over.
 _PASSING = frozenset({
     KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.LEADER_NOT_AVAILABLE,
     KafkaError.OFFSET_NOT_AVAILABLE, KafkaError.FENCED_LEADER_EPOCH, KafkaError.UNKNOWN_LEADER_EPOCH,
-})  # fmt: skip
-# A broker that was just started, or whose groups another one takes over, answers in a moment; and now and then the
-# client never asks, where it looked for the group's broker too early.
-_ASK_AGAIN = frozenset({
     KafkaError.NOT_COORDINATOR, KafkaError.COORDINATOR_LOAD_IN_PROGRESS, KafkaError.COORDINATOR_NOT_AVAILABLE,
-    KafkaError._TIMED_OUT, KafkaError._TRANSPORT, None,  # noqa: SLF001
 })  # fmt: skip
 _SILENT = frozenset({
-    KafkaError._ALL_BROKERS_DOWN, KafkaError._TRANSPORT, KafkaError._RESOLVE, KafkaError._TIMED_OUT, None,  # noqa: SLF001
+    KafkaError._ALL_BROKERS_DOWN, KafkaError._TRANSPORT, KafkaError._RESOLVE, KafkaError._TIMED_OUT,  # noqa: SLF001
+    KafkaError._WAIT_COORD, None,  # noqa: SLF001
 })  # fmt: skip
 
 
@@ -392,25 +391,6 @@ def _code(error: KafkaException | TimeoutError) -> int | None:
 
 def _reason(error: KafkaException | TimeoutError) -> str:
     return str(error.args[0].str()) if isinstance(error, KafkaException) else f"no answer within {_ADMIN_S:g} s"
-
-
-def describe_groups(admin: AdminClient, groups: Collection[str], limit_s: float = _ADMIN_S) -> dict[str, Any]:
-    """What the broker says of each of these groups; None of one that nobody ever joined. Raises `LogError`."""
-    until = time.monotonic() + limit_s
-    found: dict[str, Any] = {}
-    while left := [name for name in groups if name not in found]:
-        for name, future in admin.describe_consumer_groups(left, request_timeout=_ONCE_S).items():
-            try:
-                found[name] = future.result(2 * _ONCE_S)
-            except (KafkaException, TimeoutError) as error:
-                if _code(error) == KafkaError.GROUP_ID_NOT_FOUND:
-                    found[name] = None
-                elif _code(error) not in _ASK_AGAIN or time.monotonic() > until:
-                    told = f"{_reason(error)}{remedy_of(_code(error))}"
-                    raise LogError(f"the group {name} cannot be described: {told}") from error
-        if len(found) < len(groups):
-            time.sleep(0.02)
-    return found
 
 
 class KafkaWriter:

@@ -26,6 +26,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
 from pipeline.log import GroupReader, Log, LogError, Message, Outgoing, TopicPartition, Writer
+from pipeline.pulse import Pulse
 from pipeline.spans import read_span
 
 MARKER_KEY = b"~owner"
@@ -34,6 +35,7 @@ EPOCH = "epoch"
 _BATCH = 500
 _IDLE_S = 0.05
 _LOOK_S = 60.0
+PULSE_S = 60.0  # a write that the broker does not take fails after half of that, and so does a state that is not read
 
 _log = logging.getLogger(__name__)
 
@@ -117,6 +119,7 @@ class OwnedLoop:
     counters: Counters = field(default_factory=Counters)
     milestones: Milestones = field(default_factory=Milestones)
     ready: threading.Event = field(default_factory=threading.Event)
+    pulse: Pulse = field(default_factory=lambda: Pulse("the loop", PULSE_S))
     _owned: dict[int, _Owned] = field(default_factory=dict)
     _look_at: float = 0.0
     _writer: Writer = field(init=False)
@@ -130,6 +133,7 @@ class OwnedLoop:
         reader = self.log.group_reader(self.member, self.group, self.inputs, self._assigned, self._revoked)
         try:
             while not stop.is_set():
+                self.pulse.beat()
                 batch = reader.poll(_BATCH, _IDLE_S)
                 if batch:
                     self._handle(batch, reader)
@@ -139,6 +143,7 @@ class OwnedLoop:
                 if passed:
                     self._writer.write(passed)
         finally:
+            self.pulse.rest()
             reader.close()
             self._writer.close()
 
@@ -239,6 +244,7 @@ class OwnedLoop:
         count, newest = 0, -1
         strays: dict[bytes, None] = {}
         for message in self._read(partition, start, epoch):
+            self.pulse.beat()
             assert message.key is not None
             if message.key == MARKER_KEY:
                 newest = message.offset

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from functools import partial
 
 import wiring
+from pipeline.owned import PULSE_S
 from pipeline.service import run_threaded
 from router import shell
 from router.config import Settings
@@ -24,8 +25,10 @@ def _work(process: wiring.Process) -> int:
 def _run(process: wiring.Process, ready: threading.Event, stop: threading.Event) -> None:
     settings = Settings.from_installation(process.installation)
     process.enters(shell.group_of(process.topics))
-    metrics, now_ms = Metrics(process.registry), process.clock.now_ms
-    shell.run(settings, process.log, process.topics, process.node, metrics, stop, now_ms, ready)
+    metrics, pulse = Metrics(process.registry), process.pulse("the loop", PULSE_S)
+    shell.run(
+        settings, process.log, process.topics, process.node, metrics, stop, process.clock.now_ms, ready, pulse
+    )  # fmt: skip
 
 
 def main(argv: Sequence[str]) -> int:

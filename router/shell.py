@@ -6,8 +6,9 @@ from typing import NamedTuple, assert_never, cast, get_args
 
 import msgspec
 
-from pipeline.log import Headers, Log, LogError, Message, Outgoing, TopicPartition
-from pipeline.owned import Counters, Milestones, OwnedLoop, Step
+from pipeline.log import Headers, Log, Message, Outgoing, TopicPartition
+from pipeline.owned import PULSE_S, Counters, Milestones, OwnedLoop, Step
+from pipeline.pulse import Pulse
 from pipeline.timers import Timers
 from router import crashes
 from router.acts import Dispatch, Forget, HandToFaults, Ignore, Input, Reply, Store, Wait, World, key_of, original_id
@@ -249,7 +250,7 @@ class LinesWatch:
         self._lines = Lines({}, frozenset())
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._follow, name="lines", daemon=True)
-        self._trouble: LogError | wire.RecordError | None = None
+        self._trouble: Exception | None = None
 
     def lines(self) -> Lines:
         """How the lines stand. Raises what has ended the following."""
@@ -279,7 +280,7 @@ class LinesWatch:
         try:
             while not self._stop.is_set():
                 self._take(self._reader.poll(1_000, 0.2))
-        except (LogError, wire.RecordError) as error:
+        except Exception as error:  # noqa: BLE001  raised where the lines are asked for
             self._trouble = error
         finally:
             self._reader.close()
@@ -315,7 +316,7 @@ def group_of(topics: Topics) -> str:
 
 def run(
     settings: Settings, log: Log, topics: Topics, node: str, metrics: Metrics, stop: threading.Event,
-    now_ms: Callable[[], int], ready: threading.Event | None = None,
+    now_ms: Callable[[], int], ready: threading.Event | None = None, pulse: Pulse | None = None,
 ) -> None:  # fmt: skip
     """Run a router until `stop`. Raises `LogError` or `RecordError`; then nothing is lost, and it can be run again."""
     watch = LinesWatch(log, topics, settings, metrics)
@@ -337,6 +338,7 @@ def run(
             ),
             milestones=Milestones(crashes.stored, crashes.written),
             ready=ready or threading.Event(),
+            pulse=pulse or Pulse("the loop", PULSE_S),
         )
         loop.run(stop)
     finally:

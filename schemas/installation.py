@@ -141,7 +141,8 @@ class Egress(Section):
     look_back_ms: Ms = 600_000  # how far a new owner of a line reads back; more than any telegram is valid
     reconnect_ms: Ms = 500  # before a partner is called again; twice as much each time, up to
     reconnect_max_ms: Ms = 15_000  # and a connection that lived this long begins it anew
-    dials_per_minute: Count = 20  # of one line, whatever happens
+    dials_per_minute: Count = 20  # of one line, whatever happens; and so many calls of a partner are taken
+    strays_per_minute: Count = 600  # telegrams for nobody that a line may bring; at one more it is hung up
     connect_timeout_ms: Ms = 5_000
     opening_timeout_ms: Ms = 5_000
     closing_timeout_ms: Ms = 5_000

@@ -13,6 +13,8 @@ from simulator.ledger import Broken, Ledger
 from simulator.rules import Rule, Rules
 from simulator.server import Addresses, CentreServer
 
+_GARBAGE = b"\xff\x00 no telegram"
+
 
 class _Watched(Ledger):
     """Books that raise the alarm at the first violation."""
@@ -50,6 +52,17 @@ class CentreProcess:
         """Tell it something over its control port."""
         line = msgspec.json.encode(command)
         self._loop.call_soon(lambda: self._loop.create_task(self.server.desk.answer(line)))
+
+    def flood(self, count: int, number: int) -> None:
+        """Send so many telegrams that mean nothing over one of its lines."""
+        garbage = self.centre.partner.framing.wrap(_GARBAGE) * count
+
+        def pour() -> None:
+            there = list(self.server.connections.values())
+            if there:
+                there[number % len(there)].transport.write(garbage)
+
+        self._loop.call_soon(pour)
 
     def rows(self) -> list[Mapping[str, object]]:
         """Its books."""

@@ -50,6 +50,7 @@ _WAITS: Mapping[str, Any] = {
     "router": {"report_grace_ms": 1_500, "confirm_ms": 1_500, "confirm_grace_ms": 1_000},
     "egress": {
         "look_back_ms": 60_000, "reconnect_ms": 200, "reconnect_max_ms": 400, "dials_per_minute": 1_000,
+        "strays_per_minute": 60,
         "connect_timeout_ms": 1_000, "opening_timeout_ms": 1_000,
         "closing_timeout_ms": 800, "drain_ms": 1_500, "probe_idle_ms": 2_000, "probe_timeout_ms": 1_000,
         "close_limit_ms": 3_000, "hand_over_ms": 3_000,

@@ -204,6 +204,12 @@ class Imp:
                 centre.command(do="drop_lines")
                 self._world.after(duration_us, None, lambda: centre.command(do="refuse_opening", refuse=False))
 
+    def _flood(self) -> None:
+        centre = self._world.chance.choice(self._centres)
+        count, number = self._world.between(5, 200), self._world.chance.randrange(8)
+        if self._allowed(Mischief.FLOOD, f"{centre.name}: {count} telegrams"):
+            centre.flood(count, number)
+
     def _order(self) -> None:
         line = self._world.chance.choice(self._machines.plant.lines)
         order = self._world.chance.choice(list(LineOrder))
@@ -237,5 +243,6 @@ class Imp:
         Mischief.REFUSE: lambda self: self._centre(Mischief.REFUSE),
         Mischief.CLOSE: lambda self: self._centre(Mischief.CLOSE),
         Mischief.KEEPALIVE: lambda self: self._centre(Mischief.KEEPALIVE),
+        Mischief.FLOOD: _flood,
         Mischief.ORDER: _order,
     }

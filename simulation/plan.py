@@ -18,6 +18,7 @@ _NOON_MS = 1_788_231_600_000  # 2026-09-01 12:00 in Japan
 _MIDNIGHT_MS = _NOON_MS + 12 * 3_600_000
 _COMMANDS = [*CONFIRMS, *CANCELS]
 _CARRYING = 0.25  # of all runs
+_FLOODING = 0.2
 
 
 class Manner(Enum):
@@ -54,6 +55,7 @@ class Mischief(Enum):
     UNACKNOWLEDGED = "writes failed and stored"
     REFUSED = "writes failed and lost"
     LAG = "records seen late"
+    FLOOD = "centre sends garbage"
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +123,10 @@ def plan_of(seed: int, limits: Limits | None = None) -> Plan:
     """The run of this seed."""
     chance = random.Random(f"plan {seed}")  # noqa: S311  that it can be had again is its purpose
     limits = limits or Limits()
-    kinds = [kind for kind in Mischief if chance.random() < 0.4]  # other faults in every run, so that none hides others
+    # Other faults in every run, so that none hides others.
+    kinds: list[Mischief] = [kind for kind in Mischief if kind is not Mischief.FLOOD and chance.random() < 0.4]
+    if random.Random(f"flood {seed}").random() < _FLOODING:  # noqa: S311  of its own: the rest stays as it was
+        kinds.append(Mischief.FLOOD)
     safety_us = chance.randint(3_000, 6_000) * MS
     payments: list[Payment] = []
     rules: dict[str, list[Rule]] = {partner: [] for partner in CUSTOMERS.values()}

@@ -172,26 +172,37 @@ class _Awaited:
         self._value: Any = None
         self._error: BaseException | None = None
         self._work: Coroutine[Any, Any, Any] | None = work
+        self._task: asyncio.Task[Any] | None = None
         world().here().at_end.append(self._drop)
         loop.call_soon(self._begin, loop)
 
     def _begin(self, loop: Any) -> None:
-        assert self._work is not None
-        loop.create_task(self._work).add_done_callback(self._ended)
+        if self._work is None:
+            return
+        self._task = loop.create_task(self._work)
+        self._task.add_done_callback(self._ended)
         self._work = None
 
     def _drop(self) -> None:
         if self._work is not None:
             self._work.close()
 
+    def cancel(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+        self._drop()
+
     def _ended(self, task: "asyncio.Task[Any]") -> None:
+        if task.cancelled():
+            return
         self._error = task.exception()
         if self._error is None:
             self._value = task.result()
         self._done.set()
 
     def result(self, timeout: float | None = None) -> Any:
-        self._done.wait(timeout)
+        if not self._done.wait(timeout):
+            raise TimeoutError
         if self._error is not None:
             raise self._error
         return self._value

@@ -20,6 +20,7 @@ from pipeline.clock import MACHINE, SHIFT_FILE, Clock, ClockWatch
 from pipeline.config import ConfigError, load
 from pipeline.kafka import KafkaLog
 from pipeline.log import Log, LogError, NewTopic
+from pipeline.pulse import Pulse
 from pipeline.secrecy import forbid_dumps
 from pipeline.service import MISCONFIGURED, OK, halted
 from pipeline.telemetry import Health, TelemetryServer
@@ -36,6 +37,7 @@ from wiring.topic_check import refuse_unsafe
 from wiring.twins import refuse_twin
 
 CONFIG_ENVIRONMENT = "DENBUN_CONFIG"
+LOOP_S = 10.0  # an event loop waits for nobody
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +55,12 @@ class Process:
     entered: threading.Event
     clock: Clock
     clock_watch: ClockWatch
+
+    def pulse(self, what: str, limit_s: float) -> Pulse:
+        """A heartbeat, without which ``/livez`` says that the process should be started anew."""
+        pulse = Pulse(what, limit_s)
+        self.health.live("pulse", pulse.stalled)
+        return pulse
 
     def enters(self, *groups: str) -> None:
         """What comes before anything is read or written. Raises `LogError`.

@@ -4,6 +4,7 @@ import logging
 import time
 from collections.abc import Iterable
 
+from pipeline.groups import NotAsked
 from pipeline.log import Log, LogError
 
 _LOOK_S = 0.1
@@ -17,7 +18,16 @@ def refuse_twin(log: Log, groups: Iterable[str], node: str, session_ms: int) -> 
 
     One that was killed stays until its session on the broker has run out, which is waited for. Two of one name would
     believe of each other what each knows of itself: whose a line is goes by names.
+    Where the broker cannot be asked with this installation's settings (`pipeline.groups`), that is told, and nobody is
+    refused: each record still says in whose time it was written.
     """
+    try:
+        _refuse(log, groups, node, session_ms)
+    except NotAsked as error:
+        _log.warning("whether this node runs already is unknown", extra={"reason": str(error)})
+
+
+def _refuse(log: Log, groups: Iterable[str], node: str, session_ms: int) -> None:
     until = time.monotonic() + session_ms / 1000 + _GRACE_S
     for group in groups:
         while twins := [member for member in log.members(group) if node_of(member) == node]:

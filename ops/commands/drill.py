@@ -78,6 +78,8 @@ class Outcome:
     wants: Mapping[Happening, int] = field(default_factory=dict)
     misused: Sequence[str] = ()  # payments that found out what keep-alives should have
     ended: Sequence[str] = ()
+    aborted: list[str] = field(default_factory=list)  # services that a signal ended which the drill did not send
+    reopened: Sequence[str] = ()  # how soon all lines were open after a broker came back
     left: Sequence[str] = ()  # transactions without an end
     untold: Sequence[str] = ()  # payments of which nobody could tell their client the end
     findings: Sequence[Finding] = ()
@@ -97,6 +99,7 @@ class Outcome:
     def offences(self) -> list[str]:
         """Everything that is wrong, a line each."""
         found = [] if self.trouble is None else [self.trouble]
+        found += self.aborted
         found += [f"{each} has no end" for each in self.left]
         found += [*self.untold, *self.misused]
         found += [f"{each.told()}: it never was, so this drill shows nothing about it" for each in self.missed]
@@ -163,6 +166,7 @@ def play(exercise: Exercise, stage: Stage, *, say: Say, advance: Advance) -> Out
         chaos.thaw()
         raise
     outcome.faults, outcome.missed, outcome.ended = len(chaos.done), chaos.missed, chaos.ended
+    outcome.aborted, outcome.reopened = chaos.aborted, chaos.reopened()
     with stage.proxy() as proxy:
         outcome.met = proxy.counts()
     done = {each.fault.do for each in chaos.done}
@@ -256,6 +260,7 @@ def _one(console: Console, found: Drill, *, payments: int, seed: int, folder: Pa
                 detoured=True, ways=found.ways, say=say,
             ) as stage:  # fmt: skip
                 outcome = play(exercise, stage, say=say, advance=lambda: progress.advance(task))
+            outcome.aborted += stage.aborted()  # now that all have been told to end
         except _TROUBLES as error:
             outcome = Outcome(trouble=str(error))
     _tell(console, outcome, brief=brief, head=f"{found.name} {seed}", seconds=time.monotonic() - began)
@@ -275,6 +280,7 @@ def _tell(console: Console, outcome: Outcome, *, brief: bool, head: str, seconds
         mark = "[green]✓[/green]" if outcome.good else "[red]✗[/red]"
         told = [f"{outcome.times(what)} {what.name.lower()}" for what in outcome.wants]
         told += [f"{fault} met nothing" for fault in outcome.unmet]
+        told += outcome.reopened
         console.print(f"{mark} {head:24} {'; '.join([verdict, *told])}")
     else:
         _tell_all(console, outcome)
@@ -295,7 +301,7 @@ def _tell_all(console: Console, outcome: Outcome) -> None:
     console.rule("資金照合  money report")
     if outcome.findings:
         console.print(money_table(outcome.findings))
-    for each in outcome.ended:
+    for each in (*outcome.ended, *outcome.reopened):
         console.print(f"  {each}", style="dim", markup=False)
     if met := ", ".join(f"{fault} {count}" for fault, count in sorted(outcome.met.items()) if count):
         console.print(f"  met on the lines: {met}", style="dim", markup=False)

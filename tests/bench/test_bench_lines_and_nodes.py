@@ -34,6 +34,21 @@ def test_keepalives_of_every_line_are_answered_and_timed_beside_the_load(kafka_s
 
 
 @pytest.mark.stack
+def test_the_same_load_is_measured_before_and_while_the_other_partner_floods(
+    kafka_servers: str, tmp_path: Path
+) -> None:
+    found, printed = measured(kafka_servers, tmp_path, "flood", "--seconds", "1", "--rate", "20")
+    figures = found["floods"]
+    assert [phase["name"] for phase in figures["phases"]] == ["calm", "flood", "deaf"]
+    assert all(phase["at_rate"]["latency"]["count"] == 20 for phase in figures["phases"])
+    assert all(phase["saturated"]["latency"]["count"] for phase in figures["phases"])
+    assert figures["losses"] == []
+    assert all(figures["pieces"].values())
+    assert limits(found, "flood: ") == limits(found, "deaf: ") == {10}
+    assert "what floods of one partner cost the other's customers, 20 payments a second" in printed
+
+
+@pytest.mark.stack
 def test_a_node_is_killed_and_stopped_and_its_lines_change_hands_and_come_back(
     kafka_servers: str, tmp_path: Path
 ) -> None:

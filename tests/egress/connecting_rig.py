@@ -31,6 +31,8 @@ class Ears:
 
     def __init__(self) -> None:
         self.heard: list[str] = []
+        self.awaited = True
+        self.log_behind = False
         self.on_telegram: Callable[[bytes], None] = lambda _: None
 
     def sought(self, trouble: str | None) -> None:
@@ -39,9 +41,13 @@ class Ears:
     def connected(self) -> None:
         self.heard.append("connected")
 
-    def received(self, payload: bytes) -> None:
+    def received(self, payload: bytes) -> bool:
         self.heard.append(f"received {payload.decode()}")
         self.on_telegram(payload)
+        return self.awaited
+
+    def behind(self) -> bool:
+        return self.log_behind
 
     def unreadable(self, problem: str) -> None:
         self.heard.append(f"unreadable: {problem}")

@@ -55,6 +55,23 @@ async def test_a_partner_that_is_not_there_is_told_with_its_address_and_the_cap(
         assert rig.attempts("failed") == 2
 
 
+@in_loop
+async def test_a_mistake_while_dialling_is_heard_of_and_not_only_the_end_of_the_calls(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    raised: asyncio.Future[BaseException] = asyncio.get_running_loop().create_future()
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: raised.set_result(context["exception"]))
+
+    def mistaken(*_: object) -> None:
+        raise KeyError("dialling")
+
+    monkeypatch.setattr(Connector, "_secured", lambda _: {})
+    monkeypatch.setattr("egress.connection.Dialling.began", mistaken)
+    connector = Connector(a_line(mode="dial", port=1), FRAMING, Egress(metrics_port=0), Ears())
+    await connector.start()
+    assert repr(await raised) == "KeyError('dialling')"
+
+
 # --- who may call ---------------------------------------------------------------------------------------------------
 
 
@@ -160,6 +177,65 @@ async def test_what_a_replaced_connection_still_has_to_say_is_not_of_the_line() 
         assert rig.ears.heard == list(replaced), "the line belongs to the second one"
 
 
+@in_loop
+async def test_a_partner_that_was_hung_up_for_what_it_brings_is_taken_again_after_a_pause_that_doubles(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now_s = [100.0]
+    monkeypatch.setattr("egress.connection.time.monotonic", lambda: now_s[0])
+    async with seeking(a_line(), reconnect_ms=1_000, reconnect_max_ms=3_000) as rig:
+        for shunned, pause_s in enumerate((1, 2, 3, 3), 1):
+            rig.connector.shun()
+            now_s[0] += pause_s - 0.01
+            assert await (await rig.call()).ended() == b""
+            assert rig.refused("shunned") == shunned
+            now_s[0] += 0.02
+        now_s[0] += 3.0
+        rig.connector.shun()
+        now_s[0] += 1.01
+        await rig.call()
+        await rig.hears("connected")
+
+
+@pytest.mark.parametrize("rule", ["refuse", "replace"])
+@in_loop
+async def test_a_partner_that_calls_again_and_again_is_taken_no_oftener_than_it_would_be_called(
+    monkeypatch: pytest.MonkeyPatch, rule: str
+) -> None:
+    now_s = [100.0]
+    monkeypatch.setattr("egress.connection.time.monotonic", lambda: now_s[0])
+    async with seeking(a_line(second_call=rule, peers=["127.0.0.0/8"]), dials_per_minute=3) as rig:
+        for number in range(3):
+            now_s[0] += 1
+            caller = await rig.call()
+            await until(lambda number=number: rig.ears.heard.count("connected") == number + 1, lambda: rig.ears.heard)  # type: ignore[misc]
+            if rule == "refuse":
+                caller.writer.close()
+                await until(lambda: rig.connector.connection is None, lambda: rig.ears.heard)
+        now_s[0] = 160.9
+        assert await (await rig.call()).ended() == b""
+        assert rig.refused("too_often") == 1
+        now_s[0] = 161.0
+        await rig.call()
+        await until(lambda: rig.ears.heard.count("connected") == 4, lambda: rig.ears.heard)
+
+
+@in_loop
+async def test_of_many_refused_calls_some_are_told_and_how_many_were_not(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    now_s = [100.0]
+    monkeypatch.setattr("egress.connection.time.monotonic", lambda: now_s[0])
+    async with seeking(a_line(peers=["192.0.2.0/24"])) as rig:
+        for _ in range(25):
+            assert await (await rig.call()).ended() == b""
+        now_s[0] += 1.0
+        assert await (await rig.call()).ended() == b""
+        assert rig.refused("stranger") == 26
+    told = [each for each in caplog.records if each.levelno == logging.WARNING]
+    assert [each.__dict__.get("not_told") for each in told] == [None] * 20 + [5]
+
+
 # --- gathered writes ------------------------------------------------------------------------------------------------
 
 
@@ -169,9 +245,29 @@ class Wire(asyncio.Transport):
     def __init__(self) -> None:
         super().__init__()
         self.writes: list[bytes] = []
+        self.unsent = 0
+        self.closing = self.aborted = False
+        self.error: Exception | None = None
 
     def write(self, data: bytes) -> None:  # type: ignore[override]
+        if self.error is not None:
+            raise self.error
         self.writes.append(data)
+
+    def get_write_buffer_size(self) -> int:
+        return self.unsent
+
+    def is_closing(self) -> bool:
+        return self.closing
+
+    def resume_reading(self) -> None:
+        assert not self.closing
+
+    def close(self) -> None:
+        self.closing = True
+
+    def abort(self) -> None:
+        self.closing = self.aborted = True
 
 
 @in_loop
@@ -197,6 +293,81 @@ async def test_a_keep_alive_is_answered_in_the_turn_in_which_it_comes_however_mu
     assert turn.endswith(b"answer "), "with what had been queued before it, and before what is queued after it"
     await until(lambda: len(wire.writes) >= 5, lambda: wire.writes)
     assert b"".join(wire.writes).count(b"answer ") == 1
+
+
+# --- a partner that reads nothing, and a connection that is gone ------------------------------------------------------
+
+
+def a_connection() -> tuple[Connector, Connection, Wire]:
+    connector = Connector(a_line(), FRAMING, Egress(metrics_port=0), Ears())
+    connection, wire = Connection(connector), Wire()
+    connection.connection_made(wire)
+    return connector, connection, wire
+
+
+@in_loop
+async def test_a_partner_that_reads_no_answers_is_hung_up_before_they_fill_the_memory() -> None:
+    _, connection, wire = a_connection()
+    connection.transmit(b"x" * 100)
+    await asyncio.sleep(0)
+    wire.unsent = 1_048_576 - 99
+    connection.transmit(b"x" * 99)
+    await asyncio.sleep(0)
+    assert (len(wire.writes), wire.aborted) == (2, False)
+    connection.transmit(b"x" * 100)
+    await asyncio.sleep(0)
+    assert (len(wire.writes), wire.aborted) == (2, True)
+    assert connection.reason == "the partner has left more than 1024 KiB unread"
+
+
+@in_loop
+async def test_keep_alives_whose_answers_are_never_read_end_the_connection_and_not_the_process() -> None:
+    async with seeking(a_line()) as rig:
+        caller = await rig.call()
+        await rig.hears("connected")
+        line = rig.connector.connection
+        assert line is not None
+        await until(lambda: line.reason is not None or line.transmit(b"a" * 65_536) is not None, lambda: line.reason)
+        await until(lambda: rig.connector.connection is None, lambda: rig.ears.heard)
+        assert rig.ears.heard[-1] == "disconnected: the partner has left more than 1024 KiB unread"
+        assert len(await caller.ended()) % 65_536 < 10_000_000
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (RuntimeError("unable to perform operation on <TCPTransport closed=True>; the handler is closed"), "closed"),
+        (ConnectionResetError(104, "Connection reset by peer"), "Connection reset by peer"),
+    ],
+    ids=["the handler is closed", "reset"],
+)
+@in_loop
+async def test_a_connection_that_was_reset_under_a_write_is_broken_and_nothing_is_raised(
+    error: Exception, told: str
+) -> None:
+    raised: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: raised.append(context))
+    connector, connection, wire = a_connection()
+    wire.error = error
+    connection.transmit(b"telegram")
+    await asyncio.sleep(0)
+    assert (raised, wire.closing) == ([], True)
+    assert told in (connection.reason or "")
+    connection.connection_lost(None)
+    assert connector.connection is None
+
+
+@in_loop
+async def test_nothing_is_written_to_a_connection_that_is_going_or_gone() -> None:
+    _, connection, wire = a_connection()
+    connection.transmit(b"too late")
+    wire.closing = True
+    await asyncio.sleep(0)
+    connection.connection_lost(None)
+    connection.transmit(b"later still")
+    await asyncio.sleep(0)
+    connection.hang("closed")
+    assert wire.writes == []
 
 
 # --- the second net -------------------------------------------------------------------------------------------------

@@ -261,3 +261,23 @@ def test_a_file_that_is_no_certificate_is_told_when_the_configuration_is_read(
     with pytest.raises(ConfigError) as raised:
         Settings.from_installation(Installation.model_validate(raw))
     assert str(raised.value) == f"line cafis-1, tls: {told.format(**tls)}"
+
+
+def test_of_many_callers_that_show_nothing_only_so_many_are_waited_for(
+    papers: Papers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("egress.tls._GREETED_MAX", 2)
+
+    @in_loop
+    async def play() -> None:
+        async with seeking(papers.line()) as rig:
+            silent = [await rig.call() for _ in range(2)]
+            assert await (await rig.call()).ended() == b""
+            assert rig.refused("certificate") == 1
+            silent[0].writer.close()
+            await until(lambda: rig.refused("certificate") == 2, lambda: rig.refused("certificate"))
+            caller = await rig.call(client(papers.authority, papers.partner), GATEWAY)
+            caller.send("0500")
+            await rig.hears("connected", "received 0500")
+
+    play()

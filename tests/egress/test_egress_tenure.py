@@ -7,6 +7,7 @@ import pytest
 from line_rig import KEY, LINE, PAN, in_loop, line, until
 from msgspec.structs import replace
 
+from egress.core import LineCore
 from pipeline.log import LogError, Outgoing, Reader, WriteFailed
 from schemas import wire
 from schemas.cards import pack_card
@@ -336,3 +337,39 @@ def test_with_the_schema_deployed_it_resumes_at_the_record_it_could_not_read(
             await rig.position_is(3)
 
     play()
+
+
+# --- no callback dies silently --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("where", ["due", "received", "disconnected"])
+@in_loop
+async def test_a_mistake_in_a_callback_ends_the_server_and_time_goes_on_for_the_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    async with line(tmp_path) as rig:
+        server = await rig.start()
+        call = await rig.partner.opened()
+        await rig.line_is("open")
+        mistakes = 0
+
+        def mistaken(*_: object) -> None:
+            nonlocal mistakes
+            mistakes += 1
+            if mistakes == 1:
+                raise KeyError(where)
+
+        core = LineCore
+        right = getattr(core, where)
+
+        def decide(self: LineCore, *arguments: object) -> object:
+            mistaken()
+            return right(self, *arguments)
+
+        monkeypatch.setattr(core, where, decide)
+        call.send_bytes(call._partner.framing.wrap(b"0"))
+        await call.hang_up()
+        assert repr(await rig.failure(server)) == f"KeyError('{where}')"
+        ticks = mistakes
+        if where == "due":
+            await until(lambda: mistakes > ticks, lambda: "the line's time has stopped")

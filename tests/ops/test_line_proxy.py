@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
 
-from ops.line_faults import AT_ONCE, COUNTED, LineFault, Splitter, Trouble
+from ops.line_faults import AT_ONCE, COUNTED, GARBAGE, LineFault, Splitter, Trouble
 from ops.line_proxy import LineProxy
 from ops.ports import HOST, free_port
 from ops.proxy_control import ProxyControl, ProxyError
@@ -316,6 +316,31 @@ def test_an_end_is_swallowed_too() -> None:
         assert not centre.ended.done()
         await net.heal()
         await centre.end()
+
+    on(story)
+
+
+@pytest.mark.parametrize("fault", [LineFault.FLOOD, LineFault.DEAF])
+def test_a_flood_reaches_the_gateway_until_it_is_healed_and_ends_its_connection(fault: LineFault) -> None:
+    async def story(net: Network) -> None:
+        gateway, centre = await net.connect()
+        await net.do(fault)
+        gateway.send(b"is read" if fault is LineFault.FLOOD else b"x" * 8_000_000)
+        async with asyncio.timeout(LIMIT_S):
+            while len(gateway.got) < 100_000:
+                await gateway.something()
+                gateway._more.clear()
+        if fault is LineFault.FLOOD:
+            assert gateway.got.startswith(CAFIS.framing.wrap(GARBAGE) * 100)
+            await centre.until(b"is read")
+        else:
+            asked = decoded(gateway.got[: len(telegram(Role.KEEPALIVE_REQUEST, 1)) * 3])
+            assert [message.role for message in asked] == [Role.KEEPALIVE_REQUEST] * 3
+            assert len(centre.got) < 8_000_000, "it reads nothing more"
+        await net.heal()
+        await gateway.end()
+        again, _ = await net.connect()
+        assert again.got == b""
 
     on(story)
 

@@ -14,7 +14,7 @@ from prometheus_client import CollectorRegistry
 
 from ops import leash
 from ops.ports import free_port
-from ops.processes import Process, ProcessError, is_ready, service
+from ops.processes import Process, ProcessError, aborted, is_ready, service
 from pipeline.telemetry import Health, TelemetryServer
 
 GO = 30.0
@@ -130,6 +130,26 @@ def test_a_process_that_was_killed_is_told_with_the_signal(started: list[Process
     assert process.wait(GO) == -signal.SIGKILL
     with pytest.raises(ProcessError, match=r"^demo ended with status -9 "):
         process.check()
+
+
+@pytest.mark.parametrize(
+    ("ends", "told"),
+    [
+        ("os.abort()", "SIGABRT"),
+        ("os.kill(os.getpid(), signal.SIGSEGV)", "SIGSEGV"),
+        ("os.kill(os.getpid(), signal.SIGKILL)", None),
+        ("os.kill(os.getpid(), signal.SIGTERM)", None),
+        ("sys.exit(1)", None),
+        ("sys.exit(0)", None),
+    ],
+)
+def test_a_signal_that_nobody_sends_is_told(started: list[Process], log: Path, ends: str, told: str | None) -> None:
+    dies = Process("egress-0", [sys.executable, "-c", f"import os, signal, sys; {ends}"], log, lambda: True)
+    assert aborted(dies) is None, "it was not started"
+    started.append(dies)
+    dies.start()
+    assert dies.wait(20) is not None
+    assert aborted(dies) == (None if told is None else f"egress-0 was ended by {told}: see {log}")
 
 
 def test_a_process_that_never_gets_ready_is_told_with_its_last_words(started: list[Process], log: Path) -> None:

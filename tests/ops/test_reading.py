@@ -1,13 +1,9 @@
 """Reading whole topics for the tools: all of them, in order, from a time on; and what is said when it cannot be."""
 
-import ssl
-from pathlib import Path
-from typing import Any
-
 import pytest
 
 from ops.ports import HOST, free_port
-from ops.reading import _security, read_topics
+from ops.reading import read_topics
 from pipeline.kafka import KafkaLog
 from pipeline.log import LogError, NewTopic, Outgoing
 from schemas.installation import Kafka
@@ -100,47 +96,3 @@ def test_a_broker_that_is_not_there_is_named() -> None:
     with pytest.raises(LogError) as told:
         read_topics(kafka(servers), ["requests"])
     assert str(told.value).startswith(f"no Kafka broker answers at {servers} (")
-
-
-# --- the client settings of an installation are librdkafka's
-
-
-@pytest.mark.parametrize(
-    ("given", "used"),
-    [
-        ({}, {}),
-        ({"security.protocol": "plaintext"}, {"security_protocol": "PLAINTEXT"}),
-        (
-            {
-                "security.protocol": "sasl_plaintext", "sasl.mechanism": "SCRAM-SHA-512", "sasl.username": "u",
-                "sasl.password": "p",
-            },
-            {
-                "security_protocol": "SASL_PLAINTEXT", "sasl_mechanism": "SCRAM-SHA-512", "sasl_plain_username": "u",
-                "sasl_plain_password": "p",
-            },
-        ),
-        ({"sasl.mechanisms": "PLAIN"}, {"sasl_mechanism": "PLAIN"}),
-        ({"linger.ms": "1", "queue.buffering.max.messages": "9"}, {}),  # how the services write is their matter
-    ],
-)  # fmt: skip
-def test_a_setting_is_told_to_the_second_client_in_its_own_words(given: dict[str, str], used: dict[str, Any]) -> None:
-    assert _security(given) == used
-
-
-def test_a_certificate_authority_makes_a_context_that_checks_who_answers() -> None:
-    authority = ssl.get_default_verify_paths().openssl_cafile
-    if not Path(authority).exists():
-        authority = str(next(iter(Path(ssl.__file__).parents[2].rglob("cacert.pem"))))
-    context = _security({"security.protocol": "ssl", "ssl.ca.location": authority})["ssl_context"]
-    assert context.verify_mode is ssl.CERT_REQUIRED
-    assert context.check_hostname
-
-
-@pytest.mark.parametrize("name", ["ssl.keystore.location", "sasl.oauthbearer.config"])
-def test_a_setting_of_security_that_is_not_known_is_refused_and_never_ignored(name: str) -> None:
-    with pytest.raises(LogError) as told:
-        _security({name: "value of a secret", "security.protocol": "ssl"})
-    assert str(told.value) == (
-        f"kafka.client.{name}: the tools do not know this setting: give ssl.ca.location and so on"
-    )

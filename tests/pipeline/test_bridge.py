@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from log_rig import GO, Broker, values
 
-from pipeline.bridge import LoopReader, LoopWriter
+from pipeline import bridge
+from pipeline.bridge import LoopReader, LoopWriter, on_loop
 from pipeline.log import Done, LogError, Message, Outgoing, Reader, Stored, TopicPartition, WriteFailed
 from pipeline.memory import MemoryLog
 
@@ -333,5 +334,133 @@ def test_closing_does_not_wait_for_messages(memory: Broker, moment: str) -> None
             await reading.until(1)
         await reading.reader.close()
         assert not reading.reader._thread.is_alive()
+
+    in_loop(work)
+
+
+# --- a broker that stalls
+
+
+def test_a_writer_is_behind_beyond_its_bound_until_half_of_it_is_acknowledged(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bridge, "_BEHIND", 4)
+
+    async def work() -> None:
+        sender, told = Held(), Told(5)
+        writer = LoopWriter(sender)
+        seen = []
+        for _ in range(5):
+            seen.append(writer.behind)
+            writer.write(Outgoing("t", b"k", b""), told)
+        seen.append(writer.behind)
+        await asyncio.sleep(0)
+        for left in (4, 3, 2, 1):
+            sender.results.append(left)
+            sender.serve()
+            assert writer.unacknowledged == left
+            seen.append(writer.behind)
+        sender.results.append(WriteFailed("lost"))  # no longer awaited, whatever became of it
+        sender.serve()
+        assert writer.unacknowledged == 0
+        assert seen == [False, False, False, False, False, True, True, True, False, False]
+
+    in_loop(work)
+
+
+def test_a_reader_gives_nothing_more_while_the_log_is_behind(memory: Broker) -> None:
+    place = TopicPartition(memory.topic("t"), 0)
+    memory.put("t", b"1", b"2")
+
+    async def work() -> None:
+        given: list[bytes | None] = []
+        late, often, second = True, asyncio.Event(), asyncio.Event()
+        asked = 0
+
+        def behind() -> bool:
+            nonlocal asked
+            asked += 1
+            if asked == 5:
+                often.set()
+            return late
+
+        def handle(messages: Sequence[Message]) -> None:
+            given.extend(message.value for message in messages)
+            if len(given) == 2:
+                second.set()
+
+        reader = LoopReader("r", lambda: memory.log.reader("r", {place: 0}), handle, raise_, count=1, behind=behind)
+        await often.wait()
+        assert given == [b"1"]
+        late = False
+        await second.wait()
+        assert given == [b"1", b"2"]
+        await reader.close()
+
+    in_loop(work)
+
+
+def test_a_reader_that_turns_is_not_stalled_and_one_that_is_stuck_is(
+    memory: Broker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stuck, let_go = threading.Event(), threading.Event()
+
+    def idle() -> None:
+        stuck.set()
+        let_go.wait(GO)
+
+    async def work() -> None:
+        place = TopicPartition(memory.topic("t"), 0)
+        reader = LoopReader("cafis-1", lambda: memory.log.reader("r", {place: 0}), lambda _: None, raise_, idle=idle)
+        await asyncio.to_thread(stuck.wait, GO)
+        assert reader.stalled() is None
+        monkeypatch.setattr(bridge, "_STALLED_S", 0.0)
+        assert (reader.stalled() or "").startswith("the reader cafis-1 has not turned for 0 s")
+        let_go.set()
+        await reader.close()
+        assert reader.stalled() is None, "it has ended, and needs not turn"
+
+    in_loop(work)
+
+
+def raise_(error: BaseException) -> None:
+    raise error
+
+
+# --- the loop, asked from another thread
+
+
+def test_a_thread_waits_for_what_the_loop_does_and_hears_what_that_raises() -> None:
+    done: list[str] = []
+
+    async def well() -> None:
+        done.append("well")
+
+    async def badly() -> None:
+        raise LogError("badly")
+
+    async def work() -> None:
+        loop = asyncio.get_running_loop()
+        await asyncio.to_thread(on_loop, loop, well(), GO, "doing well")
+        with pytest.raises(LogError, match=r"^badly$"):
+            await asyncio.to_thread(on_loop, loop, badly(), GO, "doing badly")
+        assert done == ["well"]
+
+    in_loop(work)
+
+
+def test_what_the_loop_does_not_do_in_time_is_told_and_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bridge, "_LOOK_S", 0.01)
+    ended = asyncio.Event()
+
+    async def never() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.set()
+
+    async def work() -> None:
+        loop = asyncio.get_running_loop()
+        with pytest.raises(LogError, match=r"^giving cafis-1 up: the loop did not do it within 0\.02 s$"):
+            await asyncio.to_thread(on_loop, loop, never(), 0.02, "giving cafis-1 up")
+        await ended.wait()
 
     in_loop(work)

@@ -136,3 +136,96 @@ def test_a_task_that_is_left_over_is_ended_with_the_loop() -> None:
     with start(_ASYNC, body) as process:
         _, err = process.communicate(timeout=GO)
     assert (process.returncode, err) == (0, "")
+
+
+# --- what callbacks raise
+
+
+@pytest.mark.parametrize(
+    "mistake",
+    [
+        'loop.call_soon(lambda: {}["missing"])',
+        'loop.call_later(0.001, lambda: {}["missing"])',
+        'loop.call_soon_threadsafe(lambda: {}["missing"])',
+        "loop.create_task(wrong())",
+    ],
+    ids=["a callback", "a timer", "from a thread", "a task that nobody awaits"],
+)
+def test_what_a_callback_raises_ends_the_work_in_order_and_the_process_in_status_1(mistake: str) -> None:
+    body = f"""
+    import gc
+    loop = asyncio.get_running_loop()
+    async def wrong():
+        return {{}}["missing"]
+    {mistake}
+    while not stop.is_set():
+        await asyncio.sleep(0.001)
+        gc.collect()
+    print("drained", flush=True)
+"""
+    with start(_ASYNC, textwrap.dedent(body).replace("\n", "\n    ")) as process:
+        out, err = process.communicate(timeout=GO)
+    assert process.returncode == 1, out + err
+    assert err.splitlines()[-1] == "demo: 'missing'"
+    assert "drained" in out
+    assert [line["event"] for line in lines_of(out)] == ["a callback failed", "halted"]
+
+
+def test_work_that_does_not_end_after_a_mistake_is_given_up() -> None:
+    body = """
+    from pipeline import service
+    service._END_S = 0.05
+    asyncio.get_running_loop().call_soon(lambda: {}["missing"])
+    await asyncio.Event().wait()
+"""
+    with start(_ASYNC, textwrap.dedent(body).replace("\n", "\n    ")) as process:
+        out, err = process.communicate(timeout=GO)
+    assert (process.returncode, err) == (1, "demo: 'missing'\n"), out
+
+
+def test_a_socket_that_is_gone_ends_nothing() -> None:
+    body = """
+    loop = asyncio.get_running_loop()
+    loop.call_exception_handler({
+        "message": "Fatal error on transport", "exception": ConnectionResetError(104, "reset"), "transport": None})
+    loop.call_exception_handler({"message": "an unclosed transport"})
+"""
+    with start(_ASYNC, textwrap.dedent(body).replace("\n", "\n    ")) as process:
+        out, _ = process.communicate(timeout=GO)
+    assert process.returncode == 0, out
+    assert lines_of(out)[-1]["event"] == "stopped"
+
+
+def test_the_loops_heartbeat_is_seen_from_another_thread() -> None:
+    program = """
+import asyncio
+import sys
+import threading
+import time
+from pipeline import logs
+from pipeline.pulse import Pulse
+from pipeline.service import run_async
+logs.configure("demo", "node-a")
+pulse = Pulse("the loop", 1.0)
+hung, seen = threading.Event(), threading.Event()
+
+def look():
+    assert hung.wait(20)
+    assert pulse.stalled() is None
+    while pulse.stalled() is None:
+        time.sleep(0.01)
+    print(pulse.stalled(), flush=True)
+    seen.set()
+
+async def work(stop):
+    threading.Thread(target=look).start()
+    await asyncio.sleep(0)
+    hung.set()
+    assert seen.wait(20)
+
+sys.exit(run_async("demo", work, pulse))
+"""
+    with start(program.replace("{", "{{").replace("}", "}}"), "") as process:
+        out, err = process.communicate(timeout=GO)
+    assert (process.returncode, err) == (0, ""), out
+    assert "the loop has not turned for 1 s" in out

@@ -51,7 +51,7 @@ def test_a_short_drill_ends_with_every_payment_at_its_end(name: str) -> None:
 
 @pytest.mark.stack
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize("name", ["line-owner-death", "second-call", "calendar", "breaker", "cut-off"])
+@pytest.mark.parametrize("name", ["line-owner-death", "second-call", "calendar", "breaker", "cut-off", "flood"])
 def test_in_a_drill_of_lines_everything_happens_that_it_is_about(name: str) -> None:
     drill = drill_named(name)
     assert drill is not None
@@ -144,6 +144,9 @@ def test_a_drill_in_which_something_did_not_happen_is_not_clean() -> None:
         "cafis-1: kill -9 for 4.0 s, as soon as it is opening: it never was, so this drill shows nothing about it"
     ]
     assert not command.Outcome(misused=["a payment"], findings=right).good
+    assert command.Outcome(aborted=["egress-0 was ended by SIGABRT"], findings=right).offences() == [
+        "egress-0 was ended by SIGABRT"
+    ]
 
 
 # --- the schedules

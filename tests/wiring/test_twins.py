@@ -5,6 +5,7 @@ import time
 
 import pytest
 
+from pipeline.groups import NotAsked
 from pipeline.log import LogError, NewTopic
 from pipeline.memory import MemoryLog
 from wiring.twins import refuse_twin
@@ -53,3 +54,16 @@ def test_a_dead_ones_session_is_waited_for(log: MemoryLog) -> None:
     while not done.is_set():
         assert time.monotonic() < until
         time.sleep(0.01)
+
+
+def test_where_the_broker_cannot_be_asked_that_is_told_and_nobody_is_refused(
+    log: MemoryLog, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def members(*_: object) -> list[str]:
+        raise NotAsked("kafka.client.ssl.keystore.location: the second Kafka client does not know this setting")
+
+    monkeypatch.setattr(log, "members", members)
+    refuse_twin(log, ["g"], "node1", 0)
+    (told,) = caplog.records
+    assert told.getMessage() == "whether this node runs already is unknown"
+    assert "ssl.keystore.location" in told.__dict__["reason"]

@@ -6,10 +6,13 @@ import re
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
+from prometheus_client import CollectorRegistry
 
 import egress.__main__
 import faults.__main__
@@ -18,6 +21,7 @@ import router.__main__
 import wiring
 from pipeline.config import load
 from pipeline.service import FAILED, MISCONFIGURED, OK
+from pipeline.telemetry import Health
 from schemas.installation import Installation
 from schemas.sealing import KeyRingError, create_ring
 
@@ -362,3 +366,18 @@ def test_a_service_leaves_no_image_of_its_memory() -> None:
     arguments = [sys.executable, "-c", source.format(told), "--config", str(DEVELOPMENT), "--check"]
     done = subprocess.run(arguments, cwd=ROOT, capture_output=True, text=True, timeout=GO, check=True)
     assert done.stdout.splitlines()[-1] == "(0, 0)"
+
+
+def test_a_loop_that_hangs_makes_the_process_neither_live_nor_ready(monkeypatch: pytest.MonkeyPatch) -> None:
+    now_s = [0.0]
+    monkeypatch.setattr("pipeline.pulse.time.monotonic", lambda: now_s[0])
+    unused: Any = None
+    process = wiring.Process(
+        "egress", "n1", unused, unused, unused, unused, CollectorRegistry(), Health(), threading.Event()
+    )  # fmt: skip
+    process.pulse("the loop", 10.0).beat()
+    now_s[0] = 9.0
+    assert process.health.troubles(ready=True) == {}
+    now_s[0] = 11.0
+    for ready in (False, True):
+        assert process.health.troubles(ready=ready) == {"pulse": "the loop has not turned for 11 s"}
