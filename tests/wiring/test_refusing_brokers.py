@@ -167,7 +167,8 @@ def test_topics_that_are_not_ours_to_write(broker: OddBroker, tmp_path: Path, pr
     installation = load(Installation, with_topics(configured(tmp_path, broker.servers, prefix)))
     writer, topic = kafka_log(installation.kafka).writer("w"), f"{prefix}requests"
     with another_users(broker, ResourceType.TOPIC, topic, AclOperation.WRITE), pytest.raises(WriteFailed) as refused:
-        writer.write([Outgoing(topic, b"k", b"v", (), 0)])
+        while True:  # until the broker knows of it
+            writer.write([Outgoing(topic, b"k", b"v", (), 0)])
     assert str(refused.value).startswith(f"{topic}: 1 of 1 messages were not acknowledged: ")
     assert "allow WRITE and DESCRIBE on the topic" in str(refused.value)
 
