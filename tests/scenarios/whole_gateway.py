@@ -42,7 +42,13 @@ def installation(lines: list[dict[str, Any]], prefix: str, ring: Path, **changes
     """Two customers, one per partner; the waits are those of the demonstration."""
     kinds = ("authorisation", "sale", "cancel", "refund")
     raw = {
-        "kafka": {"bootstrap_servers": "given", "topic_prefix": prefix, "partitions": PARTITIONS, "replication": 1},
+        "kafka": {
+            "bootstrap_servers": "given",
+            "topic_prefix": prefix,
+            "partitions": PARTITIONS,
+            "replication": 1,
+            "session_timeout_ms": 2_000,
+        },
         "keys": {"ring": str(ring)},
         "ingress": {"host": "127.0.0.1", "port": 0, "metrics_port": 0, "slots": 1, **QUICK["ingress"]},
         "router": {"metrics_port": 0, **QUICK["router"]},
