@@ -9,6 +9,7 @@ import pytest
 from line_rig import LINE, PAN, in_loop, line, until
 
 from egress.connection import Connection, Connector
+from egress.looped import LOOPED
 from pipeline.log import LogError
 from schemas.installation import Egress, Line
 from schemas.telegrams import Role, load_partner
@@ -331,3 +332,19 @@ async def test_a_partner_that_says_nothing_leaves_the_request_in_doubt_and_its_l
         call.answer(asked)
         await rig.hears("reports", "a silence", "a approved late")
         assert rig.said("holds") == ["r1 for a"]
+
+
+@in_loop
+async def test_a_line_whose_far_end_sends_back_every_byte_hangs_up_and_says_so(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with line(tmp_path) as rig:
+        await rig.start()
+        for _ in range(2):
+            call = await rig.partner.called()
+            asked = await call.receive_role(Role.OPENING_REQUEST)
+            call.send_bytes(call.bytes_of(asked.role, asked.values))
+            assert await call.rest() == [], "and nothing is answered"
+        assert f"failed: {LOOPED}" in rig.said("lines")
+        assert "open" not in rig.said("lines")
+        assert [each.reason for each in caplog.records if each.message == "line hung up"] == [LOOPED, LOOPED]
