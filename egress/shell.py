@@ -17,6 +17,7 @@ from egress.telegrams import CardData, CardDataUnreadable, OpenCard
 from egress.tenure import Surroundings, Tenure, finish_limit_ms
 from pipeline.bridge import LoopReader, LoopWriter, on_loop
 from pipeline.log import GroupReader, Log, LogError, Message, TopicPartition
+from pipeline.owned import SHARE_S
 from pipeline.spans import read_span
 from schemas import wire
 from schemas.cards import CardError, unpack_card, unpack_sensitive
@@ -81,6 +82,7 @@ class LineOwner:
         self._tenure: Tenure | None = None
         self._group: GroupReader | None = None
         self._kept_since: float | None = None  # it is kept, though it was revoked
+        self._revoked_s: float | None = None  # since when the group has shared nothing out
         self._writer = around.log.writer(f"{around.node}-takeover")  # a new one needs half a second for its first word
         self._dispatches: LoopReader | None = None  # None: out of the group
 
@@ -173,6 +175,7 @@ class LineOwner:
         return self._group
 
     def _assigned(self, places: list[TopicPartition]) -> None:
+        self._revoked_s = None
         kept, self._kept_since = self._tenure is not None, None
         if self._places.dispatch not in places:
             self._lose("given to another")
@@ -196,6 +199,7 @@ class LineOwner:
         _log.info("line taken", extra={"line": self._line.name, "known": len(found.sent), "seconds": round(seconds, 3)})
 
     def _revoked(self, places: list[TopicPartition]) -> None:
+        self._revoked_s = time.monotonic()
         if self._places.dispatch not in places or self._tenure is None:
             return
         if self._comes_back():
@@ -205,7 +209,7 @@ class LineOwner:
         limit_s = finish_limit_ms(self._around.times) / 1000 + _AT_ONCE_S
         on_loop(self._loop, self._tenure.finish(), limit_s, f"giving {self._line.name} up")
         self._commit()
-        self._tenure = None
+        self._tenure, self._revoked_s = None, time.monotonic()  # giving it up may have taken long
         _log.info("line given up", extra={"line": self._line.name})
 
     def _comes_back(self) -> bool:
@@ -233,6 +237,8 @@ class LineOwner:
 
     def _idle(self) -> None:
         self._commit()
+        if self._revoked_s is not None and time.monotonic() - self._revoked_s > SHARE_S:
+            raise LogError(f"the group {self._places.group} has shared nothing out for {SHARE_S:g} s: join it anew")
         if self._kept_since is not None and self._loop.time() - self._kept_since > _UNSURE_S:
             self._lose("given to nobody")
 

@@ -35,6 +35,7 @@ EPOCH = "epoch"
 _BATCH = 500
 _IDLE_S = 0.05
 _LOOK_S = 60.0
+SHARE_S = 60.0  # how long a group that is shared out anew is awaited: a broker that is back does it in seconds
 PULSE_S = 60.0  # a write that the broker does not take fails after half of that, and so does a state that is not read
 
 _log = logging.getLogger(__name__)
@@ -122,6 +123,7 @@ class OwnedLoop:
     pulse: Pulse = field(default_factory=lambda: Pulse("the loop", PULSE_S))
     _owned: dict[int, _Owned] = field(default_factory=dict)
     _look_at: float = 0.0
+    _revoked_s: float | None = None  # since when nothing has been shared out
     _writer: Writer = field(init=False)
 
     def run(self, stop: threading.Event) -> None:
@@ -134,6 +136,7 @@ class OwnedLoop:
         try:
             while not stop.is_set():
                 self.pulse.beat()
+                self._await_share()
                 batch = reader.poll(_BATCH, _IDLE_S)
                 if batch:
                     self._handle(batch, reader)
@@ -230,7 +233,13 @@ class OwnedLoop:
                     self._settle(partition, [gap])
             owned.quiet = True
 
+    def _await_share(self) -> None:
+        """A group that is not shared out again does not let its members know: whoever joins anew has it shared out."""
+        if self._revoked_s is not None and time.monotonic() - self._revoked_s > SHARE_S:
+            raise LogError(f"the group {self.group} has shared nothing out for {SHARE_S:g} s: start, and join it, anew")
+
     def _assigned(self, places: list[TopicPartition]) -> None:
+        self._revoked_s = None
         for partition in sorted({place.partition for place in places if place.topic == self.inputs[0]}):
             self._take(partition)
         self.counters.partitions(len(self._owned))
@@ -266,6 +275,7 @@ class OwnedLoop:
         return read_span(self.log, f"{self.member}-restore", TopicPartition(self.state_topic, partition), start, end)
 
     def _revoked(self, places: list[TopicPartition]) -> None:
+        self._revoked_s = time.monotonic()
         for partition in {place.partition for place in places if place.topic == self.inputs[0]}:
             if self._owned.pop(partition, None) is not None:
                 self.handler.drop(partition)

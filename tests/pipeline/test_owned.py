@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 from log_rig import GO, Broker, poll_until
@@ -253,3 +254,23 @@ def test_a_deadline_that_cannot_be_written_ends_the_loop(memory: Broker, start_i
     memory_log(memory).break_writes(True)
     running.handler.passed = [Outgoing("numbers", b"k", b"100", (), 0)]
     assert isinstance(running.join(), WriteFailed)
+
+
+def test_a_group_that_is_not_shared_out_again_is_given_up_and_joined_anew(
+    memory: Broker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now_s = [0.0]
+    monkeypatch.setattr("pipeline.owned.time.monotonic", lambda: now_s[0])
+    unused: Any = None
+    loop = OwnedLoop(memory.log, "m", "t-router", ["t"], "s", unused)
+    loop._await_share()
+    loop._revoked([])
+    now_s[0] = 60.0
+    loop._await_share()
+    now_s[0] = 60.1
+    with pytest.raises(
+        LogError, match=r"^the group t-router has shared nothing out for 60 s: start, and join it, anew$"
+    ):
+        loop._await_share()
+    loop._assigned([])
+    loop._await_share()
