@@ -4,10 +4,12 @@ A request belongs to the partner of its customer's contract. A follow-up goes wh
 router knows: it is turned away when no partner of the customer takes it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date as calendar_date
 from datetime import timedelta
 from functools import lru_cache
+from operator import attrgetter
+from typing import NamedTuple
 
 from schemas.client_frames import Request
 from schemas.installation import Customer
@@ -18,6 +20,28 @@ from schemas.telegrams.vocabulary import Value
 _JAPAN_MS = 9 * 3_600_000
 _DAY_MS = 86_400_000
 _EPOCH = calendar_date(1970, 1, 1)
+# Where a request has the values of the names that its telegram may carry.
+_ASKED: Mapping[str, Callable[[Request], Value | None]] = {
+    name: attrgetter(place)
+    for name, place in (
+        ("terminal_id", "terminal_id"),
+        ("amount", "amount"),
+        ("payment_method", "payment_method"),
+        ("reference", "reference"),
+        ("pan", "card.number"),
+        ("expiry", "card.expiry"),
+        ("track2", "track2"),
+        ("security_code", "security_code"),
+    )
+}
+
+
+class _Telegram(NamedTuple):
+    """One role of one edition, made ready: what it holds beside what is asked for, and where that stands."""
+
+    edition: PartnerSpec
+    sample: Mapping[str, Value]
+    asked: Sequence[tuple[str, Callable[[Request], Value | None]]]
 
 
 class Layouts:
@@ -25,7 +49,7 @@ class Layouts:
 
     def __init__(self, partners: Mapping[str, PartnerSpec]) -> None:
         self._partners = partners
-        self._samples: dict[tuple[str, str, Role], Mapping[str, Value]] = {}
+        self._ready: dict[tuple[str, str, Role], _Telegram | None] = {}
 
     def fault(self, customer: Customer, request: Request, now_ms: int) -> str | None:
         """The first field that the partner's telegram of this business date cannot take, and its rule; or None."""
@@ -34,24 +58,33 @@ class Layouts:
         contracted = customer.partners.get(kind)
         if contracted is None:
             return None
-        values: dict[str, Value | None] = {
-            "terminal_id": request.terminal_id,
-            "amount": request.amount,
-            "payment_method": request.payment_method,
-            "reference": request.reference,
-            "pan": request.card.number,
-            "expiry": request.card.expiry,
-            "track2": request.track2,
-            "security_code": request.security_code,
-        }
-        first = self._fault_of(contracted, ROLE_OF_KIND[kind], values, date)
+        role = ROLE_OF_KIND[kind]
+        first = self._fault_of(contracted, role, request, date)
         if first is None or not kind.follows_an_original:
             return first
         others = sorted({*customer.partners.values()} - {contracted})
-        taken = any(self._fault_of(each, ROLE_OF_KIND[kind], values, date) is None for each in others)
-        return None if taken else first
+        return None if any(self._fault_of(each, role, request, date) is None for each in others) else first
 
-    def _fault_of(self, name: str, role: Role, values: Mapping[str, Value | None], date: str) -> str | None:
+    def _fault_of(self, name: str, role: Role, request: Request, date: str) -> str | None:
+        key = (name, date, role)
+        if key not in self._ready:
+            if len(self._ready) > 64:  # days go by
+                self._ready.clear()
+            self._ready[key] = self._made_ready(name, role, date)
+        telegram = self._ready[key]
+        if telegram is None:
+            return None
+        values = dict(telegram.sample)
+        for field, of in telegram.asked:
+            if (value := of(request)) is not None:
+                values[field] = value
+        try:  # what is taken as it is needs no words
+            telegram.edition.encode(role, values)
+        except EncodeError:
+            return asked_fault(telegram.edition, role, {field: of(request) for field, of in _ASKED.items()})
+        return None
+
+    def _made_ready(self, name: str, role: Role, date: str) -> _Telegram | None:
         partner = self._partners.get(name)
         if partner is None:
             return None
@@ -59,18 +92,8 @@ class Layouts:
         telegram = edition.telegrams.get(role)
         if telegram is None:
             return None
-        sample = self._samples.get((name, date, role))
-        if sample is None:
-            if len(self._samples) > 64:  # days go by
-                self._samples.clear()
-            sample = self._samples[name, date, role] = telegram.sample(optional=False)
-        names = telegram.names
-        given = {each: value for each, value in values.items() if value is not None and each in names}
-        try:  # what is taken as it is needs no words
-            edition.encode(role, {**sample, **given})
-        except EncodeError:
-            return asked_fault(edition, role, values)
-        return None
+        asked = [(field, of) for field, of in _ASKED.items() if field in telegram.names]
+        return _Telegram(edition, telegram.sample(optional=False), asked)
 
 
 @lru_cache(maxsize=4)
