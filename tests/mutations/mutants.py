@@ -106,6 +106,7 @@ def settings(group: Group, tree: Path) -> str:
         "also_copy": sorted(each.name for each in group.folder.iterdir() if each.name not in {*sources, "mutants"}),
         "pytest_add_cli_args": ["-p", PLUGIN.stem, "-p", "no:cacheprovider"],
         "pytest_add_cli_args_test_selection": ["-m", "not stack", *group.tests],
+        "do_not_mutate_patterns": [r"assert_never\("],  # mypy holds that nothing gets there
         "type_check_command": mypy,
     }
     told = "".join(f"{name} =\n" + "".join(f"    {value}\n" for value in values) for name, values in lists.items())
