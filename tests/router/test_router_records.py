@@ -1,5 +1,6 @@
 """Every field of what the router stores, dispatches, replies and hands to the cancel service."""
 
+from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -253,6 +254,33 @@ def test_a_follow_up_carries_its_original_up_to_the_whole_amount(amount: int) ->
     )  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    ("partner", "asked"),
+    [
+        ("cafis", "cafis"),  # though the contract has changed since
+        ("gone", "cardnet"),  # the installation has it no more: as the contract says
+    ],
+)
+def test_a_follow_up_goes_to_the_partner_of_its_original_while_there_is_such_a_partner(
+    partner: str, asked: str
+) -> None:
+    settings = replace(
+        SETTINGS,
+        partners_of={"AP02": dict.fromkeys(Kind, "cardnet")},
+        times={"cafis": PartnerTimes(1_000, 4_000), "cardnet": PartnerTimes(2_000, 7_000)},
+    )
+    world = World(settings, {"cafis": ["cafis-1"], "cardnet": ["cardnet-1"]})
+    cancel = change(REQUEST, transaction_id="AP02:r1/r2", reference="r2", original_reference="r1", kind=Kind.CANCEL)
+    stored, dispatched = decide(cancel, None, change(ANSWERED, partner=partner), world, 400)
+    assert isinstance(stored, Store)
+    assert isinstance(dispatched, Dispatch)
+    assert (stored.state.partner, dispatched.record.partner) == (asked, asked)
+    assert dispatched.line == f"{asked}-1"
+    window, timeout = (1_000, 4_000) if asked == "cafis" else (2_000, 7_000)
+    assert (dispatched.record.send_by_ms, dispatched.record.report_timeout_ms) == (100 + window, timeout)
+    assert stored.state.due_ms == 100 + window + timeout + 500
+
+
 def test_a_refused_follow_up_carries_no_original() -> None:
     refund = change(
         REQUEST, transaction_id="AP02:r1/r2", reference="r2", original_reference="r1", kind=Kind.REFUND, amount=1_201
@@ -266,7 +294,6 @@ def test_a_refused_follow_up_carries_no_original() -> None:
     ("original", "refusal"),
     [
         (DISPATCHED, Refusal.ORIGINAL_STILL_IN_PROCESS),
-        (REPLIED, Refusal.ORIGINAL_STILL_IN_PROCESS),
         (IN_DOUBT, Refusal.ORIGINAL_STILL_IN_PROCESS),
         (UNDELIVERED, Refusal.ORIGINAL_STILL_IN_PROCESS),
         (change(ANSWERED, stage=Stage.CANCELLED), Refusal.ORIGINAL_NOT_APPROVED),
