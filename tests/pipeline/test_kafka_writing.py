@@ -45,7 +45,8 @@ class Answering:
             place, done = self._waiting.pop(0)
             answer = self._answers[place]
             failed = isinstance(answer, KafkaError)
-            done(answer if failed else None, SimpleNamespace(offset=lambda: -1001 if failed else answer))
+            stored = SimpleNamespace(offset=lambda: -1001 if failed else answer, timestamp=lambda: (2, 5_000))
+            done(answer if failed else None, stored)
         return 1
 
     def __len__(self) -> int:
@@ -130,8 +131,8 @@ class Heard:
         self.offsets: list[int | None] = []
         self.errors: list[str] = []
 
-    def done(self, offset: int | None, error: WriteFailed | None) -> None:
-        self.offsets.append(offset)
+    def done(self, stored: Any, error: Exception | None) -> None:
+        self.offsets.append(getattr(stored, "offset", stored))
         self.errors.append(str(error) if error else "")
 
 
