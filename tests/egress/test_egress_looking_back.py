@@ -8,16 +8,18 @@ from egress.acts import Act, Store
 from egress.jobs import Takeover
 from egress.numbers import business_date, midnight_ms
 from egress.takeover import Places, take_over
-from pipeline.log import NewTopic, Outgoing, Writer
+from pipeline.log import NewTopic, Outgoing, TopicPartition, Writer
 from pipeline.memory import MemoryLog
 from schemas import wire
 from schemas.installation import Egress
 from schemas.records import (
     Command,
     Kind,
+    LineTaken,
     NotCancelled,
     Original,
     Record,
+    RouteHeld,
     SendCancel,
     SendRequest,
     TelegramSent,
@@ -105,6 +107,64 @@ def test_what_was_sent_is_known_from_long_before_the_first_order_without_an_outc
     assert [each.transaction_id.removeprefix("AP02:") for each in found.sent] == ["oldest", "before", "open"]
     assert found.known_since_ms == given_ms - LOOK_BACK_MS
     assert found.position == 0
+
+
+def test_reading_goes_on_where_the_group_has_come_to_and_looks_back_from_there() -> None:
+    past, now_ms = Past(), MIDNIGHT + 12 * 60 * MINUTE_MS
+    past.order(now_ms - 60 * MINUTE_MS, "done")
+    past.sent(now_ms - 60 * MINUTE_MS, "done", 0)
+    past.order(now_ms - 5 * MINUTE_MS, "open")
+    past.order(now_ms - MINUTE_MS, "later")
+    reader = past.log.group_reader("n1", past.places.group, [past.places.dispatch.topic], print, print)
+    reader.poll(10, 1.0)
+    reader.done({past.places.dispatch: 1})
+    reader.close()
+    found = past.taken(now_ms)
+    assert found.position == 1
+    assert found.known_since_ms == now_ms - 5 * MINUTE_MS - LOOK_BACK_MS
+    assert found.sent == []
+
+
+def test_the_holds_are_those_of_this_line_and_of_no_other_by_its_name() -> None:
+    past = Past()
+
+    def hold(line: str, route: int, who: str | None) -> None:
+        record = RouteHeld(
+            line=line, route_number=route, transaction_id=f"AP02:{who}", trace_number=1, business_date="20261124",
+            reason="in_doubt", since_ms=MIDNIGHT, expires_ms=None,
+        )  # fmt: skip
+        value, headers = wire.encode(record) if who else (None, ())
+        key = f"{line}/{route}".encode()
+        past.writer.write([Outgoing(past.places.holds.topic, key, value, headers, 0)])
+
+    hold("cafis-2", 1, "of another line")
+    hold(LINE, 12, "a")
+    hold(f"{LINE}0", 2, "of a line whose name begins alike")
+    hold(LINE, 3, "b")
+    hold(LINE, 12, None)  # released
+    hold(LINE, 5, "c")
+    found = past.taken(MIDNIGHT)
+    assert [(each.route_number, each.transaction_id) for each in found.holds] == [(3, "AP02:b"), (5, "AP02:c")]
+    assert list(found.last_words) == []
+
+
+def test_a_line_has_its_topics_and_its_group_by_its_name() -> None:
+    places = Places.of(Topics("p-"), "cafis-2")
+    assert (places.line, places.group) == ("cafis-2", "p-egress.cafis-2")
+    assert (places.dispatch, places.sent) == (
+        TopicPartition("p-dispatch.cafis-2", 0), TopicPartition("p-sent.cafis-2", 0),
+    )  # fmt: skip
+    assert places.holds == TopicPartition("p-holds", 0)
+
+
+def test_the_marker_of_a_takeover_names_its_owner_and_what_stands_before_it_is_what_was_found() -> None:
+    past = Past()
+    past.sent(MIDNIGHT, "a", 0)
+    found, taken = take_over(past.log, past.writer, past.places, TIMES, "n2", MIDNIGHT)
+    marker = past.log.everything(past.places.sent.topic)[taken]
+    assert wire.decode(marker) == LineTaken(line=LINE, node="n2", taken_ms=MIDNIGHT)
+    assert (marker.key, taken) == (LINE.encode(), 1)
+    assert len(found.sent) == 1
 
 
 # --- whether a request that nobody knows the numbers of was sent
