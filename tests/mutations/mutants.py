@@ -26,7 +26,7 @@ HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 GROUPS, REASONS, PLUGIN = HERE / "modules.toml", HERE / "equivalent.toml", HERE / "fastest_first.py"
 PLACE = ROOT / ".denbun" / "mutants"
-_LEFT_OUT = {".git", ".venv", ".denbun", "__pycache__", ".hypothesis", "build", "mutants", "run"}
+_LEFT_OUT = {".git", ".venv", ".denbun", "__pycache__", ".hypothesis", "build", "mutants", "mutations"}
 _TYPED = 37
 _UNTOLD = {None: "left", 2: "left", 0: "survived", 5: "survived", 33: "survived", _TYPED: "refused by mypy"}
 _TIMED_OUT = {36, 24, -24, 152, 255, -9}
@@ -159,16 +159,19 @@ def survivors(group: Group, module: str) -> Iterator[Survivor]:
     """What survived in this module, as mutmut tells it."""
     for key, code in _results(group, module).items():
         if outcome(code) == "survived":
-            yield read_difference(module, key, _mutmut(group, "show", key, told=True))
+            yield read_difference(module, key, _mutmut(group, "show", key))
 
 
-def _mutmut(group: Group, *words: str, told: bool = False) -> str:
+def _mutmut(group: Group, *words: str) -> str:
+    """Run mutmut and give what it says; it is kept beside the copy, too, as it comes."""
     command = [str(Path(sys.executable).with_name("mutmut")), *words]
     environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1", "PYTHONHASHSEED": "0"}
-    ran = subprocess.run(command, cwd=group.folder, env=environment, capture_output=told, check=False, text=True)
+    log = PLACE / f"{group.name}.log"
+    with log.open("w", encoding="utf-8") as out:
+        ran = subprocess.run(command, cwd=group.folder, env=environment, stdout=out, stderr=out, check=False)
     if ran.returncode:
-        raise SystemExit(f"mutmut {' '.join(words)} in {group.folder}: status {ran.returncode}\n{ran.stderr or ''}")
-    return ran.stdout or ""
+        raise SystemExit(f"mutmut {' '.join(words)} for {group.name}: status {ran.returncode}: see {log}")
+    return log.read_text("utf-8")
 
 
 def attempt(group: Group, *, afresh: bool, jobs: int) -> None:
@@ -180,6 +183,7 @@ def attempt(group: Group, *, afresh: bool, jobs: int) -> None:
         try_again(group)
     shutil.copyfile(PLUGIN, group.folder / PLUGIN.name)
     (group.folder / "setup.cfg").write_text(settings(group, ROOT), "utf-8")
+    print(f"{group.name}: how far it is, {PLACE / group.name}.log says", flush=True)
     _mutmut(group, "run", "--max-children", str(jobs))
 
 
