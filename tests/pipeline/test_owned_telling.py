@@ -35,8 +35,9 @@ class Told:
         self.stop = threading.Event()
         self.handler = Summing()
         self.loop = OwnedLoop(
-            self.log, member, "summing", ["numbers"], "sums", self.handler, counters, milestones, lambda: NOW_MS
-        )
+            self.log, member, "summing", ["numbers"], "sums", self.handler, counters=counters, milestones=milestones,
+            now_ms=lambda: NOW_MS,
+        )  # fmt: skip
         self.thread = threading.Thread(target=self.loop.run, args=(self.stop,), daemon=True)
         self.thread.start()
 
