@@ -78,7 +78,7 @@ def test_each_message_has_the_offset_that_it_was_given_in_whatever_order_they_ar
 )
 def test_a_batch_of_which_any_part_failed_has_failed(answers: tuple[int | KafkaError, ...], said: str) -> None:
     producer = Answering(*answers)
-    with pytest.raises(WriteFailed, match=rf"^{said} messages were not acknowledged: .*Not enough in-sync replicas"):
+    with pytest.raises(WriteFailed, match=rf"{said} messages were not acknowledged: .*Not enough in-sync replicas"):
         written(producer, 3)
     assert len(producer) == 0  # and every message was answered before it is said
 
@@ -179,6 +179,9 @@ class Admin:
             each.topic: SimpleNamespace(partitions=range(each.num_partitions), error=None) for each in self.created
         }
         return SimpleNamespace(topics=there)
+
+    def describe_topics(self, _: Any) -> dict[str, Any]:
+        return {}  # it hides none
 
     def create_topics(self, topics: Sequence[Any], operation_timeout: float) -> Any:
         assert operation_timeout > 0
