@@ -5,8 +5,8 @@ from line_rig import KEY, LINE
 from test_egress_core import MIDNIGHT, SEALED, Rig
 
 from egress.acts import Act, Store
-from egress.jobs import Takeover
-from egress.numbers import business_date, midnight_ms
+from egress.jobs import Takeover, job_of, sent
+from egress.numbers import Numbers, business_date, midnight_ms
 from egress.takeover import Places, take_over
 from pipeline.log import NewTopic, Outgoing, TopicPartition, Writer
 from pipeline.memory import MemoryLog
@@ -22,10 +22,8 @@ from schemas.records import (
     RouteHeld,
     SendCancel,
     SendRequest,
-    TelegramSent,
     TelegramWithheld,
 )
-from schemas.telegrams import Role
 from schemas.topics import Topics
 
 LOOK_BACK_MS = 600_000
@@ -34,6 +32,14 @@ MINUTE_MS = 60_000
 
 
 # --- what a new owner finds in the log
+
+
+def request(at_ms: int, who: str) -> SendRequest:
+    return SendRequest(
+        transaction_id=f"AP02:{who}", customer="AP02", reference=who, kind=Kind.SALE, terminal_id="4980123456789",
+        amount=1_200, payment_method="10", card=SEALED, sensitive=None, original=None, send_by_ms=at_ms + 60_000,
+        report_timeout_ms=30_000, partner=None,
+    )  # fmt: skip
 
 
 class Past:
@@ -54,20 +60,12 @@ class Past:
         return offset
 
     def order(self, at_ms: int, who: str) -> int:
-        request = SendRequest(
-            transaction_id=f"AP02:{who}", customer="AP02", reference=who, kind=Kind.SALE, terminal_id="4980123456789",
-            amount=1_200, payment_method="10", card=SEALED, sensitive=None, original=None, send_by_ms=at_ms + 60_000,
-            report_timeout_ms=30_000, partner=None,
-        )  # fmt: skip
-        return self.write(at_ms, self.places.dispatch.topic, request)
+        return self.write(at_ms, self.places.dispatch.topic, request(at_ms, who))
 
     def sent(self, at_ms: int, who: str, offset: int) -> None:
-        record = TelegramSent(
-            transaction_id=f"AP02:{who}", transaction_key=KEY.decode(), attempt=0, role=Role.SALE_REQUEST,
-            dispatch_offset=offset, trace_number=offset + 1, route_number=1, business_date=business_date(at_ms),
-            sent_ms=at_ms, report_by_ms=at_ms + 30_000, node="n0", partner=None,
-        )  # fmt: skip
-        self.write(at_ms, self.places.sent.topic, record)
+        job = job_of(offset, KEY, request(at_ms, who), 0)
+        job.numbers = Numbers(offset + 1, 1, business_date(at_ms))
+        self.write(at_ms, self.places.sent.topic, sent(job, "n0", at_ms))
 
     def taken(self, at_ms: int) -> Takeover:
         self.now_ms = at_ms
