@@ -191,6 +191,19 @@ PAYMENTS = {
           60  next                  -> inquired 1, inquiry
           70  refused invalid_request -> ended 1, refused invalid_request
     """,
+    "setbacks in a row of different kinds are counted together": """
+           0  next                  -> awaiting 0, request 10000
+          10  refused outcome_unknown inquire -> unsure 1
+          20  next                  -> inquired 1, inquiry
+          30  status unknown        -> new 1
+          40  next                  -> awaiting 1, request 9960
+          50  refused invalid_request -> unsure 2
+          60  next                  -> inquired 2, inquiry
+          70  refused too_many_in_flight -> unsure 3
+          80  next                  -> inquired 3, inquiry
+          90  reply 1 approved      -> acknowledged 3, ack 1
+         100  void 1                -> unsure 4
+    """,
     "an inquiry that is turned away is made again": """
            0  next                  -> awaiting 0, request 10000
           10  lost                  -> unsure 0
@@ -298,6 +311,8 @@ def _fields(request: Request) -> dict[str, Any]:
 
 
 def _end(course: Course) -> str:
+    if course.end is not None:
+        assert course.end.reference == "r-1"  # type: ignore[union-attr]
     match course.end:
         case None:
             return ""
