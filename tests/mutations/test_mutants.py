@@ -4,7 +4,10 @@ import ast
 import json
 from collections import Counter
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
+import fastest_first
 import mutants
 import pytest
 from mutants import (
@@ -129,6 +132,19 @@ def test_what_survived_is_tried_again_and_nothing_else(place: Path) -> None:
         "untested": None,
         "typed": 37,
     }
+
+
+def test_the_fastest_test_is_the_first_once_mutmut_knows_how_long_each_takes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    items: list[Any] = [SimpleNamespace(nodeid=name) for name in ("slow", "fast", "new", "middling")]
+    fastest_first.pytest_collection_modifyitems(items)
+    assert [item.nodeid for item in items] == ["slow", "fast", "new", "middling"]  # it measures: their own order
+    took = {"slow": 9.0, "fast": 0.1, "middling": 1.0}
+    fastest_first.STATS.write_text(json.dumps({"duration_by_test": took}))
+    fastest_first.pytest_collection_modifyitems(items)
+    assert [item.nodeid for item in items] == ["new", "fast", "middling", "slow"]
 
 
 # --- what is told
