@@ -5,7 +5,7 @@ PYTHON ?= $(shell for each in python3 python3.14 python3.13 python3.12 python3.1
   $$each -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$each; break; }; done)
 BIN := .venv/bin
 
-.PHONY: demo test check fuzz up clean
+.PHONY: demo test check fuzz mutants up clean
 
 demo: .venv/product  ## every course of a payment on real processes, and the money report
 	$(BIN)/denbun demo
@@ -23,6 +23,9 @@ check: .venv/development  ## format, lint, types, structure
 
 fuzz: .venv/development  ## any bytes at every door, guided by the code they reach; longer: python -m fuzz --seconds N
 	$(BIN)/python -m fuzz --seconds 2
+
+mutants: .venv/development  ## change one place after another of what carries the money: a test must notice; goes on where it stopped
+	$(BIN)/python tests/mutations/mutants.py
 
 up: .venv/product  ## the whole gateway on this machine, until Ctrl-C
 	$(BIN)/denbun up

@@ -1,0 +1,254 @@
+"""Changes one place after another of the modules that carry the money, and tells which change no test notices.
+
+``make mutants``, or ``python tests/mutations/mutants.py [GROUP or MODULE …]``: mutmut makes the changes and runs the
+tests, group by group of `modules.toml`, in a copy of the tree under `.denbun/mutants`. What mypy refuses could never
+land and is not tried. A run that was ended goes on where it stopped; once anything has changed, what survived is tried
+again, and of what died only the functions that changed. ``--afresh`` tries everything anew, ``--report`` tries nothing
+and tells what is known.
+
+What survives is killed by a new test, or changes nothing: then it stands in `equivalent.toml` with the reason, by its
+text and not by its line. The status is 1 while any survivor has no reason, or something was not tried.
+"""
+
+import argparse
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tomllib
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+HERE = Path(__file__).parent
+ROOT = HERE.parents[1]
+GROUPS, REASONS, PLUGIN = HERE / "modules.toml", HERE / "equivalent.toml", HERE / "fastest_first.py"
+PLACE = ROOT / ".denbun" / "mutants"
+_LEFT_OUT = {".git", ".venv", ".denbun", "__pycache__", ".hypothesis", "build", "mutants", "mutations"}
+_TYPED = 37
+_UNTOLD = {None: "left", 2: "left", 0: "survived", 5: "survived", 33: "survived", _TYPED: "refused by mypy"}
+_TIMED_OUT = {36, 24, -24, 152, 255, -9}
+_COLUMNS = ("mutants", "refused by mypy", "killed", "timed out", "survived", "with a reason", "left")
+
+
+class Group(NamedTuple):
+    """Modules that the same tests look at."""
+
+    name: str
+    modules: tuple[str, ...]
+    tests: tuple[str, ...]
+
+    @property
+    def folder(self) -> Path:
+        """Where the copy of the tree is for it."""
+        return PLACE / self.name
+
+
+class Survivor(NamedTuple):
+    """A change that no test noticed: in this function the lines `before` became `after`."""
+
+    module: str
+    function: str
+    before: str
+    after: str
+
+
+def groups() -> list[Group]:
+    """All of them, in the order they are tried."""
+    listed = tomllib.loads(GROUPS.read_text("utf-8"))["group"]
+    return [Group(each["name"], tuple(each["modules"]), tuple(each["tests"])) for each in listed]
+
+
+def reasons() -> dict[Survivor, str]:
+    """Why each of these changes nothing."""
+    listed = tomllib.loads(REASONS.read_text("utf-8")).get("equivalent", [])
+    return {Survivor(each["module"], each["function"], each["before"], each["after"]): each["why"] for each in listed}
+
+
+# --- the copy
+
+
+def _files(tree: Path) -> Iterator[Path]:
+    for folder, below, names in os.walk(tree):
+        below[:] = [name for name in below if name not in _LEFT_OUT and not name.endswith(("_cache", ".egg-info"))]
+        yield from (Path(folder, name).relative_to(tree) for name in names if not name.endswith(".pyc"))
+
+
+def synchronise(tree: Path, group: Group) -> bool:
+    """Make the group's copy what the tree is; gives whether anything was not. mutmut's own folder in it follows."""
+    wanted = set(_files(tree))
+    there = set(_files(group.folder)) - {Path("setup.cfg"), Path(PLUGIN.name)}
+    changed = [
+        path
+        for path in sorted(wanted)
+        if path not in there or (group.folder / path).read_bytes() != (tree / path).read_bytes()
+    ]
+    for path in (*changed, *(there - wanted)):
+        if str(path) not in group.modules:  # mutmut compares the times of a module that it changes itself
+            (group.folder / "mutants" / path).unlink(missing_ok=True)
+        (group.folder / path).unlink(missing_ok=True)
+    for path in changed:
+        (group.folder / path).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(tree / path, group.folder / path)
+    return bool(changed or there - wanted)
+
+
+def settings(group: Group, tree: Path) -> str:
+    """The `setup.cfg` that tells mutmut what to do."""
+    packages = tomllib.loads((tree / "pyproject.toml").read_text("utf-8"))["tool"]["setuptools"]["packages"]
+    sources = sorted({each.partition(".")[0] for each in packages})
+    mypy = [sys.executable, "-m", "mypy", "--output", "json", "--disable-error-code", "unused-ignore", *group.modules]
+    lists = {
+        "source_paths": sources,
+        "only_mutate": group.modules,
+        "also_copy": sorted(each.name for each in group.folder.iterdir() if each.name not in {*sources, "mutants"}),
+        "pytest_add_cli_args": ["-p", PLUGIN.stem, "-p", "no:cacheprovider"],
+        "pytest_add_cli_args_test_selection": ["-m", "not stack", *group.tests],
+        "do_not_mutate_patterns": [r"assert_never\("],  # mypy holds that nothing gets there
+        "type_check_command": mypy,
+    }
+    told = "".join(f"{name} =\n" + "".join(f"    {value}\n" for value in values) for name, values in lists.items())
+    return f"[mutmut]\nuse_git_change_detection = false\n{told}"
+
+
+# --- what mutmut found
+
+
+def _results(group: Group, module: str) -> dict[str, int | None]:
+    meta = group.folder / "mutants" / f"{module}.meta"
+    if not meta.exists():
+        return {}
+    found: dict[str, int | None] = json.loads(meta.read_text("utf-8"))["exit_code_by_key"]
+    return found
+
+
+def outcome(code: int | None) -> str:
+    """The table's word for what became of a mutant."""
+    return _UNTOLD.get(code, "timed out" if code in _TIMED_OUT else "killed")
+
+
+def try_again(group: Group) -> None:
+    """Forget what survived: something has changed that may notice it."""
+    for module in group.modules:
+        meta = group.folder / "mutants" / f"{module}.meta"
+        if meta.exists():
+            data = json.loads(meta.read_text("utf-8"))
+            codes = data["exit_code_by_key"]
+            data["exit_code_by_key"] = {
+                key: None if outcome(code) == "survived" else code for key, code in codes.items()
+            }
+            meta.write_text(json.dumps(data), "utf-8")
+
+
+def read_difference(module: str, key: str, told: str) -> Survivor:
+    """What `mutmut show` told of a mutant."""
+    lines = [line for line in told.splitlines() if not line.startswith(("---", "+++", "# "))]
+    before, after = ("\n".join(line[1:].strip() for line in lines if line.startswith(sign)) for sign in "-+")
+    return Survivor(module, function_of(key), before, after)
+
+
+def function_of(key: str) -> str:
+    """`Class.method` or `function`, of mutmut's `module.xǁClassǁmethod__mutmut_3` or `module.x_function__mutmut_3`."""
+    name = key.rpartition(".")[2].rpartition("__mutmut_")[0]
+    return ".".join(name.split("ǁ")[1:]) if "ǁ" in name else name.removeprefix("x_")
+
+
+def survivors(group: Group, module: str) -> Iterator[Survivor]:
+    """What survived in this module, as mutmut tells it."""
+    for key, code in _results(group, module).items():
+        if outcome(code) == "survived":
+            yield read_difference(module, key, _mutmut(group, "show", key))
+
+
+def _mutmut(group: Group, *words: str) -> str:
+    """Run mutmut and give what it says; it is kept beside the copy, too, as it comes."""
+    command = [str(Path(sys.executable).with_name("mutmut")), *words]
+    environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1", "PYTHONHASHSEED": "0"}
+    log = PLACE / f"{group.name}.log"
+    with log.open("w", encoding="utf-8") as out:
+        ran = subprocess.run(command, cwd=group.folder, env=environment, stdout=out, stderr=out, check=False)
+    if ran.returncode:
+        raise SystemExit(f"mutmut {' '.join(words)} for {group.name}: status {ran.returncode}: see {log}")
+    return log.read_text("utf-8")
+
+
+def attempt(group: Group, *, afresh: bool, jobs: int) -> None:
+    """Try what has not been tried in this group."""
+    if afresh:
+        shutil.rmtree(group.folder, ignore_errors=True)
+    group.folder.mkdir(parents=True, exist_ok=True)
+    if synchronise(ROOT, group):
+        try_again(group)
+    shutil.copyfile(PLUGIN, group.folder / PLUGIN.name)
+    (group.folder / "setup.cfg").write_text(settings(group, ROOT), "utf-8")
+    print(f"{group.name}: how far it is, {PLACE / group.name}.log says", flush=True)
+    _mutmut(group, "run", "--max-children", str(jobs))
+
+
+# --- the table
+
+
+def count(codes: Iterable[int | None], found: Sequence[Survivor], known: Mapping[Survivor, str]) -> Counter[str]:
+    """A module's row."""
+    row = Counter(map(outcome, codes))
+    return row + Counter({"mutants": row.total(), "with a reason": sum(each in known for each in found)})
+
+
+def table(rows: Mapping[str, Counter[str]]) -> str:
+    """The rows of the modules and their sum; the score is what tests noticed of what mypy lets through."""
+    total: Counter[str] = sum(rows.values(), Counter())
+    width = max(map(len, (*rows, "module")))
+    head = f"{'module':{width}} " + " ".join(f"{column:>{max(len(column), 7)}}" for column in _COLUMNS) + "   score"
+    lines = [head]
+    for name, row in (*rows.items(), ("all", total)):
+        tried = row["killed"] + row["timed out"] + row["survived"]
+        score = f"{(tried - row['survived']) / tried:7.1%}" if tried else "      –"
+        cells = " ".join(f"{row[column]:{max(len(column), 7)}}" for column in _COLUMNS)
+        lines.append(f"{name:{width}} {cells} {score}")
+    return "\n".join(lines)
+
+
+def told(survivor: Survivor) -> str:
+    """A survivor as it is printed: what to kill, or to copy into the list with the reason."""
+    pairs = {
+        "module": survivor.module,
+        "function": survivor.function,
+        "before": survivor.before,
+        "after": survivor.after,
+    }
+    return "\n".join(
+        ["[[equivalent]]", *(f"{name} = {json.dumps(text, ensure_ascii=False)}" for name, text in pairs.items()), ""]
+    )
+
+
+def main(argv: list[str]) -> int:
+    """Do what was asked for; gives the exit status."""
+    parser = argparse.ArgumentParser(description="Change one place at a time and see that a test notices.")
+    parser.add_argument("names", nargs="*", help="only these groups, or the groups of these modules")
+    parser.add_argument("--report", action="store_true", help="try nothing, tell what is known")
+    parser.add_argument("--afresh", action="store_true", help="forget what earlier runs found")
+    parser.add_argument("--jobs", type=int, default=1, metavar="N", help="processes at a time (1)")
+    arguments = parser.parse_args(argv)
+    chosen = [each for each in groups() if not arguments.names or {each.name, *each.modules} & set(arguments.names)]
+    if not chosen:
+        parser.error(f"there is no group and no module {arguments.names[0]}: see {GROUPS.name}")
+    known = reasons()
+    rows: dict[str, Counter[str]] = {}
+    without: list[Survivor] = []
+    os.nice(0 if arguments.report else 10)
+    for group in chosen:
+        if not arguments.report:
+            attempt(group, afresh=arguments.afresh, jobs=arguments.jobs)
+        for module in group.modules:
+            found = list(survivors(group, module))
+            rows[module] = count(_results(group, module).values(), found, known)
+            without += [each for each in found if each not in known]
+    print("\n".join(map(told, without)))
+    print(table(rows))
+    return 1 if without or any(row["left"] for row in rows.values()) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,115 @@
+"""What the loop over owned partitions tells of itself: to its metrics, to its milestones, and in its log."""
+
+import logging
+import threading
+from collections.abc import Sequence
+
+import pytest
+from log_rig import GO, Broker
+from owned_rig import Summing, said
+
+from pipeline.log import Outgoing
+from pipeline.memory import MemoryLog
+from pipeline.owned import EPOCH, MARKER_KEY, Counters, Milestones, OwnedLoop
+
+STORED_MS, NOW_MS = 1_000, 4_500
+
+
+class Told:
+    """A loop that runs until `end`, and all that it tells."""
+
+    def __init__(self, numbers: Sequence[bytes] = (), member: str = "a", log: MemoryLog | None = None) -> None:
+        self.log = log or MemoryLog(lambda: STORED_MS)
+        self.broker = Broker(self.log, "", kafka=False)
+        for name in ("numbers", "sums", "said"):
+            self.broker.topic(name)
+        if numbers:
+            self.broker.put("numbers", *numbers)
+        self.handled: list[int] = []
+        self.lag_ms: list[float] = []
+        self.partitions: list[int] = []
+        self.restored: list[int] = []
+        self.steps: list[tuple[str, list[str]]] = []
+        counters = Counters(self.handled.append, self.lag_ms.append, self.partitions.append, self.restored.append)
+        milestones = Milestones(self._step("stored"), self._step("written"))
+        self.stop = threading.Event()
+        self.handler = Summing()
+        self.loop = OwnedLoop(
+            self.log, member, "summing", ["numbers"], "sums", self.handler, counters=counters, milestones=milestones,
+            now_ms=lambda: NOW_MS,
+        )  # fmt: skip
+        self.thread = threading.Thread(target=self.loop.run, args=(self.stop,), daemon=True)
+        self.thread.start()
+
+    def _step(self, name: str):  # noqa: ANN202  a milestone
+        return lambda messages: self.steps.append((name, [each.topic for each in messages]))
+
+    def end(self) -> None:
+        self.stop.set()
+        self.thread.join(GO)
+        assert not self.thread.is_alive()
+
+
+def test_what_was_handled_is_counted_with_the_age_of_the_last_of_it() -> None:
+    told = Told([b"1", b"2", b"4"])
+    said(told.broker, 3)
+    told.end()
+    assert sum(told.handled) == 3
+    assert set(told.lag_ms) == {NOW_MS - STORED_MS}
+
+
+def test_each_batch_passes_both_milestones_with_what_it_wrote_and_an_idle_loop_none() -> None:
+    told = Told()
+    assert told.loop.ready.wait(GO)
+    told.broker.put("numbers", b"1")
+    said(told.broker, 1)
+    told.end()
+    assert told.steps == [("stored", ["sums"]), ("written", ["said"])]
+
+
+def test_what_a_partition_held_is_counted_when_it_is_taken(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, logger="pipeline.owned")
+    log = MemoryLog(lambda: STORED_MS)
+    broker = Broker(log, "", kafka=False)
+    broker.topic("sums")
+    stamp = ((EPOCH, b"0"),)
+    log.writer("earlier").write(
+        [
+            Outgoing("sums", MARKER_KEY, b"earlier", (), 0),
+            Outgoing("sums", b"k", b"0=5", stamp, 0),
+            Outgoing("sums", b"j", b"1=7", stamp, 0),
+        ]
+    )
+    told = Told(log=log)
+    assert told.loop.ready.wait(GO)
+    told.end()
+    assert (told.restored, told.partitions) == ([2], [1, 0])
+    taken, given_up = (record for record in caplog.records if record.name == "pipeline.owned")
+    assert (taken.getMessage(), taken.levelname) == ("partition taken", "INFO")
+    assert (taken.__dict__["partition"], taken.__dict__["states"]) == (0, 2)
+    assert 0 <= taken.__dict__["seconds"] < GO
+    assert (given_up.getMessage(), given_up.__dict__["partition"]) == ("partition given up", 0)
+
+
+def test_every_state_names_the_marker_of_its_owner_and_keeps_its_other_headers() -> None:
+    told = Told([b"1"])
+    said(told.broker, 1)
+    told.end()
+    marker, state = told.log.everything("sums")
+    assert (marker.key, marker.value) == (MARKER_KEY, b"a")
+    assert state.headers == ((EPOCH, str(marker.offset).encode()),)
+
+
+def test_a_former_owners_states_are_told_by_their_keys(caplog: pytest.LogCaptureFixture) -> None:
+    told = Told([b"1"])
+    said(told.broker, 1)
+    stranger = [Outgoing("sums", key, b"0=9", ((EPOCH, b"0"),), 0) for key in (b"k", b"j", b"k")]
+    told.log.writer("stranger").write(stranger)
+    told.broker.put("numbers", b"2")
+    said(told.broker, 2)
+    told.end()
+    (warning,) = (record for record in caplog.records if record.levelno == logging.WARNING)
+    assert (warning.getMessage(), warning.__dict__["partition"]) == ("a former owner wrote states", 0)
+    assert warning.__dict__["keys"] == 2
+    last = {each.key: each.value for each in told.log.everything("sums") if each.key != MARKER_KEY}
+    assert last == {b"k": b"0=1 1=3", b"j": None}  # its own again, of both keys
