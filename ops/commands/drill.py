@@ -20,7 +20,8 @@ from ops.broker import BrokerError
 from ops.chaos import Chaos, Deed, Fault
 from ops.commands.consoles import open_console
 from ops.commands.demo import money_table
-from ops.drills import DRILLS, NODES, Drill, drill_named, with_windows
+from ops.drill_schedules import NODES
+from ops.drills import DRILLS, Drill, drill_named, with_windows
 from ops.evidence import collect, drain
 from ops.happenings import Happened, Happening, happened, misused_payments
 from ops.installations import LinePlan

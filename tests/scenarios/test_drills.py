@@ -13,7 +13,8 @@ from ops.__main__ import app
 from ops.chaos import OWNER, OWNERS_NODE, Deed, Fault, Moment
 from ops.commands import drill as command
 from ops.courses import Manner
-from ops.drills import DRILLS, NODES, drill_named, with_windows
+from ops.drill_schedules import NODES
+from ops.drills import DRILLS, drill_named, with_windows
 from ops.evidence import collect
 from ops.happenings import Happened, Happening
 from ops.installations import LINES
