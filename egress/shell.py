@@ -12,9 +12,10 @@ from egress.numbers import batch_of, shares_of
 from egress.reserving import reserve
 from egress.sessions import Sessions
 from egress.sparing import Sparing
+from egress.surroundings import Surroundings
 from egress.takeover import Places, take_over
 from egress.telegrams import CardData, CardDataUnreadable, OpenCard
-from egress.tenure import Surroundings, Tenure, finish_limit_ms
+from egress.tenure import Tenure, finish_limit_ms
 from pipeline.bridge import LoopReader, LoopWriter, on_loop
 from pipeline.log import GroupReader, Log, LogError, Message, TopicPartition
 from pipeline.owned import SHARE_S

@@ -5,26 +5,22 @@ import contextlib
 import logging
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
-from typing import Protocol, assert_never
+from typing import assert_never
 
 from egress import crashes
 from egress.acts import Act, Hang, Rest, Seek, Store, Tell, Transmit
 from egress.connection import Connector
 from egress.core import LineCore
 from egress.jobs import Takeover
-from egress.metrics import Counts, Metrics
+from egress.metrics import Counts
 from egress.numbers import Reserved, batch_of, shares_of
 from egress.reserving import reserve
-from egress.sessions import Sessions
-from egress.sparing import Sparing
 from egress.strays import StrayBudget
+from egress.surroundings import Helpless, Surroundings
 from egress.takeover import Places
-from egress.telegrams import OpenCard
 from pipeline import crash
-from pipeline.bridge import LoopWriter
-from pipeline.log import Log, LogError, Message, Outgoing, Stored
+from pipeline.log import LogError, Message, Outgoing, Stored
 from pipeline.owned import EPOCH
 from pipeline.spans import read_span
 from schemas import wire
@@ -32,7 +28,6 @@ from schemas.crash_points import Point
 from schemas.installation import Egress, Line
 from schemas.records import LineOrdered, LineTaken, ReleaseRoute, RouteOrdered, SendCancel, SendRequest, StrayTelegram
 from schemas.telegrams import PartnerSpec
-from schemas.topics import Topics
 
 _TICK_S = 0.02
 _STEP_S = 0.005
@@ -42,43 +37,9 @@ _STORE_MS = 5_000  # on giving a line up: how long the log is awaited
 _log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class Surroundings:
-    """What all lines of a process share."""
-
-    log: Log
-    topics: Topics
-    writer: LoopWriter
-    times: Egress
-    node: str
-    open_card: OpenCard
-    metrics: Metrics
-    now_ms: Callable[[], int]
-    fail: Callable[[BaseException], None]
-    sparing: Sparing
-    sessions: Sessions
-    clock_tolerance_ms: int
-
-    def look_after(self, task: asyncio.Task[None]) -> None:
-        """Fail with what the task does, when it does."""
-
-        def ended(task: asyncio.Task[None]) -> None:
-            if not task.cancelled() and (error := task.exception()) is not None:
-                self.fail(error)
-
-        task.add_done_callback(ended)
-
-
 def finish_limit_ms(times: Egress) -> int:
     """How long `Tenure.finish` takes at most, where the loop turns."""
     return times.drain_ms + 2 * times.closing_timeout_ms + _HANG_MS + _STORE_MS
-
-
-class Helpless(Protocol):
-    """Whoever is told that a line cannot be opened here."""
-
-    def __call__(self, *, full: bool = False) -> None:
-        """`full`: for want of a place among the sessions of this process."""
 
 
 class LineLost(LogError):  # noqa: N818  it tells what happened

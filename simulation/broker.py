@@ -141,3 +141,29 @@ class Broker:
         """Something has changed for the members of a group."""
         for member in group.members.values():
             member.nudge()
+
+
+class Fate(NamedTuple):
+    """What becomes of a write: when it is stored (None: never), when its writer is told, and whether that it failed."""
+
+    stored_us: int | None
+    told_us: int
+    failed: bool
+
+
+def fate_of(broker: Broker) -> Fate:
+    """What becomes of the next write, by the broker's weather."""
+    world, weather = broker.world, broker.weather
+    way_us, back_us = world.between(*WAY_US), world.between(*WAY_US)
+    drawn = world.chance.random()
+    if drawn < weather.slow:
+        way_us += world.between(100 * MS, 2_500 * MS)
+        world.counters["writes slow"] += 1
+    elif drawn < weather.slow + weather.unacknowledged:
+        world.counters["writes failed and stored"] += 1
+        failed_us = world.between(10 * MS, 2_000 * MS)
+        return Fate(way_us + world.between(0, 3_000 * MS), way_us + failed_us, failed=True)
+    elif drawn < weather.slow + weather.unacknowledged + weather.refused:
+        world.counters["writes failed and lost"] += 1
+        return Fate(None, way_us + world.between(10 * MS, 2_000 * MS), failed=True)
+    return Fate(way_us, way_us + back_us, failed=False)

@@ -9,7 +9,6 @@ heartbeats leaves its group when its session has run out, and does not know it b
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from heapq import heappop, heappush
-from typing import NamedTuple
 
 from pipeline.log import (
     Done,
@@ -22,8 +21,8 @@ from pipeline.log import (
     TopicFound,
     TopicPartition,
     WriteFailed,
-)
-from simulation.broker import WAY_US, Broker, Group, Partition
+)  # fmt: skip
+from simulation.broker import WAY_US, Broker, Fate, Group, Partition, fate_of
 from simulation.world import MS, SECOND, Process, Strand
 
 _IDLE_US = 800 * MS  # an empty poll takes longer than asked for: so do fewer of them
@@ -104,31 +103,6 @@ class SimLog:
         return strand
 
 
-class _Fate(NamedTuple):
-    """What becomes of a write: when it is stored (None: never), when its writer is told, and whether that it failed."""
-
-    stored_us: int | None
-    told_us: int
-    failed: bool
-
-
-def _fate(broker: Broker) -> _Fate:
-    world, weather = broker.world, broker.weather
-    way_us, back_us = world.between(*WAY_US), world.between(*WAY_US)
-    drawn = world.chance.random()
-    if drawn < weather.slow:
-        way_us += world.between(100 * MS, 2_500 * MS)
-        world.counters["writes slow"] += 1
-    elif drawn < weather.slow + weather.unacknowledged:
-        world.counters["writes failed and stored"] += 1
-        failed_us = world.between(10 * MS, 2_000 * MS)
-        return _Fate(way_us + world.between(0, 3_000 * MS), way_us + failed_us, failed=True)
-    elif drawn < weather.slow + weather.unacknowledged + weather.refused:
-        world.counters["writes failed and lost"] += 1
-        return _Fate(None, way_us + world.between(10 * MS, 2_000 * MS), failed=True)
-    return _Fate(way_us, way_us + back_us, failed=False)
-
-
 class SimWriter:
     """`pipeline.log.Writer`."""
 
@@ -141,7 +115,7 @@ class SimWriter:
         process.point("write to the log")
         places = [self._broker.place_of(item) for item in batch]
         began_us = world.now_us
-        fate = _fate(self._broker)
+        fate = fate_of(self._broker)
         if fate.failed:
             self._fail(batch, places, fate)
             strand.park(began_us + fate.told_us)
@@ -158,7 +132,7 @@ class SimWriter:
             strand.park(began_us + fate.told_us)
         return offsets
 
-    def _fail(self, batch: Sequence[Outgoing], places: Sequence[TopicPartition], fate: _Fate) -> None:
+    def _fail(self, batch: Sequence[Outgoing], places: Sequence[TopicPartition], fate: Fate) -> None:
         """The writer is told that it failed; some of it is stored all the same, now or later."""
         world = self._broker.world
         count = 0 if fate.stored_us is None else world.chance.randint(1, len(batch))
@@ -187,7 +161,7 @@ class SimSender:
         process, world = self._process, self._broker.world
         process.point("send to the log")
         place = self._broker.place_of(message)
-        fate = _fate(self._broker)
+        fate = fate_of(self._broker)
         self._pending += 1
         stored_us = None
         if fate.stored_us is not None:
