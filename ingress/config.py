@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from ingress.layouts import NO_LAYOUTS, Layouts
 from schemas.installation import Customer, Installation, Tls
-from schemas.telegrams import load_partner
+from schemas.telegrams import PartnerSpec, load_partner
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,9 +32,12 @@ class Settings:
     layouts: Layouts = NO_LAYOUTS
 
     @classmethod
-    def from_installation(cls, installation: Installation) -> "Settings":
-        """The ingress's view of the installation. Raises `LayoutError`."""
-        partners = {each.name: load_partner(each.telegrams) for each in installation.partner}
+    def from_installation(
+        cls, installation: Installation, partners: Mapping[str, PartnerSpec] | None = None
+    ) -> "Settings":
+        """The ingress's view of the installation; `partners`, where they are loaded already. Raises `LayoutError`."""
+        if partners is None:
+            partners = {each.name: load_partner(each.telegrams) for each in installation.partner}
         ingress = installation.ingress
         return cls(
             host=ingress.host,

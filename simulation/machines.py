@@ -146,7 +146,7 @@ def plant(lines: int, routes: int, *, carries: bool = False) -> Plant:
         topics=Topics(),
         router=RouterSettings.from_installation(first),
         faults=FaultsSettings.from_installation(first, _trouble_codes()),
-        ingress={node: IngressSettings.from_installation(each) for node, each in by_node.items()},
+        ingress={node: IngressSettings.from_installation(each, _partners()) for node, each in by_node.items()},
         egress={
             node: EgressSettings(each.line, _partners(), each.egress, clock_tolerance_ms=each.clock_tolerance_ms)
             for node, each in by_node.items()
