@@ -26,6 +26,7 @@ from ingress.core import Session
 from ingress.door import LINGER_S, Door
 from ingress.metrics import Metrics
 from ingress.replies import Gone
+from ingress.stillness import Stillness
 from ingress.storing import Storing, new_id
 from ingress.threshold import Lines, Places, Threshold
 from ingress.tls import server_context
@@ -81,6 +82,7 @@ class IngressServer:
         self._by_session: dict[str, Connection] = {}
         self._dirty: list[Connection] = []
         self._gone = Gone(settings.gone_after_ms)
+        self._stillness = Stillness(now_ms())
         self._door = Door(settings, lambda: Connection(self))
         self._listening = False
         self._lines = Lines(_LINES_A_SECOND)
@@ -206,7 +208,8 @@ class IngressServer:
         session = connection.session
         if session is None:
             return
-        self.perform(connection, session.receive(data, self._now_ms()))
+        now_ms = self._now_ms()
+        self.perform(connection, session.receive(data, now_ms, self._stillness.before(now_ms)))
         self._see_to_more(connection, session)
 
     def writable(self, connection: Connection) -> None:
@@ -281,6 +284,7 @@ class IngressServer:
             self._tick_handle = self._loop.call_later(_TICK_S, self._tick)
 
     def _pass_time(self, now_ms: int) -> None:
+        self._stillness.turned(now_ms)
         in_flight = 0
         for connection in list(self._connections):
             session = connection.session
