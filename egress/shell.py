@@ -4,6 +4,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Coroutine, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from egress.config import Settings
@@ -106,15 +107,15 @@ class LineOwner:
     def rest(self) -> None:
         """Give the line up in order, if this process owns it, and stay out of its group until `resume`."""
         if self._dispatches is not None and self._moving is None:
-            self._move(self._leave())
+            self._move(self._leave)
 
-    def _move(self, work: Coroutine[Any, Any, None]) -> None:
+    def _move(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
         self._moving = asyncio.create_task(self._moved(work))
         self._around.look_after(self._moving)
 
-    async def _moved(self, work: Coroutine[Any, Any, None]) -> None:
+    async def _moved(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
         try:
-            await work
+            await work()
         finally:
             self._moving = None
 
@@ -135,7 +136,7 @@ class LineOwner:
         Once: where that one has as many as it may have too, they take turns no faster than otherwise.
         """
         if self._dispatches is not None and self._moving is None and not (full and self._handed_over):
-            self._move(self._hand_over())
+            self._move(self._hand_over)
 
     async def _hand_over(self) -> None:
         """Let another process of the group try, if there is one."""
@@ -194,7 +195,12 @@ class LineOwner:
         )  # fmt: skip
         self._tenure = Tenure(around, self._line, self._partners, self._places, taken, self._helpless)
         self._tenure.position = found.position
-        on_loop(self._loop, self._tenure.start(found, self._orders), _AT_ONCE_S, f"beginning to own {self._line.name}")
+        on_loop(
+            self._loop,
+            partial(self._tenure.start, found, self._orders),
+            _AT_ONCE_S,
+            f"beginning to own {self._line.name}",
+        )
         seconds = time.monotonic() - began
         around.metrics.takeover.labels(self._line.name).observe(seconds)
         _log.info("line taken", extra={"line": self._line.name, "known": len(found.sent), "seconds": round(seconds, 3)})
@@ -208,7 +214,7 @@ class LineOwner:
             self._kept_since = self._loop.time()
             return
         limit_s = finish_limit_ms(self._around.times) / 1000 + _AT_ONCE_S
-        on_loop(self._loop, self._tenure.finish(), limit_s, f"giving {self._line.name} up")
+        on_loop(self._loop, self._tenure.finish, limit_s, f"giving {self._line.name} up")
         self._commit()
         self._tenure, self._revoked_s = None, time.monotonic()  # giving it up may have taken long
         _log.info("line given up", extra={"line": self._line.name})
@@ -232,7 +238,7 @@ class LineOwner:
         """The line was kept, and did not come back: whoever has it now goes on, as after a death."""
         self._kept_since = None
         if self._tenure is not None:
-            on_loop(self._loop, self._tenure.lose(), _AT_ONCE_S, f"losing {self._line.name}")
+            on_loop(self._loop, self._tenure.lose, _AT_ONCE_S, f"losing {self._line.name}")
             self._tenure = None
             _log.error("line lost", extra={"line": self._line.name, "reason": why})
 

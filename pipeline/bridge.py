@@ -168,7 +168,9 @@ class LoopReader:
         await asyncio.to_thread(self._thread.join)
 
 
-def on_loop(loop: asyncio.AbstractEventLoop, work: Coroutine[Any, Any, None], limit_s: float, what: str) -> None:
+def on_loop(
+    loop: asyncio.AbstractEventLoop, work: Callable[[], Coroutine[Any, Any, None]], limit_s: float, what: str
+) -> None:  # fmt: skip
     """Have the loop do this, and wait for it on another thread. Raises what it raises, and `LogError` when it is late.
 
     What counts is how often it was looked for, not the clock: a process that was frozen gets the rest of the time.
@@ -177,7 +179,7 @@ def on_loop(loop: asyncio.AbstractEventLoop, work: Coroutine[Any, Any, None], li
 
     async def told() -> None:
         try:
-            await work
+            await work()
         finally:
             ended.set()
 

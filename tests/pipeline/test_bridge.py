@@ -439,9 +439,9 @@ def test_a_thread_waits_for_what_the_loop_does_and_hears_what_that_raises() -> N
 
     async def work() -> None:
         loop = asyncio.get_running_loop()
-        await asyncio.to_thread(on_loop, loop, well(), GO, "doing well")
+        await asyncio.to_thread(on_loop, loop, well, GO, "doing well")
         with pytest.raises(LogError, match=r"^badly$"):
-            await asyncio.to_thread(on_loop, loop, badly(), GO, "doing badly")
+            await asyncio.to_thread(on_loop, loop, badly, GO, "doing badly")
         assert done == ["well"]
 
     in_loop(work)
@@ -460,7 +460,7 @@ def test_what_the_loop_does_not_do_in_time_is_told_and_given_up(monkeypatch: pyt
     async def work() -> None:
         loop = asyncio.get_running_loop()
         with pytest.raises(LogError, match=r"^giving cafis-1 up: the loop did not do it within 0\.02 s$"):
-            await asyncio.to_thread(on_loop, loop, never(), 0.02, "giving cafis-1 up")
+            await asyncio.to_thread(on_loop, loop, never, 0.02, "giving cafis-1 up")
         await ended.wait()
 
     in_loop(work)
