@@ -7,7 +7,7 @@ from acceptance.cases import Look
 from ops.cases import ENDED, STAGES, WITH_PERSON, cases
 from ops.commands.lines import Lines
 from ops.line_board import Row
-from ops.reading import read_topics
+from ops.reading import ends, read_topics
 from ops.times import age, now_ms
 from pipeline.log import LogError
 from schemas.installation import Installation
@@ -51,8 +51,7 @@ class Looks:
             record = LineOrdered(
                 order_id=uuid.uuid4().hex, line=line, order=order, operator=operator, reason=reason, ordered_ms=now_ms()
             )  # fmt: skip
-            desk.order("line-orders", line, record)
-            if desk.answer(record.order_id, record.ordered_ms) is None:
+            if desk.ask("line-orders", line, record) is None:
                 return f"{line}: 応答なし  no answer to the order"
         return None
 
@@ -89,7 +88,7 @@ class Looks:
     def _configuration(self) -> tuple[bool, str]:
         names = [each.name for each in self._topics.creations(sorted(self._lines), 1, 1)]
         try:
-            read_topics(self._installation.kafka, names, now_ms())
+            ends(self._installation.kafka, names)
         except LogError as error:
             return False, str(error)
         return True, f"{len(names)} topics: {_NO_TOPIC_CHANGES}"

@@ -14,7 +14,6 @@ from rich.table import Table
 
 from ops.commands.desk import (
     ANSWER_S,
-    CLOCKS_MS,
     NOT_DONE,
     OK,
     Wrong,
@@ -25,7 +24,7 @@ from ops.commands.desk import (
     reason_text,
 )
 from ops.line_board import STAGES, WISHES, Row, board, facts
-from ops.reading import read_topics
+from ops.reading import Ends, ends, read_topics
 from ops.times import age, now_ms
 from ops.writing import write_record
 from pipeline.log import Message
@@ -37,7 +36,6 @@ from schemas.records import (
     LineOrderAnswered,
     LineOrdered,
     LineState,
-    Record,
     RouteHeld,
     RouteOrderAnswered,
     RouteOrdered,
@@ -86,16 +84,14 @@ class Lines:
             raise Wrong(f"{name}: 該当する回線なし  no such line: one of {', '.join(sorted(known))}")
         return known[name]
 
-    def order(self, topic: str, line: str, record: Record) -> None:
-        """Have an order stored."""
+    def ask(self, topic: str, line: str, order: LineOrdered | RouteOrdered) -> Answer | None:
+        """Have an order stored, and wait for its answer; None when nothing was in time."""
         name = self._topics(topic, line) if topic == "dispatch" else self._topics(topic)
-        write_record(kafka_log(self._installation.kafka), "denbun-lines", name, line, record)
-
-    def answer(self, order_id: str, ordered_ms: int) -> Answer | None:
-        """What was answered; None when nothing was in time."""
+        after = ends(self._installation.kafka, [self._topics("line-answers")])
+        write_record(kafka_log(self._installation.kafka), "denbun-lines", name, line, order)
         for _ in looks():
-            for record in map(wire.decode, self._read("line-answers", since_ms=ordered_ms - CLOCKS_MS)["line-answers"]):
-                if isinstance(record, (LineOrderAnswered, RouteOrderAnswered)) and record.order_id == order_id:
+            for record in map(wire.decode, self._read("line-answers", after=after)["line-answers"]):
+                if isinstance(record, (LineOrderAnswered, RouteOrderAnswered)) and record.order_id == order.order_id:
                     return record
         return None
 
@@ -110,9 +106,9 @@ class Lines:
                 held[each.key] = wire.decode_as(RouteHeld, each)
         return held
 
-    def _read(self, *names: str, since_ms: int | None = None) -> Mapping[str, list[Message]]:
+    def _read(self, *names: str, after: Ends | None = None) -> Mapping[str, list[Message]]:
         full = {name: self._topics(name) for name in names}
-        found = read_topics(self._installation.kafka, full.values(), since_ms)
+        found = read_topics(self._installation.kafka, full.values(), after=after)
         return {name: found[topic] for name, topic in full.items()}
 
 
@@ -143,8 +139,7 @@ def order_line(config: Path, line: str, order: LineOrder, given: Given) -> int:
             order_id=uuid.uuid4().hex, line=lines.line(line).name, order=order,
             operator=name_text(given.operator), reason=reason_text(given.reason), ordered_ms=now_ms(),
         )  # fmt: skip
-        lines.order("line-orders", line, record)
-        return _tell(console, lines.answer(record.order_id, record.ordered_ms))
+        return _tell(console, lines.ask("line-orders", line, record))
 
     return at_desk(config, work)
 
@@ -185,8 +180,7 @@ def _route(lines: Lines, console: Console, line: str, route: int, given: Given, 
         order_id=uuid.uuid4().hex, route_number=route, hold=hold, operator=name_text(given.operator),
         reason=reason_text(given.reason), ordered_ms=now_ms(),
     )  # fmt: skip
-    lines.order("dispatch", line, record)
-    return _tell(console, lines.answer(record.order_id, record.ordered_ms))
+    return _tell(console, lines.ask("dispatch", line, record))
 
 
 # --- what is printed ------------------------------------------------------------------------------------------------
