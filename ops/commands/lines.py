@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from ops.clocks import broker_time_ms
 from ops.commands.desk import (
     ANSWER_S,
     NOT_DONE,
@@ -25,7 +26,7 @@ from ops.commands.desk import (
 )
 from ops.line_board import STAGES, WISHES, Row, board, facts
 from ops.reading import Ends, ends, read_topics
-from ops.times import age, now_ms
+from ops.times import age, clock, now_ms
 from ops.writing import write_record
 from pipeline.log import Message
 from schemas import wire
@@ -61,8 +62,12 @@ class Lines:
         self._installation = installation
         self._topics = Topics(installation.kafka.topic_prefix)
 
-    def rows(self, at_ms: int) -> list[Row]:
-        """The board."""
+    def now_ms(self) -> int | None:
+        """The time by the broker's clock; None when no service runs. Takes up to a few seconds."""
+        return broker_time_ms(self._installation.kafka)
+
+    def rows(self, at_ms: int | None) -> list[Row]:
+        """The board at that time, as `now_ms` gives it."""
         read = self._read("lines", "holds")
         states = {each.line: each for each in map(wire.decode, read["lines"]) if isinstance(each, LineState)}
         return board(self._installation.line, states, self._held(read["holds"]).values(), at_ms)
@@ -119,8 +124,9 @@ def show_board(config: Path, *, as_json: bool) -> int:
     """The line board; gives the exit status."""
 
     def work(installation: Installation, console: Console) -> int:
-        at_ms = now_ms()
-        rows = Lines(installation).rows(at_ms)
+        lines = Lines(installation)
+        at_ms = lines.now_ms()
+        rows = lines.rows(at_ms)
         if as_json:
             print_json([facts(row, at_ms) for row in rows])
         else:
@@ -186,7 +192,7 @@ def _route(lines: Lines, console: Console, line: str, route: int, given: Given, 
 # --- what is printed ------------------------------------------------------------------------------------------------
 
 
-def _table(rows: list[Row], at_ms: int) -> Table:
+def _table(rows: list[Row], at_ms: int | None) -> Table:
     wrong = sum(row.trouble is not None for row in rows)
     table = Table(title=f"回線状態  line board: {len(rows)}   要確認  to look at: {wrong}", expand=True)
     for heading in (
@@ -218,8 +224,11 @@ def _table(rows: list[Row], at_ms: int) -> Table:
     return table
 
 
-def _ago(since_ms: int | None, at_ms: int) -> str:
-    return "–" if since_ms is None else age(at_ms - since_ms)
+def _ago(since_ms: int | None, at_ms: int | None) -> str:
+    """How long ago; where nobody tells the time, when."""
+    if since_ms is None:
+        return "–"
+    return clock(since_ms) if at_ms is None else age(at_ms - since_ms)
 
 
 def _number(value: int | None) -> str:
