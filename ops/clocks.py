@@ -1,13 +1,13 @@
-"""The broker's time and the processes that run, as the topic `clocks` tells them.
+"""The broker's time and how far each machine's clock is from it, as the topic `clocks` tells.
 
 The tools' own machine may have the wrong time, so nothing is decided by it. Every process sends a message to `clocks`
 every two seconds, and the broker stamps it: the stamp of one that comes while a tool looks is the broker's time.
 """
 
 import time
-from typing import NamedTuple
 
-from ops.reading import Ends, ends, read_topics
+from ops.reading import ends, read_topics
+from ops.topology import ProcessClock
 from pipeline.log import Message
 from schemas import wire
 from schemas.installation import Kafka
@@ -17,16 +17,8 @@ from schemas.topics import Topics
 QUIET_S = 8.0
 """How long word of a process is awaited, before it is said that none runs: several times as long as any is silent."""
 
-_RUNS_MS = 10_000  # a process whose last word is older has ended
+_RUNS_MS = 10_000  # a process that told so much earlier than the last one has ended
 _LOOK_S = 0.2
-
-
-class ProcessClock(NamedTuple):
-    """A process that runs, and how far its machine's clock is ahead of the broker's; less than 0: behind it."""
-
-    service: str
-    node: str
-    off_ms: int
 
 
 def broker_time_ms(kafka: Kafka) -> int | None:
@@ -34,20 +26,21 @@ def broker_time_ms(kafka: Kafka) -> int | None:
     topic = Topics(kafka.topic_prefix)("clocks")
     before = ends(kafka, [topic])
     until = time.monotonic() + QUIET_S
-    while not (messages := _after(kafka, topic, before)):
+    while not (messages := read_topics(kafka, [topic], after=before)[topic]):
         if time.monotonic() > until:
             return None
         time.sleep(_LOOK_S)
     return max(each.timestamp_ms for each in messages)
 
 
-def running(kafka: Kafka) -> tuple[ProcessClock, ...]:
-    """The processes that run, by service and node. Raises `LogError`, `RecordError`."""
-    at_ms = broker_time_ms(kafka)
-    if at_ms is None:
-        return ()
+def machine_clocks(kafka: Kafka) -> tuple[ProcessClock, ...]:
+    """How the processes had the time when one of them told it last. Raises `LogError`, `RecordError`."""
     topic = Topics(kafka.topic_prefix)("clocks")
-    return told(read_topics(kafka, [topic], at_ms - _RUNS_MS)[topic])
+    before_last = {place: offset - 1 for place, offset in ends(kafka, [topic]).items()}
+    newest = read_topics(kafka, [topic], after=before_last)[topic]
+    if not newest:
+        return ()
+    return told(read_topics(kafka, [topic], newest[-1].timestamp_ms - _RUNS_MS)[topic])
 
 
 def told(messages: list[Message]) -> tuple[ProcessClock, ...]:
@@ -62,7 +55,3 @@ def told(messages: list[Message]) -> tuple[ProcessClock, ...]:
             off_ms = record.machine_ms - message.timestamp_ms if record.off_ms is None else record.off_ms
             last[record.service, record.node] = ProcessClock(record.service, record.node, off_ms)
     return tuple(last[each] for each in sorted(last))
-
-
-def _after(kafka: Kafka, topic: str, before: Ends) -> list[Message]:
-    return read_topics(kafka, [topic], after=before)[topic]

@@ -1,9 +1,10 @@
-"""The broker's time as `clocks` tells it, and the processes that run."""
+"""The broker's time as `clocks` tells it, and how far the machines' clocks are off."""
 
 import pytest
 
 from ops import clocks
-from ops.clocks import ProcessClock, broker_time_ms, running, told
+from ops.clocks import broker_time_ms, machine_clocks, told
+from ops.topology import ProcessClock
 from pipeline.clock import Clock, ClockWatch, Machine
 from pipeline.kafka import KafkaLog
 from pipeline.log import Message, NewTopic
@@ -48,7 +49,14 @@ def kafka(kafka_servers: str, kafka_log: KafkaLog, topic_prefix: str) -> Kafka:
 
 
 @pytest.mark.stack
-def test_the_time_is_the_brokers_and_who_runs_is_told_until_it_ends(
+def test_where_nothing_was_ever_told_no_clock_is_known(kafka: Kafka, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(clocks, "QUIET_S", 0.0)
+    assert broker_time_ms(kafka) is None
+    assert machine_clocks(kafka) == ()
+
+
+@pytest.mark.stack
+def test_the_time_is_the_brokers_until_nobody_tells_it_any_more(
     kafka: Kafka, kafka_log: KafkaLog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock = Clock(1_000, Wrong())
@@ -57,13 +65,13 @@ def test_the_time_is_the_brokers_and_who_runs_is_told_until_it_ends(
     try:
         before_ms = clock.now_ms()
         seen_ms = broker_time_ms(kafka)
-        (process,) = running(kafka)
+        (process,) = machine_clocks(kafka)
     finally:
         watch.close()
     assert seen_ms is not None
     assert before_ms - 1_000 <= seen_ms <= clock.now_ms() + 1_000
-    assert process[:2] == ("egress", "node0")
+    assert (process.service, process.node) == ("egress", "node0")
     assert abs(process.off_ms - HOUR_MS) < 60_000
     monkeypatch.setattr(clocks, "QUIET_S", 0.0)
     assert broker_time_ms(kafka) is None
-    assert running(kafka) == ()
+    assert machine_clocks(kafka) != (), "as it told last"
