@@ -52,7 +52,7 @@ def pay(config: Path, payment: Payment) -> int:
             console.print("is the gateway up? `denbun up` writes this file; or name another with --config")
         return 2
     reference = payment.reference or f"pay-{now_ms() % 10**11}"
-    before = _before(console, installation)
+    before = _before(installation)
     door = (installation.ingress.host, installation.ingress.port)
     approved = False
     try:
@@ -73,7 +73,9 @@ def pay(config: Path, payment: Payment) -> int:
         console.print(f"[{colour}]{worded(result)}[/{colour}]  {customer.id} {reference} ¥{payment.amount:,}")
         if result.refusal is not None:
             console.print(f"  {result.refusal.text_ja}  {result.refusal.text_en}")
-    if before is not None:
+    if isinstance(before, LogError):
+        _no_story(console, before)
+    else:
         _tell(console, installation, transaction_id(customer.id, reference, payment.original), before)
     return 0 if approved else 1
 
@@ -97,17 +99,13 @@ def _token(customer: Customer, payment: Payment) -> str:
     return token
 
 
-def _before(console: Console, installation: Installation) -> Ends | None:
-    """Where the topics end before the payment; None when that is not known: it is paid all the same."""
-    topics = Topics(installation.kafka.topic_prefix)
+def _before(installation: Installation) -> Ends | LogError:
+    """Where the topics end before the payment, or why that is not known: it is paid all the same."""
+    topics = Topics(installation.kafka.topic_prefix).creations([line.name for line in installation.line], 1, 1)
     try:
-        return ends(
-            installation.kafka,
-            [each.name for each in topics.creations([line.name for line in installation.line], 1, 1)],
-        )
+        return ends(installation.kafka, [each.name for each in topics])
     except LogError as error:
-        _no_story(console, error)
-        return None
+        return error
 
 
 def _tell(console: Console, installation: Installation, transaction_id: str, before: Ends) -> None:
