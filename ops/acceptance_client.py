@@ -14,6 +14,7 @@ from acceptance.record import Done, StepDone, Told
 from client import Card, ClientError, SyncClient
 from ops.money import ClientRecord
 from ops.player import Stranger, end_of, told_by
+from ops.reading import Ends
 from schemas.identity import transaction_id
 from schemas.records import Status
 from schemas.refusals import Refusal
@@ -54,8 +55,9 @@ class Play:
     terminal: str
     stamp: str  # makes its references new
     since: int  # the last telegram that passed before it
+    after: Ends  # where the topics ended before it
     sessions: Mapping[str, int | None]  # by line: since when its connection stood as the case began
-    started_ms: int
+    started_ms: int  # by this machine's clock, as `ended_ms`: for people
     ended_ms: int = 0
     steps: list[StepDone] = field(default_factory=list)
     told: list[Told] = field(default_factory=list)

@@ -5,9 +5,10 @@ from collections.abc import Callable, Mapping, Sequence
 
 from acceptance.cases import Look
 from ops.cases import ENDED, STAGES, WITH_PERSON, cases
+from ops.clocks import broker_time_ms
 from ops.commands.lines import Lines
 from ops.line_board import Row
-from ops.reading import read_topics
+from ops.reading import ends, read_topics
 from ops.times import age, now_ms
 from pipeline.log import LogError
 from schemas.installation import Installation
@@ -51,8 +52,7 @@ class Looks:
             record = LineOrdered(
                 order_id=uuid.uuid4().hex, line=line, order=order, operator=operator, reason=reason, ordered_ms=now_ms()
             )  # fmt: skip
-            desk.order("line-orders", line, record)
-            if desk.answer(record.order_id, record.ordered_ms) is None:
+            if desk.ask("line-orders", line, record) is None:
                 return f"{line}: 応答なし  no answer to the order"
         return None
 
@@ -66,9 +66,13 @@ class Looks:
             case Look.ENCRYPTED:
                 return self._encrypted()
             case Look.LINES_OPEN:
-                return _each(self._rows(), lambda row: row.trouble is None and _is_open(row), _told_line)
+                rows = self._rows(broker_time_ms(self._installation.kafka))
+                return _each(rows, lambda row: row.trouble is None and _is_open(row), _told_line)
             case Look.KEEPALIVE:
-                return _each(self._rows(), _answered_lately, _told_keepalive)
+                at_ms = broker_time_ms(self._installation.kafka)
+                return _each(
+                    self._rows(at_ms), lambda row: _answered_lately(row, at_ms), lambda row: _told_keepalive(row, at_ms)
+                )
             case Look.NO_ROUTE_HELD:
                 held = [
                     f"{row.line.name}: 経路 {each.route_number} ({each.reason})"
@@ -83,13 +87,14 @@ class Looks:
             case Look.NO_CANCEL_OPEN:
                 return self._cases(lambda stage: stage not in (*WITH_PERSON, *ENDED))
 
-    def _rows(self) -> list[Row]:
-        return [row for row in Lines(self._installation).rows(now_ms()) if row.line.name in self._lines]
+    def _rows(self, at_ms: int | None = None) -> list[Row]:
+        """The board of these lines; only with the broker's time does `trouble` tell of an owner that is silent."""
+        return [row for row in Lines(self._installation).rows(at_ms) if row.line.name in self._lines]
 
     def _configuration(self) -> tuple[bool, str]:
         names = [each.name for each in self._topics.creations(sorted(self._lines), 1, 1)]
         try:
-            read_topics(self._installation.kafka, names, now_ms())
+            ends(self._installation.kafka, names)
         except LogError as error:
             return False, str(error)
         return True, f"{len(names)} topics: {_NO_TOPIC_CHANGES}"
@@ -138,15 +143,16 @@ def _told_line(row: Row) -> str:
     return f"{row.line.name}: {stage}" + ("" if row.trouble is None else f" ({row.trouble[1]})")
 
 
-def _answered_lately(row: Row) -> bool:
+def _answered_lately(row: Row, at_ms: int | None) -> bool:
+    """Whether a keep-alive was answered in time, by the broker's clock; where no service runs, none was."""
     state = row.state
     last = None if state is None else max(state.asked_ms or 0, state.answered_ms or 0)
-    return bool(last) and now_ms() - (last or 0) <= _ANSWERED_MS
+    return at_ms is not None and bool(last) and at_ms - (last or 0) <= _ANSWERED_MS
 
 
-def _told_keepalive(row: Row) -> str:
-    state, at_ms = row.state, now_ms()
-    if state is None:
+def _told_keepalive(row: Row, at_ms: int | None) -> str:
+    state = row.state
+    if state is None or at_ms is None:
         return f"{row.line.name}: –"
     shown = ["–" if each is None else f"{age(at_ms - each)} 前" for each in (state.asked_ms, state.answered_ms)]
     return f"{row.line.name}: 受 {shown[0]} / 送 {shown[1]}"

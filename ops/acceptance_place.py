@@ -35,6 +35,7 @@ from ops.acceptance_looks import Looks
 from ops.acceptance_people import Answer, Person
 from ops.acceptance_sides import OperatorSide, SimulatedSide
 from ops.money import ClientRecord, Finding
+from ops.reading import earliest
 from ops.times import now_ms
 from pipeline.log import LogError
 from schemas.installation import Installation
@@ -107,9 +108,10 @@ class Place:
         """Do the steps of a case until one is not as it should be. Raises `Ended`."""
         ready = not case.alone or self._awaited(self._looks.all_open)
         since = self._side.refresh() if isinstance(self._side, SimulatedSide) else 0
+        after = topics.where(self._installation, self.partner.name)
         began = now_ms()
         sessions = self._looks.sessions() if case.alone else {}
-        play = Play(case, self._terminals(), _base36(began // 100), since, sessions, began)
+        play = Play(case, self._terminals(), _base36(began // 100), since, after, sessions, began)
         if not ready:
             words = Words("前提：全回線が開局していること", "before it: every line is open")
             play.steps.append(StepDone(done=Done.FAILED, at_ms=began, ja=words.ja, en=words.en, remark="開局しない"))
@@ -205,8 +207,8 @@ class Place:
         """How many telegrams of the case have passed until now."""
         if isinstance(self._side, SimulatedSide) and self.side is Side.PARTNER:
             return len(self._side.rows_of(play.case, play.terminal, play.since))
-        since_ms = play.started_ms - topics.CLOCKS_MS
-        return len(self._telegrams(play, topics.look(self._installation, self.partner.name, since_ms, telegrams=True)))
+        found = topics.look(self._installation, self.partner.name, play.after, telegrams=True)
+        return len(self._telegrams(play, found))
 
     def _awaited(self, found: Callable[[], bool], step_s: float = _LOOK_S) -> bool:
         until = time.monotonic() + self._limit_s
@@ -246,12 +248,12 @@ class Place:
 
     def _settled(self, plays: Sequence[Play], *, telegrams: bool) -> topics.Found:
         """The topics, once they hold what is expected last: no route held any more, and what a person gets."""
-        since_ms = min(play.started_ms for play in plays) - topics.CLOCKS_MS
+        after = earliest(play.after for play in plays)
         names = {each: (play, name) for play in plays for each, name in play.transactions.items()}
         wanted = {each for each, (play, name) in names.items() if name in play.case.attention and not play.stopped}
         until = time.monotonic() + _SETTLE_S
         while True:
-            found = topics.look(self._installation, self.partner.name, since_ms, telegrams=telegrams)
+            found = topics.look(self._installation, self.partner.name, after, telegrams=telegrams)
             _, still = topics.held(found)
             done = not (still & names.keys()) and wanted <= topics.with_a_person(found)
             if done or time.monotonic() > until:

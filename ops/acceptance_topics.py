@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from acceptance.record import Telegram
 from acceptance.words import IN, OUT
-from ops.reading import read_topics
+from ops.reading import Ends, ends, read_topics
 from pipeline.log import Message
 from pipeline.owned import MARKER_KEY
 from schemas import wire
@@ -32,29 +32,39 @@ from schemas.records import (
 from schemas.telegrams import REPORT_OF, STATION_REQUESTS, PartnerSpec, Role, Value
 from schemas.topics import Topics
 
-CLOCKS_MS = 60_000  # more than the clocks of this machine and the services' differ
 _NUMBER = re.compile(r"\b(trace_number|route_number|business_date): (\d+)")
 _STATION = {*STATION_REQUESTS, *(REPORT_OF[role] for role in STATION_REQUESTS)}
 
 
 class Found(NamedTuple):
-    """What lies in the topics since a moment."""
+    """What has come into the topics since they ended somewhere."""
 
     records: Mapping[str, Sequence[Record]]  # by topic, without prefix
     holds: Sequence[Message]
 
 
-def look(installation: Installation, partner: str, since_ms: int, *, telegrams: bool) -> Found:
+def where(installation: Installation, partner: str) -> Ends:
+    """Where the topics of a judgement end now. Raises `LogError`."""
+    return ends(installation.kafka, _topics(installation, partner, telegrams=True).values())
+
+
+def look(installation: Installation, partner: str, after: Ends, *, telegrams: bool) -> Found:
     """Read what a judgement needs; with `telegrams` also what tells of these. Raises `LogError`, `RecordError`."""
-    topics = Topics(installation.kafka.topic_prefix)
-    lines = [line.name for line in installation.line if partner in line.partners]
-    full = {"attention": topics("attention"), "holds": topics("holds")}
-    if telegrams:
-        full |= {name: topics(name) for name in ("reports", "cancel-reports", "strays", "lines")}
-        full |= {f"{name}.{line}": topics(name, line) for name in ("dispatch", "sent") for line in lines}
-    read = read_topics(installation.kafka, full.values(), since_ms)
+    full = _topics(installation, partner, telegrams=telegrams)
+    read = read_topics(installation.kafka, full.values(), after=after)
     records = {name: list(_decoded(read[topic])) for name, topic in full.items() if name != "holds"}
     return Found(records, read[full["holds"]])
+
+
+def _topics(installation: Installation, partner: str, *, telegrams: bool) -> Mapping[str, str]:
+    """The topics' full names, by their own."""
+    topics = Topics(installation.kafka.topic_prefix)
+    full = {name: topics(name) for name in ("attention", "holds")}
+    if telegrams:
+        lines = [line.name for line in installation.line if partner in line.partners]
+        full |= {name: topics(name) for name in ("reports", "cancel-reports", "strays", "lines")}
+        full |= {f"{name}.{line}": topics(name, line) for name in ("dispatch", "sent") for line in lines}
+    return full
 
 
 def _decoded(messages: Iterable[Message]) -> Iterator[Record]:

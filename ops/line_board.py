@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from ops.times import age
+from ops.times import age, clock
 from schemas.installation import Line
 from schemas.records import ITS_OWNERS_END, LineStage, LineState, LineWish, RouteHeld
 
@@ -31,8 +31,10 @@ class Row(NamedTuple):
     trouble: tuple[str, str] | None
 
 
-def board(lines: Iterable[Line], states: Mapping[str, LineState], holds: Iterable[RouteHeld], now_ms: int) -> list[Row]:
-    """All contracted lines, in the order of the configuration."""
+def board(
+    lines: Iterable[Line], states: Mapping[str, LineState], holds: Iterable[RouteHeld], now_ms: int | None
+) -> list[Row]:
+    """All contracted lines, in the order of the configuration. `now_ms`: by the broker's clock; None: nothing runs."""
     of_line: dict[str, list[RouteHeld]] = {}
     for each in holds:
         of_line.setdefault(each.line, []).append(each)
@@ -42,9 +44,12 @@ def board(lines: Iterable[Line], states: Mapping[str, LineState], holds: Iterabl
     ]
 
 
-def _trouble(line: Line, state: LineState | None, now_ms: int) -> tuple[str, str] | None:
+def _trouble(line: Line, state: LineState | None, now_ms: int | None) -> tuple[str, str] | None:
     if state is None:
         return "担当なし", "nobody has owned it yet"
+    if now_ms is None:
+        last = clock(state.told_ms or state.since_ms)
+        return f"稼働中のサービスなし(最終報告 {last})", f"no service runs; its owner's last word was at {last}"
     if state.told_ms is None or now_ms - state.told_ms > _SILENT_MS or state.wished_by == ITS_OWNERS_END:
         silent = age(now_ms - (state.told_ms or state.since_ms))
         return f"{silent} 報告なし", f"no word from its owner for {silent}"
@@ -62,8 +67,8 @@ def _trouble(line: Line, state: LineState | None, now_ms: int) -> tuple[str, str
     return f"{since} 前に開局予定", f"should be {state.wish}, is {state.stage} for {since}"
 
 
-def facts(row: Row, now_ms: int) -> dict[str, object]:
-    """A row for machines."""
+def facts(row: Row, now_ms: int | None) -> dict[str, object]:
+    """A row for machines. `now_ms` as `board` has it."""
     state = row.state
     told: dict[str, object] = {"line": row.line.name, "partner": row.line.partner, "mode": row.line.mode}
     if row.line.carries:
@@ -72,7 +77,7 @@ def facts(row: Row, now_ms: int) -> dict[str, object]:
         told |= {
             "node": state.node, "stage": state.stage, "reason": state.reason, "since_ms": state.since_ms,
             "wish": state.wish, "wished_by": state.wished_by, "wished_since_ms": state.wished_since_ms,
-            "session_age_ms": None if state.connected_ms is None else now_ms - state.connected_ms,
+            "session_age_ms": None if state.connected_ms is None or now_ms is None else now_ms - state.connected_ms,
             "asked_ms": state.asked_ms, "answered_ms": state.answered_ms, "in_flight": state.in_flight,
             "cancels_waiting": state.cancels_waiting, "spared": state.spared, "told_ms": state.told_ms,
         }  # fmt: skip

@@ -21,7 +21,6 @@ from schemas.records import (
 from schemas.telegrams import Message, PartnerSpec, Role, Telegram, Value
 
 _DAY_MS = 86_400_000
-_CLOCKS_MS = 60_000  # more than the clocks of two nodes differ
 
 
 class Records(NamedTuple):
@@ -54,8 +53,13 @@ def answered_by(records: Iterable[Record]) -> frozenset[tuple[str, int]]:
     return frozenset(found)
 
 
-def nearest(stray: StrayTelegram, line: Line, specs: Mapping[str, PartnerSpec], records: Records) -> Stray:
-    """The request on this line that a stray nearly answers. `specs`: the partners' layouts, by the partner's name."""
+def nearest(
+    stray: StrayTelegram, line: Line, specs: Mapping[str, PartnerSpec], records: Records, clock_tolerance_ms: int
+) -> Stray:
+    """The request on this line that a stray nearly answers. `specs`: the partners' layouts, by the partner's name.
+
+    `clock_tolerance_ms`: the installation's. What was sent and what came is timed by two owners' idea of one clock.
+    """
     why, _, description = stray.description.partition("\n")
     read = next(((name, found) for name in line.partners if (found := _read(description, specs[name]))), None)
     if read is None:
@@ -67,7 +71,7 @@ def nearest(stray: StrayTelegram, line: Line, specs: Mapping[str, PartnerSpec], 
         each.dispatch_offset: each
         for each in records.sent
         if (each.partner or line.partner) == name
-        and stray.received_ms - _DAY_MS <= each.sent_ms <= stray.received_ms + _CLOCKS_MS
+        and stray.received_ms - _DAY_MS <= each.sent_ms <= stray.received_ms + clock_tolerance_ms
     }
     asked = [_asked(each, line, name, records) for each in sent.values()]
     miss = near_miss(spec, asked, message)

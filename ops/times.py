@@ -19,5 +19,5 @@ def age(age_ms: int) -> str:
 
 
 def now_ms() -> int:
-    """Milliseconds since the epoch."""
+    """Milliseconds since the epoch by this machine's clock, which may be wrong: for people, never to decide by."""
     return time.time_ns() // 1_000_000

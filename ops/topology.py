@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from ops.times import age
 from schemas.installation import Installation
 from schemas.records import LineStage, LineState
 
@@ -64,8 +65,20 @@ class Contract:
 
 
 @dataclass(frozen=True, slots=True)
+class ProcessClock:
+    """How far a process' machine is ahead of the broker's time, as it told last; less than 0: behind it."""
+
+    service: str
+    node: str
+    off_ms: int
+
+
+@dataclass(frozen=True, slots=True)
 class Seen:
-    """What was asked of the broker. `states`: the last word about each line, from `lines`."""
+    """What was asked of the broker. `states`: the last word about each line, from `lines`.
+
+    `clock_tolerance_ms`: the installation's.
+    """
 
     router: Group
     faults: Group
@@ -74,6 +87,8 @@ class Seen:
     partitions: int  # of each topic that is spread by transaction
     slots: int  # partitions of `replies`
     brokers: tuple[str, ...]
+    clocks: tuple[ProcessClock, ...]
+    clock_tolerance_ms: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +127,7 @@ class Topology:
     slots: int
     brokers: tuple[str, ...]
     remarks: tuple[Remark, ...] = ()
+    clocks: tuple[ProcessClock, ...] = ()  # of one that is
 
     @property
     def partners(self) -> tuple[str, ...]:
@@ -238,9 +254,10 @@ def present(seen: Seen, contracts: Iterable[Contract]) -> Topology:
         )
         for name in sorted(hosts, key=natural)
     ]
+    remarks = tuple(_remarks(seen, nodes, lines))
     return Topology(
-        tuple(nodes), tuple(lines), seen.partitions, seen.slots, seen.brokers, tuple(_remarks(seen, nodes, lines))
-    )
+        tuple(nodes), tuple(lines), seen.partitions, seen.slots, seen.brokers, remarks, tuple(seen.clocks)
+    )  # fmt: skip
 
 
 def _sorted(partitions: tuple[int, ...] | None) -> tuple[int, ...] | None:
@@ -269,6 +286,7 @@ def _remarks(seen: Seen, nodes: Sequence[Node], lines: Sequence[PlacedLine]) -> 
             yield Remark(f"{node.name}: {missing} 停止中", f"{node.name} has no {missing}: the others do its part")
     for line in lines:
         yield from _of_line(line, seen.states.get(line.contract.name))
+    yield from _of_clocks(seen)
     if len(nodes) > 1:
         yield from _of_partners(lines)
 
@@ -294,6 +312,19 @@ def _of_line(line: PlacedLine, state: LineState | None) -> Iterable[Remark]:
             f"回線 {name}: 引継ぎ中({state.node} → {line.owner})",
             f"{line.owner} has the line {name}, whose state is still told by {state.node}: look again",
         )
+
+
+def _of_clocks(seen: Seen) -> Iterable[Remark]:
+    """The nodes whose machine has the wrong time, each by the process that is farthest off."""
+    for node in sorted({each.node for each in seen.clocks}, key=natural):
+        worst = max((each for each in seen.clocks if each.node == node), key=lambda each: abs(each.off_ms))
+        if abs(worst.off_ms) > seen.clock_tolerance_ms:
+            off, ahead = age(abs(worst.off_ms)), worst.off_ms > 0
+            yield Remark(
+                f"{node}: 時刻ずれ {off} {'進み' if ahead else '遅れ'}。時刻同期(NTP)を直すか、ブローカの時刻を直す",
+                f"the machine of {node} is {off} {'ahead of' if ahead else 'behind'} the broker's time: set its clock "
+                "(NTP), or the broker's",
+            )
 
 
 def _of_partners(lines: Sequence[PlacedLine]) -> Iterable[Remark]:

@@ -1,4 +1,7 @@
-"""Follows what the owners of a stage's lines tell, while it runs: the topics `lines` and `holds`."""
+"""Follows what the owners of a stage's lines tell, while it runs: the topics `lines` and `holds`.
+
+A drill's brokers run on this machine, whose clock is therefore theirs: `ops.chaos` times its faults by it too.
+"""
 
 from collections.abc import Callable, Sequence
 

@@ -19,7 +19,6 @@ OK, NOT_DONE, WRONG = 0, 1, 2
 ANSWER_S = 15.0
 """How long the answer to an order is awaited."""
 
-CLOCKS_MS = 60_000  # more than the clocks of this machine and the services' differ
 _LOOK_S = 0.2
 _REASON_MAX, _NAME_MAX = 200, 64
 

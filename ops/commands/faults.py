@@ -28,7 +28,6 @@ from ops.cases import (
 )
 from ops.commands.desk import (
     ANSWER_S,
-    CLOCKS_MS,
     NOT_DONE,
     OK,
     Wrong,
@@ -38,7 +37,7 @@ from ops.commands.desk import (
     print_json,
     reason_text,
 )
-from ops.reading import read_topics
+from ops.reading import Ends, ends, read_topics
 from ops.times import age, clock, now_ms
 from ops.writing import write_record
 from pipeline.log import Message
@@ -85,7 +84,8 @@ class Desk:
         if case is None:
             return history(self._read(_AUDIT), transaction_id, None)
         line = case.state.original.line
-        since_ms = case.state.original.accepted_ms - CLOCKS_MS
+        # the broker's stamp of the request; another broker may have stamped the rest
+        since_ms = case.state.original.accepted_ms - self._installation.clock_tolerance_ms
         topics: list[Place] = [*_CAUSES, ("dispatch", line), ("sent", line), *_OUTCOMES, *_AUDIT]
         return history(self._read(topics, since_ms), transaction_id, self.spec(case.state.partner))
 
@@ -96,23 +96,23 @@ class Desk:
         except (KeyError, LayoutError):
             return None
 
-    def write(self, order: OperatorOrdered) -> None:
-        """Have an order stored."""
+    def ask(self, order: OperatorOrdered) -> OrderAnswered | None:
+        """Have an order stored, and wait for its answer; None when nothing was in time."""
         log, key = kafka_log(self._installation.kafka), key_of(order.transaction_id)
+        after = ends(self._installation.kafka, [self._topics("operator-answers")])
         write_record(log, "denbun-faults", self._topics("operator-commands"), key, order)
-
-    def answer(self, order: OperatorOrdered) -> OrderAnswered | None:
-        """What was answered; None when nothing was in time."""
         for _ in looks():
-            for messages in self._read(["operator-answers"], order.ordered_ms - CLOCKS_MS).values():
+            for messages in self._read(["operator-answers"], after=after).values():
                 for record in map(wire.decode, messages):
                     if isinstance(record, OrderAnswered) and record.order_id == order.order_id:
                         return record
         return None
 
-    def _read(self, names: Sequence[Place], since_ms: int | None = None) -> Mapping[str, Sequence[Message]]:
+    def _read(
+        self, names: Sequence[Place], since_ms: int | None = None, after: Ends | None = None
+    ) -> Mapping[str, Sequence[Message]]:
         full = [self._topics(each) if isinstance(each, str) else self._topics(*each) for each in names]
-        found = read_topics(self._installation.kafka, full, since_ms)
+        found = read_topics(self._installation.kafka, full, since_ms, after=after)
         return {name: found[name] for name in full}
 
 
@@ -174,8 +174,7 @@ def give(config: Path, ordering: Ordering) -> int:
             seen_attempt=case.state.attempt,
             ordered_ms=now_ms(),
         )
-        desk.write(order)
-        return _tell(console, desk.answer(order), desk.spec(case.state.partner))
+        return _tell(console, desk.ask(order), desk.spec(case.state.partner))
 
     return _at_desk(config, work)
 

@@ -70,7 +70,7 @@ def _strays(installation: Installation, lines: list[Line]) -> list[Stray]:
         for message in _plain(read[topics("strays")]):
             stray = _record(message)
             if isinstance(stray, StrayTelegram) and stray.line == line.name:
-                found.append(nearest(stray, line, specs, records))
+                found.append(nearest(stray, line, specs, records, installation.clock_tolerance_ms))
     return sorted(found, key=lambda each: each.record.received_ms)
 
 

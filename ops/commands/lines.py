@@ -12,9 +12,9 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from ops.clocks import broker_time_ms
 from ops.commands.desk import (
     ANSWER_S,
-    CLOCKS_MS,
     NOT_DONE,
     OK,
     Wrong,
@@ -25,8 +25,8 @@ from ops.commands.desk import (
     reason_text,
 )
 from ops.line_board import STAGES, WISHES, Row, board, facts
-from ops.reading import read_topics
-from ops.times import age, now_ms
+from ops.reading import Ends, ends, read_topics
+from ops.times import age, clock, now_ms
 from ops.writing import write_record
 from pipeline.log import Message
 from schemas import wire
@@ -37,7 +37,6 @@ from schemas.records import (
     LineOrderAnswered,
     LineOrdered,
     LineState,
-    Record,
     RouteHeld,
     RouteOrderAnswered,
     RouteOrdered,
@@ -63,8 +62,12 @@ class Lines:
         self._installation = installation
         self._topics = Topics(installation.kafka.topic_prefix)
 
-    def rows(self, at_ms: int) -> list[Row]:
-        """The board."""
+    def now_ms(self) -> int | None:
+        """The time by the broker's clock; None when no service runs. Takes up to a few seconds."""
+        return broker_time_ms(self._installation.kafka)
+
+    def rows(self, at_ms: int | None) -> list[Row]:
+        """The board at that time, as `now_ms` gives it."""
         read = self._read("lines", "holds")
         states = {each.line: each for each in map(wire.decode, read["lines"]) if isinstance(each, LineState)}
         return board(self._installation.line, states, self._held(read["holds"]).values(), at_ms)
@@ -86,16 +89,14 @@ class Lines:
             raise Wrong(f"{name}: 該当する回線なし  no such line: one of {', '.join(sorted(known))}")
         return known[name]
 
-    def order(self, topic: str, line: str, record: Record) -> None:
-        """Have an order stored."""
+    def ask(self, topic: str, line: str, order: LineOrdered | RouteOrdered) -> Answer | None:
+        """Have an order stored, and wait for its answer; None when nothing was in time."""
         name = self._topics(topic, line) if topic == "dispatch" else self._topics(topic)
-        write_record(kafka_log(self._installation.kafka), "denbun-lines", name, line, record)
-
-    def answer(self, order_id: str, ordered_ms: int) -> Answer | None:
-        """What was answered; None when nothing was in time."""
+        after = ends(self._installation.kafka, [self._topics("line-answers")])
+        write_record(kafka_log(self._installation.kafka), "denbun-lines", name, line, order)
         for _ in looks():
-            for record in map(wire.decode, self._read("line-answers", since_ms=ordered_ms - CLOCKS_MS)["line-answers"]):
-                if isinstance(record, (LineOrderAnswered, RouteOrderAnswered)) and record.order_id == order_id:
+            for record in map(wire.decode, self._read("line-answers", after=after)["line-answers"]):
+                if isinstance(record, (LineOrderAnswered, RouteOrderAnswered)) and record.order_id == order.order_id:
                     return record
         return None
 
@@ -110,9 +111,9 @@ class Lines:
                 held[each.key] = wire.decode_as(RouteHeld, each)
         return held
 
-    def _read(self, *names: str, since_ms: int | None = None) -> Mapping[str, list[Message]]:
+    def _read(self, *names: str, after: Ends | None = None) -> Mapping[str, list[Message]]:
         full = {name: self._topics(name) for name in names}
-        found = read_topics(self._installation.kafka, full.values(), since_ms)
+        found = read_topics(self._installation.kafka, full.values(), after=after)
         return {name: found[topic] for name, topic in full.items()}
 
 
@@ -123,8 +124,9 @@ def show_board(config: Path, *, as_json: bool) -> int:
     """The line board; gives the exit status."""
 
     def work(installation: Installation, console: Console) -> int:
-        at_ms = now_ms()
-        rows = Lines(installation).rows(at_ms)
+        lines = Lines(installation)
+        at_ms = lines.now_ms()
+        rows = lines.rows(at_ms)
         if as_json:
             print_json([facts(row, at_ms) for row in rows])
         else:
@@ -143,8 +145,7 @@ def order_line(config: Path, line: str, order: LineOrder, given: Given) -> int:
             order_id=uuid.uuid4().hex, line=lines.line(line).name, order=order,
             operator=name_text(given.operator), reason=reason_text(given.reason), ordered_ms=now_ms(),
         )  # fmt: skip
-        lines.order("line-orders", line, record)
-        return _tell(console, lines.answer(record.order_id, record.ordered_ms))
+        return _tell(console, lines.ask("line-orders", line, record))
 
     return at_desk(config, work)
 
@@ -185,14 +186,13 @@ def _route(lines: Lines, console: Console, line: str, route: int, given: Given, 
         order_id=uuid.uuid4().hex, route_number=route, hold=hold, operator=name_text(given.operator),
         reason=reason_text(given.reason), ordered_ms=now_ms(),
     )  # fmt: skip
-    lines.order("dispatch", line, record)
-    return _tell(console, lines.answer(record.order_id, record.ordered_ms))
+    return _tell(console, lines.ask("dispatch", line, record))
 
 
 # --- what is printed ------------------------------------------------------------------------------------------------
 
 
-def _table(rows: list[Row], at_ms: int) -> Table:
+def _table(rows: list[Row], at_ms: int | None) -> Table:
     wrong = sum(row.trouble is not None for row in rows)
     table = Table(title=f"回線状態  line board: {len(rows)}   要確認  to look at: {wrong}", expand=True)
     for heading in (
@@ -224,8 +224,11 @@ def _table(rows: list[Row], at_ms: int) -> Table:
     return table
 
 
-def _ago(since_ms: int | None, at_ms: int) -> str:
-    return "–" if since_ms is None else age(at_ms - since_ms)
+def _ago(since_ms: int | None, at_ms: int | None) -> str:
+    """How long ago; where nobody tells the time, when."""
+    if since_ms is None:
+        return "–"
+    return clock(since_ms) if at_ms is None else age(at_ms - since_ms)
 
 
 def _number(value: int | None) -> str:

@@ -11,8 +11,9 @@ from rich.table import Table
 from client import Card, ClientError, SyncClient
 from ops.commands.consoles import open_console
 from ops.player import worded
-from ops.reading import read_topics
+from ops.reading import Ends, ends, read_topics
 from ops.story import story
+from ops.times import now_ms
 from pipeline.config import ConfigError, load
 from pipeline.log import LogError
 from schemas.identity import transaction_id
@@ -20,7 +21,6 @@ from schemas.installation import Customer, Installation
 from schemas.topics import Topics
 
 _STORY_S = 1.0
-_CLOCKS_MS = 5_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +51,8 @@ def pay(config: Path, payment: Payment) -> int:
         if not config.exists():
             console.print("is the gateway up? `denbun up` writes this file; or name another with --config")
         return 2
-    reference = payment.reference or f"pay-{time.time_ns() // 1_000_000 % 10**11}"
-    began_ms = time.time_ns() // 1_000_000
+    reference = payment.reference or f"pay-{now_ms() % 10**11}"
+    before = _before(installation)
     door = (installation.ingress.host, installation.ingress.port)
     approved = False
     try:
@@ -73,7 +73,10 @@ def pay(config: Path, payment: Payment) -> int:
         console.print(f"[{colour}]{worded(result)}[/{colour}]  {customer.id} {reference} ¥{payment.amount:,}")
         if result.refusal is not None:
             console.print(f"  {result.refusal.text_ja}  {result.refusal.text_en}")
-    _tell(console, installation, transaction_id(customer.id, reference, payment.original), began_ms)
+    if isinstance(before, LogError):
+        _no_story(console, before)
+    else:
+        _tell(console, installation, transaction_id(customer.id, reference, payment.original), before)
     return 0 if approved else 1
 
 
@@ -96,18 +99,30 @@ def _token(customer: Customer, payment: Payment) -> str:
     return token
 
 
-def _tell(console: Console, installation: Installation, transaction_id: str, began_ms: int) -> None:
-    topics = Topics(installation.kafka.topic_prefix)
-    names = {each.name: each.name for each in topics.creations([line.name for line in installation.line], 1, 1)}
+def _before(installation: Installation) -> Ends | LogError:
+    """Where the topics end before the payment, or why that is not known: it is paid all the same."""
+    topics = Topics(installation.kafka.topic_prefix).creations([line.name for line in installation.line], 1, 1)
+    try:
+        return ends(installation.kafka, [each.name for each in topics])
+    except LogError as error:
+        return error
+
+
+def _tell(console: Console, installation: Installation, transaction_id: str, before: Ends) -> None:
     time.sleep(_STORY_S)  # the last records follow the answer
     try:
-        found = read_topics(installation.kafka, names, since_ms=began_ms - _CLOCKS_MS)
+        found = read_topics(installation.kafka, dict.fromkeys(topic for topic, _ in before), after=before)
     except LogError as error:
-        console.print(f"no story: {error}", style="dim", markup=False)
+        _no_story(console, error)
         return
     table = Table(title=f"{transaction_id} の経過  its story", expand=True)
     for title in ("ms", "topic", "record", "facts"):
         table.add_column(title, overflow="fold", no_wrap=title in ("ms", "topic", "record"))
-    for line in story(found, transaction_id):
-        table.add_row(str(line.at_ms - began_ms), line.topic, line.record, escape(line.facts))
+    lines = story(found, transaction_id)
+    for line in lines:
+        table.add_row(str(line.at_ms - lines[0].at_ms), line.topic, line.record, escape(line.facts))
     console.print(table)
+
+
+def _no_story(console: Console, error: LogError) -> None:
+    console.print(f"no story: {error}", style="dim", markup=False)

@@ -12,6 +12,7 @@ from rich.table import Table
 
 from egress.takeover import Places
 from faults import shell as faults_shell
+from ops.clocks import machine_clocks
 from ops.commands.consoles import open_console
 from ops.groups import Asker
 from ops.reading import read_topics
@@ -105,6 +106,8 @@ def see(installation: Installation) -> Seen:
         partitions=cluster.partitions.get(router[1], installation.kafka.partitions),
         slots=cluster.partitions.get(topics("replies"), installation.ingress.slots),
         brokers=cluster.brokers,
+        clocks=machine_clocks(installation.kafka),
+        clock_tolerance_ms=installation.clock_tolerance_ms,
     )
 
 
@@ -145,6 +148,8 @@ def _tell_now(console: Console, now: Topology) -> None:
     console.print(_lines("回線  lines", now))
     if now.nodes:
         console.print(_losses("現状でノードを失うと  if a node were lost now", losses(now)))
+    if now.clocks:
+        console.print(_clocks(now))
     _tell_remarks(console, "確認事項  to look at", now.remarks)
 
 
@@ -196,6 +201,18 @@ def _nodes(title: str, of: Topology) -> Table:
 def _held(of: Topology, node: Node, service: str) -> str:
     held = node.router if service == ROUTER else node.faults
     return "停止 not running" if held is None else f"{in_words(held) or '–'}\n{of.share(held):.0%}"
+
+
+def _clocks(of: Topology) -> Table:
+    """The machines' clocks: a row a node."""
+    table = _table(
+        "時刻ずれ  the machines' clocks", "ノード\nnode", "サービス\nservice", "時刻ずれ\nahead of the broker's"
+    )
+    for node in sorted({each.node for each in of.clocks}, key=natural):
+        mine = [each for each in of.clocks if each.node == node]
+        services = "\n".join(f"{SERVICES.get(each.service, '')} {each.service}".strip() for each in mine)
+        table.add_row(escape(node), escape(services), "\n".join(f"{each.off_ms:+,} ms" for each in mine))
+    return table
 
 
 def _lines(title: str, of: Topology) -> Table:

@@ -34,7 +34,7 @@ def client(monkeypatch: pytest.MonkeyPatch, answers: list[str]) -> tuple[TestCli
 
 
 def play() -> Play:
-    return Play(CASE, "4980000000001", "890186g", 0, {}, 0)
+    return Play(CASE, "4980000000001", "890186g", 0, {}, {}, 0)
 
 
 def cancel(told: str = "approved") -> AskStep:

@@ -2,8 +2,10 @@
 
 import json
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -12,6 +14,7 @@ from typer.testing import CliRunner, Result
 
 import faults.__main__ as faults_main
 import ops.commands.desk
+import ops.times
 from faults import shell
 from faults.config import Settings
 from faults.metrics import Metrics
@@ -19,6 +22,7 @@ from ops.__main__ import app
 from ops.installations import QUICK, write
 from ops.reading import read_topics
 from ops.times import now_ms
+from pipeline.clock import MACHINE
 from pipeline.config import load
 from pipeline.kafka import KafkaLog
 from pipeline.log import Outgoing
@@ -59,7 +63,8 @@ class Desk:
 
     def start(self) -> None:
         settings = Settings.from_installation(self.installation, faults_main.trouble_codes(self.installation))
-        arguments = (settings, self._log, self.topics, "n1", Metrics(CollectorRegistry()), self._stop)
+        metrics = Metrics(CollectorRegistry())
+        arguments = (settings, self._log, self.topics, "n1", metrics, self._stop, MACHINE.now_ms)
         self._thread = threading.Thread(target=shell.run, args=arguments, daemon=True)
         self._thread.start()
 
@@ -127,6 +132,25 @@ def desk(tmp_path: Path, kafka_servers: str, topic_prefix: str, kafka_log: Kafka
     found = Desk(tmp_path, kafka_servers, topic_prefix, kafka_log)
     yield found
     found.stop()
+
+
+HOUR_MS = 3_600_000
+
+
+@pytest.mark.parametrize("off_ms", [HOUR_MS, -HOUR_MS])
+def test_an_operator_whose_machine_has_the_wrong_time_hears_the_answer(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, off_ms: int
+) -> None:
+    desk.start()
+    desk.case("r1")
+    monkeypatch.setattr(ops.times, "time", SimpleNamespace(time_ns=lambda: time.time_ns() + off_ms * 1_000_000))
+    ordered = desk.run("repeat", "AP02:r1", "--reason", "by telephone", "--by", "Sato")
+    assert (ordered.exit_code, "受付  accepted" in ordered.output) == (0, True), ordered.output
+    (order,) = desk.records("operator-commands")
+    assert abs(order.ordered_ms - off_ms - time.time_ns() // 1_000_000) < HOUR_MS / 2
+    shown = json.loads(desk.run("show", "AP02:r1", "--json").output)
+    assert [each["english"] for each in shown["history"]][:1] == ["request in doubt: silence"]
+    assert [each["english"] for each in shown["history"]][-1] == "accepted: ordered"
 
 
 def test_a_case_is_listed_repeated_answered_and_off_the_list(desk: Desk) -> None:

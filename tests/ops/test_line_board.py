@@ -4,6 +4,7 @@ import msgspec
 import pytest
 
 from ops.line_board import STAGES, WISHES, board, facts
+from ops.times import clock
 from schemas.installation import Line
 from schemas.records import ITS_OWNERS_END, LineStage, LineState, LineWish, RouteHeld
 
@@ -50,6 +51,17 @@ def test_what_is_not_as_it_should_be_is_told(mode: str, told: LineState | None, 
     (row,) = board([line("a", mode)], {} if told is None else {"a": told}, [], NOW)
     assert (None if row.trouble is None else row.trouble[1]) == trouble
     assert facts(row, NOW)["trouble"] == trouble
+
+
+def test_where_no_service_runs_no_owner_is_believed_however_young_its_last_word_looks() -> None:
+    (row, never) = board([line("a"), line("b")], {"a": state()}, [], None)
+    last = clock(NOW - 2_000)
+    assert row.trouble == (
+        f"稼働中のサービスなし(最終報告 {last})",
+        f"no service runs; its owner's last word was at {last}",
+    )
+    assert never.trouble == ("担当なし", "nobody has owned it yet")
+    assert facts(row, None)["session_age_ms"] is None
 
 
 def test_a_line_shows_whose_telegrams_it_carries() -> None:

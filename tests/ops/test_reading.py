@@ -3,7 +3,7 @@
 import pytest
 
 from ops.ports import HOST, free_port
-from ops.reading import read_topics
+from ops.reading import earliest, ends, read_topics
 from pipeline.kafka import KafkaLog
 from pipeline.log import LogError, NewTopic, Outgoing
 from schemas.installation import Kafka
@@ -79,6 +79,37 @@ def test_what_is_older_than_asked_for_is_left_out(kafka_servers: str, kafka_log:
     later = read_topics(kafka(kafka_servers), [topic], since_ms=newest.timestamp_ms)[topic]
     assert newest in later
     assert all(each.timestamp_ms >= newest.timestamp_ms for each in later)
+
+
+@pytest.mark.stack
+def test_what_came_after_the_ends_is_read_and_nothing_else(
+    kafka_servers: str, kafka_log: KafkaLog, topic: str, topic_prefix: str
+) -> None:
+    empty = f"{topic_prefix}empty"
+    before = ends(kafka(kafka_servers), [topic, empty])
+    assert before == {(topic, 0): 2, (topic, 1): 0, (topic, 2): 3, (empty, 0): 0, (empty, 1): 0}
+    assert read_topics(kafka(kafka_servers), [topic, empty], after=before) == {topic: [], empty: []}
+    writer = kafka_log.writer("test")
+    writer.write([Outgoing(topic, b"k", b"later", (), 2), Outgoing(empty, b"k", b"first", (), 1)])
+    writer.close()
+    found = read_topics(kafka(kafka_servers), [topic, empty], after=before)
+    assert [(each.topic, each.partition, each.offset) for messages in found.values() for each in messages] == [
+        (topic, 2, 3), (empty, 1, 0),
+    ]  # fmt: skip
+
+
+@pytest.mark.stack
+def test_a_partition_that_had_no_end_and_one_that_was_made_anew_are_read_from_their_starts(
+    kafka_servers: str, topic: str
+) -> None:
+    found = read_topics(kafka(kafka_servers), [topic], after={(topic, 0): 3})[topic]
+    assert [(each.partition, each.offset) for each in found] == [(0, 0), (0, 1), (2, 0), (2, 1), (2, 2)]
+
+
+def test_the_earliest_of_several_ends_leaves_out_what_one_of_them_does_not_know() -> None:
+    one, other = {("a", 0): 5, ("a", 1): 2, ("b", 0): 1}, {("a", 0): 4, ("a", 1): 9}
+    assert earliest([one, other]) == {("a", 0): 4, ("a", 1): 2}
+    assert earliest([one]) == one
 
 
 @pytest.mark.stack

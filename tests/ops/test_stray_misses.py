@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from ops.stray_misses import Records, Stray, answered_by, nearest
+from ops import stray_misses
+from ops.stray_misses import Records, Stray, answered_by
 from pipeline.config import load
 from schemas.installation import Carried, Installation, Line
 from schemas.records import (
@@ -27,7 +28,7 @@ FILE = Path(__file__).parents[2] / "deploy/environments/development/denbun.toml"
 SPECS = {name: load_partner(name) for name in ("cafis", "cardnet")}
 CAFIS, CARDNET = SPECS["cafis"], SPECS["cardnet"]
 AT_MS = 1_743_467_415_000
-DAY_MS = 86_400_000
+DAY_MS, TOLERANCE_MS = 86_400_000, 700
 COMPANY = "290001"
 NO_CARD = Sealed(key_id="card-1", nonce=b"", ciphertext=b"")
 PAID = Original(
@@ -79,6 +80,10 @@ def stray(spec: PartnerSpec, role: Role, **changed: Value) -> StrayTelegram:
 
 def records(*row: TelegramSent, dispatch: dict[int, Record], answers: tuple[Record, ...] = ()) -> Records:
     return Records(row, dispatch, answered_by(answers))
+
+
+def nearest(found: StrayTelegram, line: Line, specs: dict[str, PartnerSpec], known: Records) -> Stray:
+    return stray_misses.nearest(found, line, specs, known, TOLERANCE_MS)
 
 
 def missed(found: Stray) -> list[tuple[str, Value, Value]]:
@@ -152,10 +157,16 @@ def test_what_the_topics_do_not_hold_any_more_is_not_compared_and_is_said(line: 
     assert (found.miss.differences, found.miss.unknown) == ((), ("terminal_id",))
 
 
-def test_only_what_was_sent_within_the_day_before_is_near(line: Line) -> None:
-    for at_ms in (AT_MS - DAY_MS, AT_MS + DAY_MS):
+def test_only_what_was_sent_within_the_day_before_is_near_by_two_owners_clocks(line: Line) -> None:
+    came = stray(CAFIS, Role.SALE_REPORT, trace_number=123)
+    for at_ms, is_near in (
+        (came.received_ms - DAY_MS - 1, False),
+        (came.received_ms - DAY_MS, True),
+        (came.received_ms + TOLERANCE_MS, True),  # the owner that read it is that far behind the one that sent
+        (came.received_ms + TOLERANCE_MS + 1, False),
+    ):
         known = records(sent(4, Role.SALE_REQUEST, 123, at_ms=at_ms), dispatch={4: request(4)})
-        assert nearest(stray(CAFIS, Role.SALE_REPORT, trace_number=123), line, SPECS, known).miss is None
+        assert (nearest(came, line, SPECS, known).miss is not None) is is_near, at_ms
 
 
 def test_on_a_line_that_carries_another_partner_each_is_held_against_its_own(line: Line) -> None:

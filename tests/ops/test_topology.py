@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from topology_rig import CONTRACTS, group, line_group, seen, sound, table, told
 
-from ops.topology import Group, Loss, Reach, Seen, in_words, losses, natural, node_of, present, ranges
+from ops.topology import Group, Loss, ProcessClock, Reach, Seen, in_words, losses, natural, node_of, present, ranges
 from schemas.records import LineStage
 
 
@@ -155,3 +155,23 @@ def test_a_line_that_is_not_open_reaches_nobody_at_once() -> None:
     first, second = losses(present(shown, CONTRACTS))
     assert (first.reach["cafis"], first.routes["cafis"]) == (Reach.AFTER_TAKEOVER, 0)
     assert (second.reach["cafis"], second.routes["cafis"]) == (Reach.AT_ONCE, 200)
+
+
+@pytest.mark.parametrize(
+    ("off_ms", "remark"),
+    [
+        (1_000, None),
+        (-1_000, None),
+        (3_600_000, "the machine of node1 is 60 min ahead of the broker's time: set its clock (NTP), or the broker's"),
+        (-1_001, "the machine of node1 is 1 s behind the broker's time: set its clock (NTP), or the broker's"),
+    ],
+)
+def test_a_machine_whose_clock_is_off_by_more_than_the_tolerance_is_named_once(off_ms: int, remark: str | None) -> None:
+    clocks = tuple(
+        ProcessClock(service, node, off)
+        for node, off in (("node0", 3), ("node1", off_ms))
+        for service in ("egress", "router")
+    )
+    found = present(replace(seen(["node0", "node1"]), clocks=clocks), CONTRACTS)
+    assert found.clocks == clocks
+    assert [each.english for each in found.remarks if "clock" in each.english] == ([] if remark is None else [remark])

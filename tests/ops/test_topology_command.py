@@ -13,7 +13,7 @@ from typer.testing import CliRunner, Result
 
 from egress.takeover import Places
 from ops.__main__ import app
-from ops.commands.topology import planned
+from ops.commands.topology import SERVICES, planned
 from ops.installations import LINES, QUICK, write
 from ops.ports import HOST, free_port
 from ops.stage import playing
@@ -217,6 +217,7 @@ def test_two_real_nodes_are_told_drawn_and_planned(tmp_path: Path, kafka_servers
                 [len(node["router"] or ()) + len(node["faults"] or ()) for node in now["nodes"]] == [6, 6]
                 and all(line["stage"] == "open" and len(line["order"]) == 2 for line in now["lines"])
                 and not any("引継ぎ中" in remark["japanese"] for remark in now["remarks"])
+                and len(now["clocks"]) == 8
             )
 
         found = waited(lambda: facts(file), settled)
@@ -224,12 +225,25 @@ def test_two_real_nodes_are_told_drawn_and_planned(tmp_path: Path, kafka_servers
         assert all(node["egress"] for node in found["now"]["nodes"])
         assert found["now"]["brokers"] == [kafka_servers]
         assert (found["now"]["partitions"], found["now"]["slots"]) == (6, 2)
+        assert {(each["service"], each["node"]) for each in found["now"]["clocks"]} == {
+            (service, node) for service in SERVICES for node in ("node0", "node1")
+        }
+        assert not any("時刻ずれ" in remark["japanese"] for remark in found["now"]["remarks"])
+        stage.clock_of("router-0").parent.mkdir(exist_ok=True)
+        stage.clock_of("router-0").write_text("3630000", "utf-8")
+
+        def noticed(found: dict[str, Any]) -> bool:
+            return any(
+                remark["japanese"].startswith("node0: 時刻ずれ 60 min 進み") for remark in found["now"]["remarks"]
+            )
+
+        waited(lambda: facts(file), noticed)
         result = run(file, "--nodes", "3", "--svg", str(drawing))
     assert result.exit_code == 0, result.output
     for said in (
         "現在の配置  now", "回線  lines", "3 ノードの計画  plan for 3 nodes", "移動  what moves",
         "相手先への依頼・発注  to be ordered from the partners", "cafis-3: 発呼 dial, 200 経路 routes",
-        "ingress.slots を 2 から 3 へ", "使用ノードはログに現れない",
+        "ingress.slots を 2 から 3 へ", "時刻ずれ  the machines' clocks", "使用ノードはログに現れない",
     ):  # fmt: skip
         assert said in result.output, result.output
     words = [each.text for each in ET.parse(drawing).iter("{http://www.w3.org/2000/svg}text")]

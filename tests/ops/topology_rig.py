@@ -49,6 +49,8 @@ def seen(
         partitions=partitions,
         slots=slots,
         brokers=(f"{HOST}:9092",),
+        clocks=(),
+        clock_tolerance_ms=1_000,
     )
 
 
