@@ -203,3 +203,45 @@ def test_what_is_no_telegram_is_told_as_a_stray_with_its_time() -> None:
 
 def test_card_data_shows_nothing_of_itself() -> None:
     assert repr(CardData("4111111111111111", "2812", None, "123")) == "CardData(…)"
+
+
+# --- what a line tells of itself
+
+
+def state_of(rig: Listening) -> dict[str, Any]:
+    """The last state that the line has told, but for what is the same in all of these."""
+    state = [act.record for act in rig.told() if isinstance(act.record, LineState)][-1]
+    assert (state.line, state.partner, state.node, state.spared) == ("cafis-1", "cafis", "node-a", None)
+    names = (
+        "stage", "reason", "since_ms", "wish", "wished_by", "wished_since_ms", "connected_ms", "asked_ms",
+        "answered_ms", "in_flight", "cancels_waiting", "routes_held", "told_ms",
+    )  # fmt: skip
+    return {name: getattr(state, name) for name in names}
+
+
+def test_a_line_tells_since_when_it_is_what_it_is_by_whose_wish_and_what_is_on_it() -> None:
+    rig = Listening()
+    rig.play("opened", 100)
+    opened_state = {
+        "stage": "open", "reason": None, "since_ms": MIDNIGHT + 100, "wish": "open", "wished_by": "calendar",
+        "wished_since_ms": MIDNIGHT, "connected_ms": MIDNIGHT + 100, "asked_ms": None, "answered_ms": None,
+        "in_flight": 0, "cancels_waiting": 0, "routes_held": 0, "told_ms": MIDNIGHT + 100,
+    }  # fmt: skip
+    assert state_of(rig) == opened_state
+    for who in "ab":
+        rig.play(f"ask {who}", 200)
+    rig.play("stored", 201)
+    rig.play("keepalive", 300)
+    rig.play("due", 1_300)  # neither is answered: both routes are held
+    rig.play("ask c", 1_400)
+    rig.play("stored", 1_401)
+    rig.told()
+    rig.play("order drain", 1_500)
+    assert state_of(rig) == opened_state | {
+        "stage": "draining", "reason": "drained by Sato: maintenance", "since_ms": MIDNIGHT + 1_500, "wish": "drained",
+        "wished_by": "Sato", "wished_since_ms": MIDNIGHT + 1_500, "asked_ms": MIDNIGHT + 300, "in_flight": 1,
+        "routes_held": 2, "told_ms": MIDNIGHT + 1_500,
+    }  # fmt: skip
+    rig.play("broken", 1_600)
+    failed = state_of(rig)
+    assert (failed["stage"], failed["connected_ms"], failed["since_ms"]) == ("failed", None, MIDNIGHT + 1_600)
