@@ -119,3 +119,10 @@ def test_a_wait_that_is_longer_than_that_for_the_cap_is_not_told_as_its_own() ->
     dialling.began(0)
     pause = dialling.ended(50_000, 0.0, 50_000)
     assert (pause.ms, pause.attempts) == (15_000, None)
+
+
+def test_a_wait_that_is_just_as_long_as_that_for_the_cap_is_not_told_as_its_own() -> None:
+    dialling = Dialling(TIMES.model_copy(update={"reconnect_ms": 10_000, "dials_per_minute": 1}))
+    dialling.began(0)
+    pause = dialling.ended(50_000, 0.0, 50_000)
+    assert (pause.ms, pause.attempts) == (10_000, None)

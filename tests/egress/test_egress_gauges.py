@@ -87,6 +87,8 @@ async def test_what_goes_out_and_what_comes_in_is_counted(tmp_path: Path) -> Non
         call.answer(await call.receive_role(Role.SALE_REQUEST))
         await rig.hears("reports", "a approved")
         assert (rig.metric("transmitted_total"), rig.metric("received_total")) == (2, 2)  # the opening is one of each
+        assert rig.metric("takeover_seconds_count") == 1
+        assert 0 <= (rig.metric("takeover_seconds_sum") or 0) < 60  # seconds: of milliseconds it would be more
         told = rig.registry.get_sample_value("denbun_egress_told_total", {"line": LINE, "record": "ReportReceived"})
         assert told == 1
 

@@ -1,12 +1,14 @@
 """Giving a line up in order leaves nothing behind: no listener, no place taken, no outcome that is not in the log."""
 
 import socket
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from line_rig import LINE, Rig, in_loop, line, until
+from line_rig import LINE, in_loop, line, until
 
 from egress.shell import EgressServer
+from pipeline.log import Outgoing
 from schemas.telegrams import Role
 
 
@@ -30,27 +32,30 @@ async def test_a_line_that_is_given_up_listens_no_more_and_has_given_its_place_b
             free.listen()
 
 
-async def flying(rig: Rig) -> tuple[EgressServer, Any]:
-    """A request in flight whose outcome the log will not acknowledge before it is released."""
-    server = await rig.start()
-    call = await rig.partner.opened()
-    rig.order("flying")
-    await call.receive_role(Role.SALE_REQUEST)
-    rig.log.hold(rig.topics("reports"))
-    return server, call
-
-
 @in_loop
 async def test_a_line_is_given_up_when_the_log_has_the_outcome_of_all_that_was_in_flight(tmp_path: Path) -> None:
     async with line(tmp_path, drain_ms=3_600_000) as rig:
-        server, call = await flying(rig)
+        server = await rig.start()
+        call = await rig.partner.opened()
+        rig.order("flying")
+        await call.receive_role(Role.SALE_REQUEST)
+        rig.log.hold(rig.topics("reports"))  # what becomes of it is not acknowledged before it is released
+        tenure, waits = tenure_of(server), 0
+        until_reached = tenure._until
+
+        async def counting(reached: Callable[[], bool], limit_ms: int) -> None:
+            nonlocal waits
+            waits += 1
+            await until_reached(reached, limit_ms)
+
+        tenure._until = counting
         stopping = rig.begin_stop(server)
         await rig.line_is("draining: closed by the end of its owner")
         server.hurry()
         call.answer(await call.receive_role(Role.CLOSING_REQUEST))
         assert await call.rest() == []
-        await until(lambda: bool(rig.log.kept), lambda: "no outcome was handed to the log")
-        assert not stopping.done()
+        # It awaits no report any more, and the connection is closed: it awaits the log now, or it has ended.
+        await until(lambda: bool(rig.log.kept) and (waits == 3 or tenure._ended), lambda: (waits, rig.log.kept))
         rig.log.release()
         await stopping
         assert rig.said("reports") == ["flying line_broke"]
@@ -66,7 +71,10 @@ async def test_a_line_is_given_up_once(tmp_path: Path) -> None:
         tenure = tenure_of(server)
         await tenure.lose()
         assert await call.rest() == []
+        assert tenure._around.sessions._lines == set()
         said = rig.said("lines")
         await tenure.finish()  # it owns the line no more, and has nothing to say about it
-        assert rig.said("lines") == said
+        tenure._around.writer.write(Outgoing(rig.topics("lines"), b"end", None), lambda *_: None)
+        await until(lambda: rig.said("lines")[-1] == "free", lambda: rig.said("lines"))
+        assert rig.said("lines") == [*said, "free"]
         assert rig.metric("line_owned") == 0

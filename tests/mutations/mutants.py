@@ -116,8 +116,12 @@ def settings(group: Group, tree: Path) -> str:
 # --- what mutmut found
 
 
+def _meta(group: Group, module: str) -> Path:
+    return group.folder / "mutants" / f"{module}.meta"
+
+
 def _results(group: Group, module: str) -> dict[str, int | None]:
-    meta = group.folder / "mutants" / f"{module}.meta"
+    meta = _meta(group, module)
     if not meta.exists():
         return {}
     found: dict[str, int | None] = json.loads(meta.read_text("utf-8"))["exit_code_by_key"]
@@ -132,7 +136,7 @@ def outcome(code: int | None) -> str:
 def try_again(group: Group) -> None:
     """Forget what survived: something has changed that may notice it."""
     for module in group.modules:
-        meta = group.folder / "mutants" / f"{module}.meta"
+        meta = _meta(group, module)
         if meta.exists():
             data = json.loads(meta.read_text("utf-8"))
             codes = data["exit_code_by_key"]
@@ -247,7 +251,10 @@ def main(argv: list[str]) -> int:
             without += [each for each in found if each not in known]
     print("\n".join(map(told, without)))
     print(table(rows))
-    return 1 if without or any(row["left"] for row in rows.values()) else 0
+    untried = [module for group in chosen for module in group.modules if not _meta(group, module).exists()]
+    if untried:
+        print(f"not tried yet: {', '.join(untried)}")
+    return 1 if without or untried or any(row["left"] for row in rows.values()) else 0
 
 
 if __name__ == "__main__":

@@ -220,6 +220,15 @@ def test_it_ends_badly_for_a_survivor_without_a_reason_and_for_what_was_not_trie
     assert mutants.main(["--report"]) == status
 
 
+def test_what_was_never_tried_is_not_well(
+    place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    synchronise(place, GROUP)
+    monkeypatch.setattr(mutants, "groups", lambda: [GROUP])
+    assert mutants.main(["--report"]) == 1
+    assert "not tried yet: pkg/core.py" in capsys.readouterr().out
+
+
 def test_a_name_that_is_neither_a_group_nor_a_module_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         mutants.main(["--report", "nonsense"])

@@ -1,0 +1,247 @@
+"""Every word of a line goes to the topic that has its record; an order is done with when all its words are stored."""
+
+import re
+from typing import Any
+
+import pytest
+from test_egress_core import MIDNIGHT, SCENARIOS, Rig, steps
+
+from egress.acts import Act, Tell
+from egress.telegrams import CardData
+from schemas.records import (
+    CancelReported,
+    LineState,
+    NeverSent,
+    Outcome,
+    ReportMissing,
+    ReportReceived,
+    RouteHeld,
+    RouteOrderAnswered,
+    StrayTelegram,
+)
+from schemas.telegrams import Role
+from schemas.topics import TABLE
+
+TOPICS = {topic.name: topic for topic in TABLE}
+KEYS = {
+    "reports": rb"AP02:.*", "cancel-reports": rb"AP02:.*", "holds": rb"cafis-1/[123]", "lines": rb"cafis-1",
+    "line-answers": rb"cafis-1", "strays": rb"cafis-1",
+}  # fmt: skip
+
+
+class Listening(Rig):
+    """A rig that looks at every word, and keeps it."""
+
+    def __init__(self, **more: Any) -> None:
+        self.words: list[Tell] = []
+        super().__init__(**more)
+
+    def seen(self, acts: list[Act]) -> str:
+        for act in acts:
+            if isinstance(act, Tell):
+                topic = TOPICS[act.topic]
+                assert "egress" in topic.writers, act
+                assert (act.topic == "holds") if act.record is None else isinstance(act.record, topic.holds), act
+                assert re.fullmatch(KEYS[act.topic], act.key), act
+                if isinstance(act.record, RouteHeld):
+                    assert act.key == f"{act.record.line}/{act.record.route_number}".encode()
+                self.words.append(act)
+        return super().seen(acts)
+
+    def told(self) -> list[Tell]:
+        """The words since the last time."""
+        words, self.words = self.words, []
+        return words
+
+    def store(self) -> None:
+        """The log has them all."""
+        for act in self.told():
+            if act.offset is not None:
+                self.core.told(act.offset)
+
+
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_every_word_goes_where_its_record_belongs(name: str) -> None:
+    rig = Listening()
+    rig.play("opened", 0)
+    for at, event, told in steps(SCENARIOS[name]):
+        assert rig.play(event, at) == told
+    assert all(act.offset is None or act.offset < rig.offset for act in rig.words)
+
+
+# --- when an order is done with
+
+
+def opened() -> Listening:
+    rig = Listening()
+    rig.play("opened", 0)
+    rig.store()
+    return rig
+
+
+@pytest.mark.parametrize(("order", "words"), [("route hold 2", 2), ("route release 2", 1)])
+def test_an_operators_order_is_done_with_when_all_its_words_are_stored(order: str, words: int) -> None:
+    rig = opened()
+    rig.play(order, 10)
+    told = rig.told()
+    assert [act.offset for act in told] == [0] * words
+    assert isinstance(told[-1].record, RouteOrderAnswered)
+    for act in told:
+        assert rig.core.position == 0
+        assert act.offset is not None
+        rig.core.told(act.offset)
+    assert rig.core.position == 1
+
+
+def test_a_release_by_order_is_done_with_when_the_route_is_free_in_the_log_and_its_operator_is_told() -> None:
+    rig = opened()
+    rig.play("route hold 2", 10)
+    rig.store()
+    assert rig.core.position == 1
+    rig.play("route release 2", 20)
+    first, second = rig.told()
+    assert (first.topic, first.key, first.record) == ("holds", b"cafis-1/2", None)
+    assert (first.offset, second.offset) == (1, 1)
+    rig.core.told(1)
+    assert rig.core.position == 1
+    rig.core.told(1)
+    assert rig.core.position == 2
+
+
+def test_an_operators_answer_says_all_about_his_order() -> None:
+    rig = opened()
+    rig.play("route hold 2", 10)
+    _, answer = rig.told()
+    assert answer.record == RouteOrderAnswered(
+        order_id="o-10", line="cafis-1", route_number=2, hold=True, operator="Sato", reason="asked for",
+        node="node-a", done=True, released=None, answered_ms=MIDNIGHT + 10,
+    )  # fmt: skip
+    rig.play("route release 2", 20)
+    _, answer = rig.told()
+    assert answer.record == RouteOrderAnswered(
+        order_id="o-20", line="cafis-1", route_number=2, hold=False, operator="Sato", reason="asked for",
+        node="node-a", done=True, released="operator:o-10", answered_ms=MIDNIGHT + 20,
+    )  # fmt: skip
+
+
+def test_what_has_ended_is_forgotten_once_it_is_stored_and_what_is_in_doubt_is_awaited_still() -> None:
+    rig = opened()
+    for who in "ab":
+        rig.play(f"ask {who}", 0)
+    rig.play("stored", 1)
+    rig.play("approved a", 50)
+    rig.store()
+    assert set(rig.core._jobs) == {1}
+    assert rig.play("due", 1_002) == "hold r2 b, missing b silence"
+    rig.store()
+    assert rig.core.position == 2
+    assert set(rig.core._jobs) == {1}
+    assert rig.play("approved b", 1_010) == "late b approved"  # known still, though its order is done with
+
+
+@pytest.mark.parametrize(
+    ("events", "record", "done"),
+    [
+        (["ask a", "stored", "approved a"], ReportReceived, 1),
+        (["ask a", "stored", "broken"], ReportMissing, 1),
+        (["ask huge", "stored"], NeverSent, 1),
+    ],
+)
+def test_a_request_is_done_with_when_its_outcome_is_stored(events: list[str], record: type, done: int) -> None:
+    rig = opened()
+    for at, event in enumerate(events):
+        assert rig.core.position == 0
+        rig.play(event, at)
+    assert any(isinstance(act.record, record) and act.offset == 0 for act in rig.words)
+    assert rig.core.position == 0
+    rig.store()
+    assert rig.core.position == done
+
+
+# --- how the partner is told of
+
+
+def test_a_line_that_its_partner_closes_says_so() -> None:
+    rig = opened()
+    rig.play("partner_closes", 500)
+    (state,) = (act.record for act in rig.told() if isinstance(act.record, LineState))
+    assert state.reason == "the partner closes the station"
+
+
+def test_a_line_says_when_its_partner_has_asked_for_a_sign_of_life_and_when_it_has_given_one() -> None:
+    rig = opened()
+    rig.play("keepalive", 700)
+    rig.play("partner_closes", 800)
+    (state,) = (act.record for act in rig.told() if isinstance(act.record, LineState))
+    assert state.asked_ms == MIDNIGHT + 700
+
+
+def test_a_cancel_that_was_answered_without_an_error_code_is_told_by_its_result_code() -> None:
+    rig = opened()
+    rig.play("ask a", 0)
+    rig.play("stored", 1)
+    rig.play("due", 1_002)
+    rig.play("8930 a 1", 1_010)
+    rig.play("stored", 1_011)
+    rig.told()
+    confirm = rig.last["a"]
+    role, code = Role.FAULT_CONFIRM_REPORT, rig.partner.result_code_for(Outcome.DECLINED)
+    values = {**confirm.values, "result_code": code}
+    told = {name: value for name, value in values.items() if name in rig.partner.telegrams[role].names}
+    assert "error_code" not in told
+    rig.seen(rig.core.received(rig.partner.encode(role, told), MIDNIGHT + 1_050))
+    (reported,) = (act.record for act in rig.told() if isinstance(act.record, CancelReported))
+    assert (reported.error_code, reported.in_error, reported.attempt) == (code, False, 1)
+
+
+def test_what_is_no_telegram_is_told_as_a_stray_with_its_time() -> None:
+    rig = opened()
+    rig.play("garbage", 400)
+    (stray,) = (act.record for act in rig.told() if isinstance(act.record, StrayTelegram))
+    assert stray.line == "cafis-1"
+
+
+def test_card_data_shows_nothing_of_itself() -> None:
+    assert repr(CardData("4111111111111111", "2812", None, "123")) == "CardData(…)"
+
+
+# --- what a line tells of itself
+
+
+def state_of(rig: Listening) -> dict[str, Any]:
+    """The last state that the line has told, but for what is the same in all of these."""
+    state = [act.record for act in rig.told() if isinstance(act.record, LineState)][-1]
+    assert (state.line, state.partner, state.node, state.spared) == ("cafis-1", "cafis", "node-a", None)
+    names = (
+        "stage", "reason", "since_ms", "wish", "wished_by", "wished_since_ms", "connected_ms", "asked_ms",
+        "answered_ms", "in_flight", "cancels_waiting", "routes_held", "told_ms",
+    )  # fmt: skip
+    return {name: getattr(state, name) for name in names}
+
+
+def test_a_line_tells_since_when_it_is_what_it_is_by_whose_wish_and_what_is_on_it() -> None:
+    rig = Listening()
+    rig.play("opened", 100)
+    opened_state = {
+        "stage": "open", "reason": None, "since_ms": MIDNIGHT + 100, "wish": "open", "wished_by": "calendar",
+        "wished_since_ms": MIDNIGHT, "connected_ms": MIDNIGHT + 100, "asked_ms": None, "answered_ms": None,
+        "in_flight": 0, "cancels_waiting": 0, "routes_held": 0, "told_ms": MIDNIGHT + 100,
+    }  # fmt: skip
+    assert state_of(rig) == opened_state
+    for who in "ab":
+        rig.play(f"ask {who}", 200)
+    rig.play("stored", 201)
+    rig.play("keepalive", 300)
+    rig.play("due", 1_300)  # neither is answered: both routes are held
+    rig.play("ask c", 1_400)
+    rig.play("stored", 1_401)
+    rig.told()
+    rig.play("order drain", 1_500)
+    assert state_of(rig) == opened_state | {
+        "stage": "draining", "reason": "drained by Sato: maintenance", "since_ms": MIDNIGHT + 1_500, "wish": "drained",
+        "wished_by": "Sato", "wished_since_ms": MIDNIGHT + 1_500, "asked_ms": MIDNIGHT + 300, "in_flight": 1,
+        "routes_held": 2, "told_ms": MIDNIGHT + 1_500,
+    }  # fmt: skip
+    rig.play("broken", 1_600)
+    failed = state_of(rig)
+    assert (failed["stage"], failed["connected_ms"], failed["since_ms"]) == ("failed", None, MIDNIGHT + 1_600)
