@@ -262,7 +262,7 @@ def test_a_group_that_is_not_shared_out_again_is_given_up_and_joined_anew(
     now_s = [0.0]
     monkeypatch.setattr("pipeline.owned.time.monotonic", lambda: now_s[0])
     unused: Any = None
-    loop = OwnedLoop(memory.log, "m", "t-router", ["t"], "s", unused)
+    loop = OwnedLoop(memory.log, "m", "t-router", ["t"], "s", unused, lambda: 0)
     loop._await_share()
     loop._revoked([])
     now_s[0] = 60.0
