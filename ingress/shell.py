@@ -39,7 +39,6 @@ from schemas.sealing import KeyRing
 from schemas.topics import Topics
 
 _TICK_S = 0.1
-_LINGER_MS = int(LINGER_S * 1_000)
 _LINES_A_SECOND = 20  # about connections that have not said hello: anybody can make them
 _UNREAD_MAX = 1_048_576  # bytes that a client has not taken, when that is more than its answers can be
 _ANSWER_MAX = 1_024  # bytes of one
@@ -208,8 +207,7 @@ class IngressServer:
         session = connection.session
         if session is None:
             return
-        now_ms = self._now_ms()
-        self.perform(connection, session.receive(data, now_ms, self._stillness.before(now_ms)))
+        self.perform(connection, session.receive(data, *self._stillness.of(self._now_ms())))
         self._see_to_more(connection, session)
 
     def writable(self, connection: Connection) -> None:
@@ -293,7 +291,7 @@ class IngressServer:
             if connection.closing_ms is None:
                 self.perform(connection, session.tick(now_ms))
                 in_flight += session.in_flight
-            elif now_ms - connection.closing_ms >= _LINGER_MS:
+            elif now_ms - connection.closing_ms >= LINGER_S * 1_000:
                 connection.abort()
         for act in self._gone.due(now_ms):
             self._storing.undeliverable(act)

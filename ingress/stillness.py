@@ -21,6 +21,10 @@ class Stillness:
             self._since_ms, self._until_ms = self._turned_ms, now_ms
         self._turned_ms = now_ms
 
+    def of(self, now_ms: int) -> tuple[int, int | None]:
+        """The time, and what `before` says of it."""
+        return now_ms, self.before(now_ms)
+
     def before(self, now_ms: int) -> int | None:
         """Since when what is read now may have lain there; None where the door has looked all the time."""
         if now_ms - self._turned_ms > _STILL_MS:
