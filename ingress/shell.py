@@ -126,7 +126,7 @@ class IngressServer:
         for connection in list(self._connections):
             self.perform(connection, [Close("stopping")])
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._empty.wait(), _LINGER_MS / 1000)
+            await asyncio.wait_for(self._empty.wait(), LINGER_S)
         for connection in list(self._connections):
             connection.abort()
         await self._close_log()
