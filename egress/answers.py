@@ -4,7 +4,7 @@ By the layout's match fields `egress.flights` finds the one telegram that may be
 it is compared here: who, how much, and about which original. An answer that contradicts its request answers nothing.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from schemas.telegrams import DecodeError, PartnerSpec, Role, Value
 
@@ -52,14 +52,14 @@ def named_in_error(spec: PartnerSpec, role: Role, ours: Named) -> Named:
     return found
 
 
-def contradiction(answer: Named, ours: Named, today: str) -> str | None:
+def contradiction(answer: Named, ours: Named, days: Collection[str]) -> str | None:
     """The first field in which the answer says something else; None: none.
 
-    The business date may be that of the telegram, or that of the day on which the answer comes: past midnight both are
-    right.
+    The business date may be that of the telegram, or one of `days`, those that it may be now by the partner's clock:
+    around midnight more than one is right.
     """
     for name, value in ours.items():
         said = answer.get(name, value)
-        if said != value and not (name == "business_date" and said == today):
+        if said != value and not (name == "business_date" and said in days):
             return name
     return None

@@ -35,7 +35,7 @@ from egress.jobs import (
 )
 from egress.known import Known
 from egress.looped import ASKED, LOOPED, STATION
-from egress.numbers import Numbers, Reserve, Reserved, business_date, shares_of
+from egress.numbers import Numbers, Reserve, Reserved, business_date, days_about, shares_of
 from egress.offsets import Offsets
 from egress.parties import Parties, Unreadable
 from egress.preparing import Preparing
@@ -407,7 +407,7 @@ class LineCore:
         self.station.heard(now_ms)
         if message.role in STATION:
             return self._about_the_line(spec, message, now_ms)
-        job = self._parties.answered(came, business_date(now_ms))
+        job = self._parties.answered(came, days_about(now_ms))
         if isinstance(job, str):
             return self.stray(job, now_ms, spec, message)
         self._outcome(job, spec, message, now_ms)

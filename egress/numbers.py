@@ -5,6 +5,8 @@ from functools import lru_cache
 from typing import NamedTuple
 
 DAY_MS = 86_400_000
+_APART_MS = 60_000  # more than a partner's clock may be off
+_DAYS = 3  # that are remembered
 _JST_MS = 9 * 3_600_000  # Japan keeps no summer time
 _EPOCH = date(1970, 1, 1).toordinal()
 
@@ -30,6 +32,11 @@ def _time(second: int) -> str:
 def business_date(now_ms: int) -> str:
     """The day in Japan, ``YYYYMMDD``."""
     return _date((now_ms + _JST_MS) // DAY_MS)
+
+
+def days_about(now_ms: int) -> frozenset[str]:
+    """The business days that it may be now by a partner's clock: around midnight two."""
+    return frozenset({business_date(now_ms - _APART_MS), business_date(now_ms + _APART_MS)})
 
 
 def sent_time(now_ms: int) -> str:
@@ -65,25 +72,42 @@ class TraceNumbers:
     def __init__(self, first: int, last: int) -> None:
         self._first = first
         self._count = last - first + 1
-        self._day = ""
-        self._day_began_at = 0
+        self._days = Days()
 
     def day_began(self, day: str, offset: int) -> None:
         """No telegram of this business day has an offset before `offset`."""
-        self._day, self._day_began_at = day, offset
+        self._days.began(day, offset)
 
     def of(self, offset: int, day: str, oldest_open: int) -> int | None:
         """The number for the telegram at `offset`; `oldest_open` is the least offset a telegram may still have."""
-        if day != self._day:
-            self.day_began(day, oldest_open)
-        if offset - self._day_began_at >= self._count:
+        self._days.began(day, oldest_open)
+        if offset - self._days.start(day, offset) >= self._count:
             return None
         return self._first + offset % self._count
 
     def left(self, next_offset: int, day: str) -> int:
         """How many more there are on this business day, for the dispatches from `next_offset` on."""
-        used = next_offset - self._day_began_at if day == self._day else 0
-        return max(0, self._count - used)
+        return max(0, self._count - (next_offset - self._days.start(day, next_offset)))
+
+
+class Days:
+    """From which place on each of the last business days has used numbers: a clock may go back over midnight."""
+
+    def __init__(self) -> None:
+        self._starts: dict[str, int] = {}
+
+    def began(self, day: str, place: int) -> None:
+        """No telegram of this day has a place before this; what was said of it first holds."""
+        if day > max(self._starts, default=""):
+            self._starts[day] = place
+            for old in sorted(self._starts)[:-_DAYS]:
+                del self._starts[old]
+
+    def start(self, day: str, otherwise: int) -> int:
+        """Its first place; `otherwise` of a day to come. Of an earlier one than is known all may have been used."""
+        if day in self._starts or day > max(self._starts, default=""):
+            return self._starts.get(day, otherwise)
+        return min(self._starts.values())
 
 
 class Reserved(NamedTuple):
@@ -96,6 +120,7 @@ class Reserved(NamedTuple):
 
 
 BATCH = 200  # the most
+AT_FIRST = 8  # on taking a line: enough to open and probe it; a line that changes hands often must not use up the day
 
 
 def batch_of(count: int) -> int:
@@ -118,23 +143,23 @@ class Reserve:
         self._first = first
         self._count = last - first + 1
         self._next = self._end = 0
+        self._granted = 0  # at once, the last time
         self._after: Reserved | None = None  # granted while the places before it are used up
-        self._day = ""
-        self._day_began_at = 0
+        self._days = Days()
 
     def grant(self, reserved: Reserved) -> None:
         """More places."""
+        self._granted = reserved.end - reserved.start
         if self._next >= self._end:
             self._next, self._end = reserved.start, reserved.end
         else:
             self._after = reserved
-        if reserved.day > self._day:
-            self._day, self._day_began_at = reserved.day, reserved.day_began_at
+        self._days.began(reserved.day, reserved.day_began_at)
 
     @property
     def wants_more(self) -> bool:
         """Whether it is time to take more places."""
-        return self._after is None and 2 * (self._end - self._next) <= batch_of(self._count)
+        return self._after is None and 2 * (self._end - self._next) <= self._granted
 
     def comes_later(self, day: str) -> bool:
         """Whether a cancel telegram finds no number now, and will when more places are granted."""
@@ -144,8 +169,7 @@ class Reserve:
         """The next number; None where there is none now, or none on this business day any more."""
         if self.left(day, cancel=cancel) == 0 or self._next >= self._end:
             return None
-        if day > self._day:
-            self._day, self._day_began_at = day, self._next
+        self._days.began(day, self._next)
         number = self._first + self._next % self._count
         self._next += 1
         if self._next >= self._end and self._after is not None:
@@ -155,5 +179,4 @@ class Reserve:
     def left(self, day: str, *, cancel: bool) -> int:
         """How many more there are on this business day."""
         kept = 0 if cancel else self._count // 10
-        used = self._next - self._day_began_at if day <= self._day else 0
-        return max(0, self._count - kept - used)
+        return max(0, self._count - kept - (self._next - self._days.start(day, self._next)))

@@ -8,7 +8,7 @@ What an owner takes, it writes to `trace-numbers` before it uses the first. Two 
   and the earlier one finds this and gives up.
 """
 
-from egress.numbers import FIRST_TIME, Reserved, business_date
+from egress.numbers import BATCH, FIRST_TIME, Reserved, business_date
 from egress.takeover import Places
 from pipeline.log import Log, LogError, Outgoing, Writer
 from pipeline.spans import read_span
@@ -23,8 +23,9 @@ class NotTheOwner(LogError):  # noqa: N818  it tells what happened
 def reserve(log: Log, writer: Writer, places: Places, taken: int, count: int, now_ms: int) -> Reserved:
     """The next `count` places of a line's reserve, for the owner whose `LineTaken` is at `taken`. Raises `LogError`."""
     before, today = _before(log, places), business_date(now_ms)
-    # Of a new day nobody knows the first place better than this: the last owner may have used its own past midnight.
-    began_at = before.day_began_at if before.day == today else before.start
+    # Of a new day nobody knows the first place better than this: past midnight the last owner may have used its own,
+    # and what it had left of those before.
+    began_at = before.day_began_at if before.day == today else max(0, before.start - BATCH)
     found = Reserved(before.end, before.end + count, today, began_at)
     record = NumbersReserved(
         line=places.line,
@@ -36,7 +37,8 @@ def reserve(log: Log, writer: Writer, places: Places, taken: int, count: int, no
     )
     value, headers = wire.encode(record)
     place = places.numbers
-    writer.write([Outgoing(place.topic, places.line.encode(), value, headers, place.partition)])
+    # The key names the owner: what one writes late, frozen since, must not push out what later ones have taken.
+    writer.write([Outgoing(place.topic, f"{places.line}/{taken}".encode(), value, headers, place.partition)])
     _, end = log.span(places.sent)
     if any(isinstance(wire.decode(each), LineTaken) for each in read_span(log, "numbers", places.sent, taken + 1, end)):
         raise NotTheOwner(f"line {places.line} was taken by another process: join its group anew")
@@ -47,7 +49,7 @@ def _before(log: Log, places: Places) -> Reserved:
     """What was reserved last."""
     last = FIRST_TIME
     for message in read_span(log, "numbers", places.numbers, *log.span(places.numbers)):
-        if message.key == places.line.encode():
+        if message.key is not None and message.key.startswith(f"{places.line}/".encode()):
             record = wire.decode_as(NumbersReserved, message)
             if record.end > last.end:
                 last = Reserved(record.start, record.end, record.business_date, record.day_from)

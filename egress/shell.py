@@ -9,7 +9,7 @@ from typing import Any
 
 from egress.config import Settings
 from egress.metrics import Metrics
-from egress.numbers import batch_of, shares_of
+from egress.numbers import AT_FIRST, batch_of, shares_of
 from egress.reserving import reserve
 from egress.sessions import Sessions
 from egress.sparing import Sparing
@@ -34,6 +34,7 @@ _LAST = 999
 _AT_ONCE_S = 10.0  # for what the loop does without waiting for anybody
 _UNSURE_S = 5.0  # how long a line is kept that its group gives to nobody: longer than it takes to share lines out anew
 _CLOCK_S = 1.0  # between looks at the machine's clock
+_CALM_LOOKS = 5  # in a row that find it right, before lines are taken again
 
 _log = logging.getLogger(__name__)
 
@@ -79,6 +80,7 @@ class LineOwner:
         self._member = f"{rank}-{around.node}"  # the first by name gets the line
         self._handed_over = 0  # times
         self._moving: asyncio.Task[None] | None = None  # to another place in the order
+        self._closing = False
         self._orders = orders
         self._loop = asyncio.get_running_loop()
         self._tenure: Tenure | None = None
@@ -94,6 +96,7 @@ class LineOwner:
 
     async def close(self) -> None:
         """Give the line up in order, and leave its group."""
+        self._closing = True
         while self._moving is not None:
             await self._moving
         await self._leave()
@@ -101,7 +104,7 @@ class LineOwner:
 
     def resume(self) -> None:
         """Join the line's group, and own the line when it is given to this process."""
-        if self._dispatches is None and self._moving is None:
+        if self._dispatches is None and self._moving is None and not self._closing:
             self._dispatches = self._reader()
 
     def rest(self) -> None:
@@ -135,7 +138,9 @@ class LineOwner:
 
         Once: where that one has as many as it may have too, they take turns no faster than otherwise.
         """
-        if self._dispatches is not None and self._moving is None and not (full and self._handed_over):
+        if self._closing or (full and self._handed_over):
+            return
+        if self._dispatches is not None and self._moving is None:
             self._move(self._hand_over)
 
     async def _hand_over(self) -> None:
@@ -145,7 +150,8 @@ class LineOwner:
             await self._leave()
             self._handed_over = min(self._handed_over + 1, _LAST)
             self._member = f"9{self._handed_over:03}-{self._around.node}"  # behind every rank
-            self._dispatches = self._reader()
+            self._moving = None
+            self.resume()
 
     def ordered(self, order: LineOrdered) -> None:
         """An operator orders what the line shall be."""
@@ -171,6 +177,7 @@ class LineOwner:
     # --- on the reader's thread, where every wait has an end: the group waits for whoever is called back
 
     def _join(self) -> GroupReader:
+        self._revoked_s = None  # of an earlier membership
         self._group = self._around.log.group_reader(
             self._member, self._places.group, [self._places.dispatch.topic], self._assigned, self._revoked
         )
@@ -188,8 +195,8 @@ class LineOwner:
         found, taken = take_over(
             around.log, self._writer, self._places, around.times, around.node, around.now_ms()
         )  # fmt: skip
-        reserve_of = shares_of(*self._partners[self._line.partner].trace_range).reserve
-        count = batch_of(reserve_of[1] - reserve_of[0] + 1)
+        first, last = shares_of(*self._partners[self._line.partner].trace_range).reserve
+        count = min(AT_FIRST, batch_of(last - first + 1))
         found = found._replace(
             reserved=reserve(around.log, self._writer, self._places, taken, count, around.now_ms())
         )  # fmt: skip
@@ -279,7 +286,8 @@ class EgressServer:
         self._rank = rank
         self._now_ms = now_ms
         self._clock_trouble = clock_trouble
-        self._resting = False  # the machine's clock is wrong: it owns no line
+        self._resting = False  # the machine's clock is wrong, or was a moment ago: it owns no line
+        self._calm = 0
         self._sessions = Sessions(settings.times.sessions_max)
         self._owners: dict[str, LineOwner] = {}
         self._orders: dict[str, LineOrdered] = {}
@@ -316,11 +324,13 @@ class EgressServer:
     def _look_at_clock(self) -> None:
         """Own lines while the machine's clock is right, and none while it is wrong."""
         trouble = self._clock_trouble()
+        self._calm = 0 if trouble is not None else self._calm + 1
         if trouble is not None and not self._resting:
             _log.error("lines given away: this machine's clock is wrong", extra={"reason": trouble})
-        elif trouble is None and self._resting:
+            self._resting = True
+        elif self._resting and self._calm >= _CALM_LOOKS:
             _log.info("lines are taken again: this machine's clock is right")
-        self._resting = trouble is not None
+            self._resting = False
         for owner in self._owners.values():
             if self._resting:
                 owner.rest()

@@ -15,7 +15,7 @@ from egress.core import LineCore
 from egress.jobs import Takeover
 from egress.metrics import Counts
 from egress.numbers import Reserved, batch_of, shares_of
-from egress.reserving import reserve
+from egress.reserving import NotTheOwner, reserve
 from egress.strays import StrayBudget
 from egress.surroundings import Helpless, Surroundings
 from egress.takeover import Places
@@ -31,6 +31,7 @@ from schemas.telegrams import PartnerSpec
 
 _TICK_S = 0.02
 _STEP_S = 0.005
+_RESERVE_AGAIN_S = 1.0
 _HANG_MS = 1_000  # how long a connection that is broken may take to go
 _STORE_MS = 5_000  # on giving a line up: how long the log is awaited
 
@@ -201,19 +202,24 @@ class Tenure:
         metrics.trace_reserve_left.labels(name).set(reserve)
         if core.reserve.wants_more and self._reserving is None:
             self._reserving = asyncio.create_task(self._reserve())
+            self._around.look_after(self._reserving)
         for partner in self._line.partners:
             metrics.spared.labels(partner).set(partner in self._around.sparing.spared)
 
     async def _reserve(self) -> None:
-        """Take more trace numbers out of the line's reserve."""
+        """Take more trace numbers out of the line's reserve; again, as long as the log does not answer."""
         try:
             found = await asyncio.to_thread(self._more_numbers)
-        except Exception as error:  # noqa: BLE001  handed to whoever runs the process
+        except NotTheOwner as error:
             if not self._ended:
                 self._around.fail(error)
             return
-        if not self._ended:
-            self._perform(self._core.reserved(found, self._now()))
+        except LogError as error:
+            _log.warning("no trace numbers reserved", extra={"line": self._line.name, "reason": str(error)})
+            await asyncio.sleep(_RESERVE_AGAIN_S)
+        else:
+            if not self._ended:
+                self._perform(self._core.reserved(found, self._now()))
         self._reserving = None
 
     def _more_numbers(self) -> Reserved:

@@ -80,6 +80,7 @@ class Listener:
         while True:
             try:
                 call, address = await loop.sock_accept(listening)
+                await asyncio.sleep(0)  # others have their turn, however many wait
             except OSError as error:  # no more file descriptors: as asyncio's server has it, others may be closed soon
                 _log.error("no call can be taken", extra={"reason": error.strerror})
                 await asyncio.sleep(_ACCEPT_AGAIN_S)

@@ -110,20 +110,20 @@ class Session:
         self._crowded = crowded
         self._opened_ms = now_ms
         self._heard_ms = now_ms
-        self._came_ms: int | None = None
+        self._lay_ms = 0
         self._in_flight: dict[tuple[str, bool], Asked] = {}  # by reference and whether it is an inquiry
         self._deliveries: dict[tuple[str, int], Delivery] = {}  # owed or being stored
         self._over: dict[tuple[str, int], tuple[int, Delivery]] = {}  # ended, until when they are known: for copies
 
     # --- from the client
 
-    def receive(self, data: bytes, now_ms: int, came_ms: int | None = None) -> list[Act]:
+    def receive(self, data: bytes, now_ms: int, lay_ms: int = 0) -> list[Act]:
         """What follows from these bytes and those left of earlier ones: of `FRAMES_A_TURN` frames, then see `more`.
 
-        `came_ms`: since when they may have lain unread, where that is not a moment. A request is valid from then on.
+        `lay_ms`: for how long they may have lain there unread. A request has been valid for that long already.
         """
         if data:
-            self._came_ms = came_ms
+            self._lay_ms = lay_ms
         acts: list[Act] = []
         self.more = False
         try:
@@ -209,8 +209,7 @@ class Session:
         customer = self._settings.customers[self.customer]
         if (fault := self._settings.layouts.fault(customer, request, now_ms)) is not None:
             return [Send(Rejection.INVALID_REQUEST.told(reference=request.reference, place=fault))]
-        came_ms = now_ms if self._came_ms is None else self._came_ms
-        expires_ms = came_ms + min(request.wait_ms, self._settings.wait_max_ms)
+        expires_ms = now_ms - self._lay_ms + min(request.wait_ms, self._settings.wait_max_ms)
         asked = Asked(now_ms, expires_ms, hash(content_of(request)))
         if (refused := self._enter(request.reference, asked, inquiry=False)) is not None:
             return [Send(refused)]

@@ -124,6 +124,7 @@ class _TlsServer:
         while True:
             try:
                 call, address = await loop.sock_accept(listening)
+                await asyncio.sleep(0)  # others have their turn, however many wait
             except OSError as error:  # others may be closed soon
                 _log.error("no call can be taken", extra={"reason": error.strerror})
                 await asyncio.sleep(_AGAIN_S)

@@ -62,7 +62,7 @@ class Layouts:
         first = self._fault_of(contracted, role, request, date)
         if first is None or not kind.follows_an_original:
             return first
-        others = sorted({*customer.partners.values()} - {contracted})
+        others = sorted(self._partners.keys() - {contracted})  # it goes to its original's, contracted still or not
         return None if any(self._fault_of(each, role, request, date) is None for each in others) else first
 
     def _fault_of(self, name: str, role: Role, request: Request, date: str) -> str | None:

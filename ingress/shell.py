@@ -31,6 +31,7 @@ from ingress.storing import Storing, new_id
 from ingress.threshold import Lines, Places, Threshold
 from ingress.tls import server_context
 from pipeline.bridge import LoopReader, LoopWriter
+from pipeline.clock import monotonic_ms
 from pipeline.log import Log, Message, TopicPartition
 from schemas import wire
 from schemas.client_frames import GatewayFrame, Refused, Rejection, frame
@@ -44,7 +45,6 @@ _UNREAD_MAX = 1_048_576  # bytes that a client has not taken, when that is more 
 _ANSWER_MAX = 1_024  # bytes of one
 _CROWDED = "too many have not said hello; say it at once"
 _BUSY = "others have their turn"
-
 _log = logging.getLogger(__name__)
 
 
@@ -81,7 +81,7 @@ class IngressServer:
         self._by_session: dict[str, Connection] = {}
         self._dirty: list[Connection] = []
         self._gone = Gone(settings.gone_after_ms)
-        self._stillness = Stillness(now_ms())
+        self._stillness = Stillness(monotonic_ms())
         self._door = Door(settings, lambda: Connection(self))
         self._listening = False
         self._lines = Lines(_LINES_A_SECOND)
@@ -207,7 +207,7 @@ class IngressServer:
         session = connection.session
         if session is None:
             return
-        self.perform(connection, session.receive(data, *self._stillness.of(self._now_ms())))
+        self.perform(connection, session.receive(data, self._now_ms(), self._stillness.lasted(monotonic_ms())))
         self._see_to_more(connection, session)
 
     def writable(self, connection: Connection) -> None:
@@ -282,7 +282,7 @@ class IngressServer:
             self._tick_handle = self._loop.call_later(_TICK_S, self._tick)
 
     def _pass_time(self, now_ms: int) -> None:
-        self._stillness.turned(now_ms)
+        self._stillness.turned(monotonic_ms())
         in_flight = 0
         for connection in list(self._connections):
             session = connection.session

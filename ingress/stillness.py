@@ -9,7 +9,7 @@ _READ_MS = 250  # within so long after it goes on, what came meanwhile is read
 
 
 class Stillness:
-    """When the door looked last, and the last time in which it did not."""
+    """When the door looked last, and the last time in which it did not: by a clock that only counts."""
 
     def __init__(self, now_ms: int) -> None:
         self._turned_ms = now_ms
@@ -21,12 +21,8 @@ class Stillness:
             self._since_ms, self._until_ms = self._turned_ms, now_ms
         self._turned_ms = now_ms
 
-    def of(self, now_ms: int) -> tuple[int, int | None]:
-        """The time, and what `before` says of it."""
-        return now_ms, self.before(now_ms)
-
-    def before(self, now_ms: int) -> int | None:
-        """Since when what is read now may have lain there; None where the door has looked all the time."""
+    def lasted(self, now_ms: int) -> int:
+        """For how long what is read now may have lain there, in milliseconds."""
         if now_ms - self._turned_ms > _STILL_MS:
-            return self._turned_ms
-        return self._since_ms if now_ms - self._until_ms <= _READ_MS else None
+            return now_ms - self._turned_ms
+        return now_ms - self._since_ms if now_ms - self._until_ms <= _READ_MS else 0

@@ -93,8 +93,8 @@ async def _with(
 @contextlib.asynccontextmanager
 async def _consumer(kafka: Kafka, topics: Iterable[str] = ()) -> AsyncIterator[Any]:
     """A consumer of all partitions of these topics, in no group. Raises `LogError`."""
-    settings = security_of(kafka.client)
     try:
+        settings = security_of(kafka.client)
         consumer: Any = AIOKafkaConsumer(  # type: ignore[no-untyped-call]
             *topics,
             bootstrap_servers=kafka.bootstrap_servers,
@@ -102,7 +102,7 @@ async def _consumer(kafka: Kafka, topics: Iterable[str] = ()) -> AsyncIterator[A
             group_id=None,
             **settings,
         )
-    except (ValueError, AssertionError) as error:  # of what it takes for none of its words
+    except (OSError, ValueError, AssertionError) as error:  # of certificates; of what it takes for none of its words
         raise LogError(f"kafka.client cannot be used ({error}): correct it; its names are librdkafka's") from error
     try:
         try:

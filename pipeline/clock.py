@@ -16,7 +16,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline.log import Log, LogError, Outgoing, Stored, WriteFailed
+from pipeline.log import Log, Outgoing, Stored, WriteFailed
 
 SHIFT_FILE = "DENBUN_CLOCK_SHIFT_FILE"
 """In the environment of a service of a development installation: the file that says by how many milliseconds its
@@ -27,6 +27,7 @@ _POLL_S = 0.002
 _TRIES = 20  # measurements at the start, until one is near enough
 _DRIFT_MS = 1  # by how much two sound clocks part between two measurements
 _LIMIT_S = 45.0  # longer than the log takes to say that it could not store something
+_FRESH_MS = 120_000  # a measurement is believed for so long: longer than the log takes to fail twice
 
 _log = logging.getLogger(__name__)
 
@@ -67,6 +68,7 @@ class Clock:
         here_ms = machine.now_ms() - monotonic_ms()
         self._bounds = (here_ms, here_ms)  # of what is to be added to the clock that only counts
         self.known = False  # whether it has been measured
+        self._measured_ms = monotonic_ms()
 
     def now_ms(self) -> int:
         """Milliseconds since the epoch, by the broker's clock; before the first measurement by the machine's."""
@@ -98,12 +100,15 @@ class Clock:
                 low, high = max(low, known_low), min(high, known_high)
             else:
                 _log.warning("the broker's clock has been set", extra={"by_ms": (low + high) // 2 - known_low})
-        self._bounds, self.known = (low, high), True
+        self._bounds, self.known, self._measured_ms = (low, high), True, heard_ms
 
     def trouble(self) -> str | None:
         """Why what depends on this machine's clock should not be done here; None while it is right."""
         if not self.known:
             return "the broker's time is not known yet"
+        if monotonic_ms() - self._measured_ms > _FRESH_MS:
+            since_s = (monotonic_ms() - self._measured_ms) // 1_000
+            return f"the broker's time was measured {since_s} s ago: nothing can be written to the topic clocks"
         if self.uncertainty_ms > self.tolerance_ms:
             return f"the broker's time is known to {self.uncertainty_ms} ms only: the broker answers too slowly"
         off_ms = self.off_ms
@@ -157,7 +162,7 @@ class ClockWatch:
         while not self._stop.wait(_EVERY_S):
             try:
                 self._measure()
-            except LogError as error:  # the clock that only counts goes on; what is not stored is told elsewhere
+            except Exception as error:  # noqa: BLE001  the clock that only counts goes on; `trouble` says since when
                 _log.warning("the broker's time cannot be measured", extra={"reason": str(error)})
             self._tell()
 

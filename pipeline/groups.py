@@ -11,6 +11,8 @@ import ssl
 from collections.abc import Mapping
 from typing import Any
 
+from confluent_kafka import KafkaError
+
 from pipeline.log import LogError
 from pipeline.reach import remedy_of
 
@@ -50,7 +52,8 @@ async def _within(servers: str, settings: Mapping[str, Any], group: str, limit_s
     from aiokafka.errors import (  # noqa: PLC0415  who only checks a configuration does without aiokafka
         GroupAuthorizationFailedError as AuthorizationError,
     )
-    from aiokafka.errors import KafkaError, SaslAuthenticationFailed  # noqa: PLC0415  as above
+    from aiokafka.errors import KafkaError as Refused  # noqa: PLC0415  as above
+    from aiokafka.errors import SaslAuthenticationFailed  # noqa: PLC0415  as above
 
     trouble = "no answer"
     try:
@@ -58,13 +61,21 @@ async def _within(servers: str, settings: Mapping[str, Any], group: str, limit_s
             while True:
                 try:
                     return await _ask(servers, settings, group, limit_s)
-                except (KafkaError, OSError) as error:
-                    trouble = f"{str(error) or type(error).__name__}{remedy_of(getattr(error, 'errno', None))}"
+                except (Refused, OSError) as error:
+                    trouble = _words(error)
                     if isinstance(error, (AuthorizationError, SaslAuthenticationFailed)):
                         raise LogError(f"the group {group} cannot be described: {trouble}") from None
                 await asyncio.sleep(_PAUSE_S)
     except TimeoutError:
         raise LogError(f"the group {group} cannot be described within {limit_s:g} s: {trouble}") from None
+
+
+def _words(error: Exception) -> str:
+    """What went wrong, in the broker's own words where it has said so, and what to correct."""
+    code = None if isinstance(error, OSError) else getattr(error, "errno", None)
+    if isinstance(code, int):
+        return f"{KafkaError(code).str()}{remedy_of(code)}"
+    return str(error) or type(error).__name__
 
 
 async def _ask(servers: str, settings: Mapping[str, Any], group: str, limit_s: float) -> list[str]:

@@ -3,15 +3,15 @@
 A card number is 13 to 19 digits whose check digit is right (ISO/IEC 7812-1, Annex B):
 
 * in one piece, whoever may have issued it;
-* in groups, parted by one blank or any of ``. _ - /``, if they begin as one of the issuers' numbers does and are
-  as long. They begin with a group, or behind its zeros, and end anywhere. The check digit alone would not do here: it
-  is right in a tenth of all references that are made of a date and a count.
+* in groups, parted by one blank or any of ``. _ - /``, if they are 4-4-4-4 or 4-4-4-4-3, as on a card, or begin as one
+  of the issuers' numbers does and are as long. These begin with a group, or behind its zeros, and end anywhere. The
+  check digit alone would not do here: it is right in a tenth of all references that are made of a date and a count.
 
 Letters part nothing: digits on both sides of one are two numbers. Pure.
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 SHORTEST, LONGEST = 13, 19
@@ -21,6 +21,7 @@ _BETWEEN = r"(?:\s?[._/-]+\s?|\s)?"
 _RUN = re.compile(rf"\d(?:{_BETWEEN}\d){{{SHORTEST - 1},}}")
 _GROUP = re.compile(r"\d+")
 _LONG = range(16, LONGEST + 1)
+_AS_ON_CARDS: Final = ((4, 4, 4, 4, 3), (4, 4, 4, 4))
 # How numbers begin, and how long they are, by the issuers' public ranges.
 _ISSUERS: Final[tuple[tuple[re.Pattern[str], Iterable[int]], ...]] = (
     (re.compile("4"), (19, 16, 13)),  # Visa
@@ -54,11 +55,16 @@ def spans(text: str) -> Iterator[tuple[int, int]]:
 def _in_run(run: re.Match[str]) -> Iterator[tuple[int, int]]:
     groups = [(run.start() + each.start(), run.start() + each.end()) for each in _GROUP.finditer(run.group())]
     group_of = [number for number, (start, end) in enumerate(groups) for _ in range(end - start)]
+    sizes = [end - start for start, end in groups]
+    starts = [sum(sizes[:number]) for number in range(len(sizes) + 1)]
     digits = "".join(str(int(each)) for each in run.group() if each.isdecimal())  # of whatever script, as ASCII
     at = 0
     while at + SHORTEST <= len(digits):
         first = group_of[at]
-        size = _size_at(digits, at, group_of)
+        if digits[at - 1 : at] != "0" and at > starts[first]:  # in the middle of a number that is none
+            at = starts[first + 1]
+            continue
+        size = _size_at(digits, at, group_of, sizes if at == starts[first] else ())
         if size == 0:
             at += 1
             continue
@@ -67,22 +73,19 @@ def _in_run(run: re.Match[str]) -> Iterator[tuple[int, int]]:
         at = len(group_of) if last == group_of[-1] else group_of.index(last + 1, at)
 
 
-def _size_at(digits: str, at: int, group_of: list[int]) -> int:
-    """How many digits the card number that begins here has; 0: none does."""
-    group, start = group_of[at], at
-    while start > 0 and group_of[start - 1] == group:
-        start -= 1
-    if start == at:
-        piece = digits[at : at + LONGEST + 1]
-        whole = next((size for size in range(len(piece)) if group_of[at + size] != group), len(piece))
-        if SHORTEST <= whole <= LONGEST and luhn_holds(piece[:whole]):
-            return whole
-    elif digits[start:at].strip("0"):
-        return 0
-    for beginning, sizes in _ISSUERS:
+def _size_at(digits: str, at: int, group_of: Sequence[int], sizes: Sequence[int]) -> int:
+    """How many digits the card number that begins here has; 0: none does. `sizes`: of the groups, where one begins."""
+    group = group_of[at]
+    found = [0]
+    if sizes:
+        shapes = [(sizes[group],), *_AS_ON_CARDS]
+        found += [sum(shape) for shape in shapes if tuple(sizes[group : group + len(shape)]) == shape]
+    for beginning, lengths in _ISSUERS:
         if beginning.match(digits, at):
-            for size in sizes:
-                end = at + size
-                if end <= len(digits) and group_of[end - 1] != group and luhn_holds(digits[at:end]):
-                    return size
-    return 0
+            ends = ((size, at + size) for size in lengths)
+            found += [size for size, end in ends if end <= len(digits) and group_of[end - 1] != group]
+    return max(size for size in found if not size or _is_number(digits[at : at + size]))
+
+
+def _is_number(digits: str) -> bool:
+    return SHORTEST <= len(digits) <= LONGEST and luhn_holds(digits)

@@ -49,7 +49,7 @@ class Kind(StrEnum):
 
 
 class RequestAccepted(Record, frozen=True, kw_only=True):
-    """`requests`: a client asked for a payment and was promised an end."""
+    """`requests`, and `deliveries` while it waits: a client asked for a payment and was promised an end."""
 
     transaction_id: str
     request_id: str  # new for each time the client sends it; a repeat differs here and nowhere else

@@ -11,7 +11,7 @@ from test_egress_core import MIDNIGHT, Rig
 
 from egress.acts import Transmit
 from egress.jobs import Takeover
-from egress.numbers import DAY_MS, FIRST_TIME, Reserve, Reserved, batch_of, shares_of
+from egress.numbers import AT_FIRST, BATCH, DAY_MS, FIRST_TIME, Reserve, Reserved, shares_of
 from egress.reserving import NotTheOwner, reserve
 from egress.takeover import Places, take_over
 from pipeline.log import NewTopic, Outgoing
@@ -174,8 +174,10 @@ def test_owners_take_one_after_the_other_and_a_new_day_begins_where_the_last_own
     assert line.reserve(first)[:2] == (10, 20), "the same owner needs more"
     second = line.take("n2")
     assert line.reserve(second) == Reserved(20, 30, "20260401", FIRST_TIME.end)
-    assert line.reserve(second, now_ms=NOON + DAY_MS) == Reserved(30, 40, "20260402", 20)
-    assert line.reserve(second, now_ms=NOON + DAY_MS) == Reserved(40, 50, "20260402", 20)
+    assert line.reserve(second, 300) == Reserved(30, 330, "20260401", FIRST_TIME.end)
+    assert line.reserve(second, now_ms=NOON + DAY_MS) == Reserved(330, 340, "20260402", 0)
+    assert line.reserve(second, now_ms=NOON + DAY_MS) == Reserved(340, 350, "20260402", 0)
+    assert line.reserve(second, now_ms=NOON + 2 * DAY_MS) == Reserved(350, 360, "20260403", 340 - BATCH)
 
 
 def test_who_has_lost_the_line_takes_nothing() -> None:
@@ -209,5 +211,5 @@ async def test_station_telegrams_of_owner_after_owner_have_numbers_of_their_own(
             call.answer(asked)
             await until(lambda: rig.said("lines")[-1] == "open", lambda: rig.said("lines"))
             await rig.die(server)
-        first, batch = 900_001, batch_of(99_999)
-        assert numbers == [first, first + batch, first + 2 * batch]
+        first = 900_001
+        assert numbers == [first, first + AT_FIRST, first + 2 * AT_FIRST]

@@ -112,7 +112,7 @@ def test_a_service_uses_what_it_reads_or_writes_and_the_schemas() -> None:
     def used(service: str) -> set[str]:
         return {each.name for each in Topics("x-").used_by(service, ["a", "b"], 6, 2, 3)}
 
-    assert used("ingress") == {"x-requests", "x-replies", "x-deliveries", "x-schemas"}
+    assert used("ingress") == {"x-requests", "x-replies", "x-deliveries", "x-schemas", "x-clocks"}
     assert {"x-transactions", "x-lines", "x-dispatch.a", "x-dispatch.b", "x-reports"} <= used("router")
     assert {"x-sent.a", "x-holds", "x-line-orders", "x-dispatch.b", "x-cancel-reports"} <= used("egress")
     assert {"x-cancels", "x-attention", "x-operator-commands", "x-dispatch.a"} <= used("faults")

@@ -373,7 +373,8 @@ def test_a_loop_that_hangs_makes_the_process_neither_live_nor_ready(monkeypatch:
     monkeypatch.setattr("pipeline.pulse.time.monotonic", lambda: now_s[0])
     unused: Any = None
     process = wiring.Process(
-        "egress", "n1", unused, unused, unused, unused, CollectorRegistry(), Health(), threading.Event()
+        "egress", "n1", unused, unused, unused, unused, CollectorRegistry(), Health(), threading.Event(), unused,
+        unused,
     )  # fmt: skip
     process.pulse("the loop", 10.0).beat()
     now_s[0] = 9.0
