@@ -14,12 +14,16 @@ class Store(NamedTuple):
 
 
 class Tell(NamedTuple):
-    """Write this; when it is stored, and `offset` is one, call ``told(offset)``. A record None is a tombstone."""
+    """Write this; when it is stored, and `offset` is one, call ``told(offset)``. A record None is a tombstone.
+
+    `copy`: of a stray that is the same answer once more: no sign of a partner that is out of order.
+    """
 
     topic: str
     key: bytes
     record: Record | None
     offset: int | None = None
+    copy: bool = False
 
 
 class Transmit(NamedTuple):

@@ -61,6 +61,8 @@ from schemas.records import (
 from schemas.refusals import Refusal
 from schemas.telegrams import Message, PartnerSpec, Role
 
+_ANSWERS = 1_000  # that are remembered, to know one that comes twice
+
 
 @dataclass(slots=True)
 class LineCore:
@@ -91,6 +93,7 @@ class LineCore:
     _connections: int = 0  # that there have been
     _untold: dict[int, int] = field(default_factory=dict)  # of each dispatch, how much is not stored yet
     _told_holds: set[int] = field(default_factory=set)
+    _answers: dict[bytes, None] = field(default_factory=dict)  # the last ones that were taken, as they came
     _inherited: dict[str, int] = field(default_factory=dict)  # transactions, and the last dispatch known of each
     _acts: list[Act] = field(default_factory=list)
 
@@ -409,7 +412,10 @@ class LineCore:
             return self._about_the_line(spec, message, now_ms)
         job = self._parties.answered(came, days_about(now_ms))
         if isinstance(job, str):
-            return self.stray(job, now_ms, spec, message)
+            return self.stray(job, now_ms, spec, message, copy=payload in self._answers)
+        self._answers[payload] = None
+        if len(self._answers) > _ANSWERS:
+            del self._answers[next(iter(self._answers))]
         self._outcome(job, spec, message, now_ms)
         return self._pump(now_ms)
 
@@ -454,13 +460,14 @@ class LineCore:
             self._acts += self.station.reported(now_ms, in_error=in_error)
 
     def stray(
-        self, why: str, now_ms: int, spec: PartnerSpec | None = None, message: Message | None = None
+        self, why: str, now_ms: int, spec: PartnerSpec | None = None, message: Message | None = None, *,
+        copy: bool = False,
     ) -> list[Act]:  # fmt: skip
         """Something from the partner that is for nobody: kept for people, masked."""
         role = None if message is None else message.role.value
         told = why if spec is None or message is None else f"{why}\n{spec.describe(message)}"
         record = StrayTelegram(line=self.line.name, role=role, description=told, received_ms=now_ms)
-        self._acts.append(Tell("strays", self.line.name.encode(), record))
+        self._acts.append(Tell("strays", self.line.name.encode(), record, copy=copy))
         return self._flush()
 
     def disconnected(self, now_ms: int, reason: str) -> list[Act]:

@@ -43,6 +43,11 @@ def finish_limit_ms(times: Egress) -> int:
     return times.drain_ms + 2 * times.closing_timeout_ms + _HANG_MS + _STORE_MS
 
 
+def _is_unasked(act: Act) -> bool:
+    """Whether it follows from a telegram that nobody awaits."""
+    return isinstance(act, Transmit) or (isinstance(act, Tell) and act.topic == "strays" and not act.copy)
+
+
 class LineLost(LogError):  # noqa: N818  it tells what happened
     """Another process has taken the line: nothing more was sent."""
 
@@ -265,7 +270,7 @@ class Tenure:
                     crashes.telling(act.record)
                     self._around.writer.write(self._outgoing(act), partial(self._told, act))
                     if isinstance(act.record, StrayTelegram):
-                        self._strayed()
+                        self._strayed(copy=act.copy)
                 case Hang():
                     self._hang(act)
                 case Seek():
@@ -281,9 +286,11 @@ class Tenure:
         if self._connector.connection is not None:
             self._connector.connection.hang(act.reason)
 
-    def _strayed(self) -> None:
+    def _strayed(self, *, copy: bool) -> None:
         """A stray has come: one too many, and the line is hung up, which is the last one's word."""
         self._counts.strays.inc()
+        if copy:
+            return
         connection = self._connector.connection
         if self._strays.spend(self._now()) or connection is None or connection.reason is not None:
             return
@@ -370,7 +377,7 @@ class Tenure:
     def received(self, payload: bytes) -> bool:
         self._counts.received.inc()
         acts = self._do(lambda now_ms: self._core.received(payload, now_ms))
-        return not any(isinstance(act, Transmit) or (isinstance(act, Tell) and act.topic == "strays") for act in acts)
+        return not any(map(_is_unasked, acts))
 
     def behind(self) -> bool:
         return self._around.writer.behind

@@ -7,6 +7,7 @@ from line_rig import LINE, in_loop, line, until
 from test_egress_preferred_nodes import closes
 
 from egress import shell
+from pipeline.owned import SHARE_S
 
 GROUP = f"t-egress.{LINE}"
 WRONG = "this machine's clock is 20 min behind the broker's"
@@ -46,6 +47,44 @@ async def test_it_gives_its_line_to_the_other_node_in_order_and_takes_it_back_wh
         assert [said for said in rig.said("sent") if said.startswith("taken")] == [
             "taken by a", "taken by b", "taken by a",
         ]  # fmt: skip
+
+
+@in_loop
+async def test_after_a_long_rest_it_joins_the_group_as_a_new_member(tmp_path: Path) -> None:
+    machine = Machine()
+    async with line(tmp_path) as rig:
+        server = await rig.start("a", rank=0, clock_trouble=machine)
+        call = await rig.partner.opened()
+        await rig.start("b", rank=1)
+        await until(lambda: rig.log.members(GROUP) == ["0-a", "1-b"], lambda: rig.log.members(GROUP))
+        machine.trouble = WRONG
+        await closes(call)
+        call = await rig.partner.opened()
+        await until(lambda: rig.log.members(GROUP) == ["1-b"], lambda: rig.log.members(GROUP))
+        (owner,) = server._owners.values()
+        assert owner._revoked_s is not None
+        owner._revoked_s -= 2 * SHARE_S
+        machine.trouble = None
+        await closes(call)
+        await rig.partner.opened()
+        assert not server.failed.done()
+
+
+@in_loop
+async def test_one_that_stops_does_not_join_its_group_again(tmp_path: Path) -> None:
+    async with line(tmp_path) as rig:
+        server = await rig.start("a")
+        await rig.partner.opened()
+        await rig.start("b", rank=1)
+        await until(lambda: rig.log.members(GROUP) == ["0-a", "1-b"], lambda: rig.log.members(GROUP))
+        (owner,) = server._owners.values()
+        stopping = rig.begin_stop(server)
+        await until(lambda: owner._closing, lambda: owner._closing)
+        owner._helpless()
+        owner.resume()
+        assert owner._moving is None
+        await stopping
+        await until(lambda: rig.log.members(GROUP) == ["1-b"], lambda: rig.log.members(GROUP))
 
 
 @in_loop
