@@ -49,3 +49,17 @@ async def test_a_line_that_brings_too_many_is_hung_up_and_told_and_what_was_read
         rig.order("second")
         again.answer(await again.receive_role(Role.SALE_REQUEST))
         await rig.hears("reports", "first approved", "second approved")
+
+
+@in_loop
+async def test_a_partner_that_gives_its_answer_again_and_again_is_not_hung_up(tmp_path: Path) -> None:
+    async with line(tmp_path, strays_per_minute=5) as rig:
+        await rig.start("a")
+        call = await rig.partner.opened()
+        rig.order("first")
+        asked = await call.receive_role(Role.SALE_REQUEST)
+        call.send_bytes(call.bytes_of_answer(asked) * 50)
+        await until(lambda: len(rig.records("strays")) == 49, lambda: rig.said("strays"))
+        rig.order("second")
+        call.answer(await call.receive_role(Role.SALE_REQUEST))
+        await rig.hears("reports", "first approved", "second approved")
