@@ -15,7 +15,7 @@ from schemas import wire
 from schemas.installation import Kafka
 from schemas.topics import Topics
 
-_READ_S, _REACH_S = 30.0, 5.0
+_READ_S, _REACH_S = 30.0, 8.0
 _Found = TypeVar("_Found")
 
 Ends = Mapping[tuple[str, int], int]

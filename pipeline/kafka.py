@@ -55,7 +55,7 @@ from pipeline.topic_faults import Difference, differences, refuse
 
 T = TypeVar("T")
 
-_ADMIN_S, _ONCE_S, _REACH_S = 15.0, 1.0, 3.0  # how long is asked, again and again; for one answer; why none came
+_ADMIN_S, _ONCE_S, _REACH_S = 15.0, 1.0, 8.0  # how long is asked, again and again; for one answer; why none came
 _PAUSE_S = 0.02
 _POLL_S = 0.1
 _GATHER_MS = 0.2  # long enough for what is sent in one go to leave in one request
