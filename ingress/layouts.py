@@ -1,7 +1,7 @@
 """Whether a partner's telegrams take what a client asks for: found out where no reference is used up yet. Pure.
 
 A request belongs to the partner of its customer's contract. A follow-up goes where its original went, which only the
-router knows: it is turned away when no partner of the customer takes it.
+router knows: it is turned away when no partner takes it.
 """
 
 from collections.abc import Callable, Mapping, Sequence
