@@ -42,7 +42,7 @@ class Member:
 class Group:
     """A consumer group as the broker describes it."""
 
-    state: str  # stable, preparing_rebalancing, completing_rebalancing, empty, dead
+    state: str  # as in `pipeline.groups.Description`
     members: tuple[Member, ...] = ()
 
 

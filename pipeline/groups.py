@@ -1,15 +1,16 @@
-"""Asks the broker who is a member of a group, with aiokafka.
+"""Asks the broker about consumer groups, with aiokafka: who is a member, and which partitions each has.
 
 librdkafka ends the whole process (SIGABRT, `rd_kafka_enq_once_del_source_return`, its issues 3663 and 4605) when a
 connection drops while an admin client of its asks the coordinator of a group, on whatever thread. Lines are shared out
-anew just when a broker restarts. So no service asks a coordinator through an admin client of librdkafka.
+anew just when a broker restarts. So nothing of ours asks a coordinator through an admin client of librdkafka.
 """
 
 import asyncio
 import logging
+import re
 import ssl
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, NamedTuple
 
 from confluent_kafka import KafkaError
 
@@ -36,19 +37,51 @@ class NotAsked(LogError):  # noqa: N818  it tells what happened
     """aiokafka does not know a setting by which librdkafka reaches the broker."""
 
 
+class Member(NamedTuple):
+    """One member of a group: its client id, where it calls from, and the partitions that it has, by topic."""
+
+    name: str
+    host: str
+    places: Mapping[str, Sequence[int]]
+
+
+class Description(NamedTuple):
+    """What a group is: ``stable``, ``preparing_rebalance``, ``completing_rebalance``, ``empty`` or ``dead``."""
+
+    state: str
+    members: Sequence[Member]
+
+
+NOBODY = Description("dead", ())
+"""A group that nobody ever joined."""
+
+
 def members(servers: str, client: Mapping[str, str], group: str, limit_s: float) -> list[str]:
-    """The client ids of a group's members, sorted; nobody where there is no such group. For a thread without a loop.
+    """The client ids of a group's members, sorted; nobody where there is no such group. As `describe`."""
+    return sorted(each.name for each in describe(servers, client, [group], limit_s)[group].members)
+
+
+def describe(
+    servers: str, client: Mapping[str, str], groups: Collection[str], limit_s: float
+) -> dict[str, Description]:  # fmt: skip
+    """What each of these groups is. For a thread without a loop.
 
     Asks again until `limit_s` is over. Raises `LogError`.
     """
     try:
         settings = security_of(client)
     except OSError as error:  # `ssl.SSLError` is one
-        raise LogError(f"the group {group} cannot be described: {error}") from error
-    return asyncio.run(_within(servers, settings, group, limit_s))
+        raise LogError(f"{_named(groups)} cannot be described: {error}") from error
+    return asyncio.run(_within(servers, settings, groups, limit_s))
 
 
-async def _within(servers: str, settings: Mapping[str, Any], group: str, limit_s: float) -> list[str]:
+def _named(groups: Collection[str]) -> str:
+    return f"the group {', '.join(groups)}" if len(groups) == 1 else f"the groups {', '.join(groups)}"
+
+
+async def _within(
+    servers: str, settings: Mapping[str, Any], groups: Collection[str], limit_s: float
+) -> dict[str, Description]:
     from aiokafka.errors import (  # noqa: PLC0415  who only checks a configuration does without aiokafka
         GroupAuthorizationFailedError as AuthorizationError,
     )
@@ -60,14 +93,14 @@ async def _within(servers: str, settings: Mapping[str, Any], group: str, limit_s
         async with asyncio.timeout(limit_s):
             while True:
                 try:
-                    return await _ask(servers, settings, group, limit_s)
+                    return await _ask(servers, settings, groups, limit_s)
                 except (Refused, OSError) as error:
                     trouble = _words(error)
                     if isinstance(error, (AuthorizationError, SaslAuthenticationFailed)):
-                        raise LogError(f"the group {group} cannot be described: {trouble}") from None
+                        raise LogError(f"{_named(groups)} cannot be described: {trouble}") from None
                 await asyncio.sleep(_PAUSE_S)
     except TimeoutError:
-        raise LogError(f"the group {group} cannot be described within {limit_s:g} s: {trouble}") from None
+        raise LogError(f"{_named(groups)} cannot be described within {limit_s:g} s: {trouble}") from None
 
 
 def _words(error: Exception) -> str:
@@ -78,9 +111,10 @@ def _words(error: Exception) -> str:
     return str(error) or type(error).__name__
 
 
-async def _ask(servers: str, settings: Mapping[str, Any], group: str, limit_s: float) -> list[str]:
+async def _ask(
+    servers: str, settings: Mapping[str, Any], groups: Collection[str], limit_s: float
+) -> dict[str, Description]:
     from aiokafka.admin import AIOKafkaAdminClient  # noqa: PLC0415  as above
-    from aiokafka.errors import for_code  # noqa: PLC0415  as above
 
     admin = AIOKafkaAdminClient(
         bootstrap_servers=servers,
@@ -90,13 +124,33 @@ async def _ask(servers: str, settings: Mapping[str, Any], group: str, limit_s: f
     )
     try:
         await admin.start()  # type: ignore[no-untyped-call]
-        (answer,) = await admin.describe_consumer_groups([group])
+        # One by one: aiokafka 0.14 reads the answer about several as if it were of an earlier version, and breaks off.
+        answers = [answer for group in groups for answer in await admin.describe_consumer_groups([group])]
     finally:
         await admin.close()  # type: ignore[no-untyped-call]
-    (found,) = answer.to_object()["groups"]
-    if found["error_code"]:
-        raise for_code(found["error_code"])(group)
-    return sorted(each["client_id"] for each in found["members"])
+    told = [each for answer in answers for each in answer.to_object()["groups"]]
+    return {each["group"]: _description(each) for each in told}
+
+
+def _description(told: Mapping[str, Any]) -> Description:
+    """Raises what the broker refuses with, but for a group that there is not."""
+    from aiokafka.coordinator.protocol import ConsumerProtocolMemberAssignment  # noqa: PLC0415  as above
+    from aiokafka.errors import for_code  # noqa: PLC0415  as above
+
+    if told["error_code"] == KafkaError.GROUP_ID_NOT_FOUND:  # Kafka 4 says so; earlier ones call it dead
+        return NOBODY
+    if told["error_code"]:
+        raise for_code(told["error_code"])(told["group"])
+    found = []
+    for each in told["members"]:
+        given = each["member_assignment"]  # empty while the group is shared out
+        places = dict(ConsumerProtocolMemberAssignment.decode(given).assignment) if given else {}
+        found.append(Member(each["client_id"], each["client_host"], places))
+    return Description(_snake(told["state"]), found)
+
+
+def _snake(state: str) -> str:
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", state).lower()
 
 
 def security_of(client: Mapping[str, str]) -> dict[str, Any]:
