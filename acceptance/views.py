@@ -8,7 +8,7 @@ from acceptance.cases import Case
 from acceptance.expected import COUNTS, Expected
 from acceptance.record import CaseRecord, Check, Done, Mark, Telegram, Verdict
 from acceptance.telling import told_step
-from schemas.business_hours import JST
+from schemas.japan_time import JST
 from schemas.telegrams import Outcome, PartnerSpec
 
 _OUTCOMES = {

@@ -35,7 +35,7 @@ from egress.jobs import (
 )
 from egress.known import Known
 from egress.looped import ASKED, LOOPED, STATION
-from egress.numbers import Numbers, Reserve, Reserved, business_date, days_about, shares_of
+from egress.numbers import Numbers, Reserve, Reserved, days_about, shares_of
 from egress.offsets import Offsets
 from egress.parties import Parties, Unreadable
 from egress.preparing import Preparing
@@ -45,6 +45,7 @@ from egress.station import Load, Station
 from egress.telegrams import OpenCard, cancel_reported, reported
 from pipeline.timers import Timers
 from schemas.installation import Egress, Line
+from schemas.japan_time import business_date
 from schemas.records import (
     Doubt,
     LineOrdered,

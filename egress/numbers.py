@@ -1,14 +1,11 @@
-"""Trace numbers 処理通番, business days 業務日付 and sending times, all from what is given. Pure."""
+"""Trace numbers 処理通番, and the business days 業務日付 they are unique on. Pure."""
 
-from datetime import date
-from functools import lru_cache
 from typing import NamedTuple
 
-DAY_MS = 86_400_000
+from schemas.japan_time import business_date
+
 _APART_MS = 60_000  # more than a partner's clock may be off
 _DAYS = 3  # that are remembered
-_JST_MS = 9 * 3_600_000  # Japan keeps no summer time
-_EPOCH = date(1970, 1, 1).toordinal()
 
 
 class Numbers(NamedTuple):
@@ -19,34 +16,9 @@ class Numbers(NamedTuple):
     business_date: str
 
 
-@lru_cache(maxsize=4)
-def _date(day: int) -> str:
-    return date.fromordinal(_EPOCH + day).strftime("%Y%m%d")
-
-
-@lru_cache(maxsize=4)
-def _time(second: int) -> str:
-    return f"{second // 3600:02}{second // 60 % 60:02}{second % 60:02}"
-
-
-def business_date(now_ms: int) -> str:
-    """The day in Japan, ``YYYYMMDD``."""
-    return _date((now_ms + _JST_MS) // DAY_MS)
-
-
 def days_about(now_ms: int) -> frozenset[str]:
     """The business days that it may be now by a partner's clock: around midnight two."""
     return frozenset({business_date(now_ms - _APART_MS), business_date(now_ms + _APART_MS)})
-
-
-def sent_time(now_ms: int) -> str:
-    """The time of day in Japan, ``HHMMSS``."""
-    return _time((now_ms + _JST_MS) % DAY_MS // 1000)
-
-
-def midnight_ms(now_ms: int) -> int:
-    """When the business day of `now_ms` began."""
-    return now_ms - (now_ms + _JST_MS) % DAY_MS
 
 
 class Shares(NamedTuple):

@@ -6,10 +6,11 @@ import msgspec
 
 from egress.jobs import CANCELS, Job, Reason
 from egress.known import Known
-from egress.numbers import Numbers, Reserve, Shares, TraceNumbers, business_date
+from egress.numbers import Numbers, Reserve, Shares, TraceNumbers
 from egress.parties import Parties, Party
 from egress.routes import Routes
 from egress.telegrams import CardDataUnreadable, OpenCard
+from schemas.japan_time import business_date
 from schemas.records import NotCancelled, SendCancel, SendRequest
 from schemas.refusals import Refusal
 from schemas.telegrams import EncodeError, Value

@@ -8,11 +8,12 @@ What an owner takes, it writes to `trace-numbers` before it uses the first. Two 
   and the earlier one finds this and gives up.
 """
 
-from egress.numbers import BATCH, FIRST_TIME, Reserved, business_date
+from egress.numbers import BATCH, FIRST_TIME, Reserved
 from egress.takeover import Places
 from pipeline.log import Log, LogError, Outgoing, Writer
 from pipeline.spans import read_span
 from schemas import wire
+from schemas.japan_time import business_date
 from schemas.records import LineTaken, NumbersReserved
 
 

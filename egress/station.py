@@ -8,10 +8,11 @@ from egress.acts import Act, Hang, Rest, Seek, Tell, Transmit
 from egress.answers import Named, contradiction, named
 from egress.breaker import Breaker, State
 from egress.looped import LOOPED, Sent
-from egress.numbers import Reserve, business_date, days_about
+from egress.numbers import Reserve, days_about
 from egress.station_table import CARRIES, TABLE, WISHES, Deed, Event
 from egress.telegrams import Telegrams
 from schemas.installation import Egress, Line
+from schemas.japan_time import business_date
 from schemas.records import (
     ITS_OWNERS_END,
     LineOrder,

@@ -4,12 +4,12 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 
 from egress.jobs import Takeover
-from egress.numbers import midnight_ms
 from pipeline.log import Log, Message, Outgoing, TopicPartition, Writer
 from pipeline.owned import EPOCH
 from pipeline.spans import read_span
 from schemas import wire
 from schemas.installation import Egress
+from schemas.japan_time import midnight_ms
 from schemas.records import LineTaken, RouteHeld, TelegramSent, TelegramWithheld
 from schemas.topics import Topics
 

@@ -3,7 +3,8 @@
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
-from egress.numbers import Numbers, business_date, sent_time
+from egress.numbers import Numbers
+from schemas.japan_time import business_date, time_of_day
 from schemas.records import CancelReported, Command, Original, Outcome, ReportReceived, SendRequest
 from schemas.telegrams import ROLE_OF_KIND, Message, PartnerSpec, Role, Value
 
@@ -88,7 +89,7 @@ class Telegrams:
         every: Mapping[str, Value] = {
             "company_code": self._company_code,
             "business_date": numbers.business_date,
-            "sent_time": sent_time(now_ms),
+            "sent_time": time_of_day(now_ms),
             "trace_number": numbers.trace_number,
             "route_number": numbers.route_number,
         }

@@ -17,7 +17,7 @@ from ops.courses import CANCELS, CONFIRMS, rule
 from ops.drill_schedules import Chance
 from ops.happenings import Happening
 from ops.installations import LINES, QUICK, LinePlan
-from schemas.business_hours import JST
+from schemas.japan_time import JST
 
 WAITS: Mapping[str, Any] = {**QUICK, "partner": {**QUICK["partner"], "send_window_ms": 8_000}}
 """Quick, but a dispatch lives longer than a line needs to change its owner, as in production: the new one has to know

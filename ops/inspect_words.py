@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 from images.finding import Heading
 from images.matching import NearMiss
-from schemas.business_hours import JST
+from schemas.japan_time import JST
 from schemas.telegrams import PartnerSpec, Role
 
 HEADINGS = {

@@ -7,13 +7,13 @@ Hours are written as ``mon-fri 08:00-24:00`` or ``sat,sun 09:00-21:00``; none me
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
-JST = timezone(timedelta(hours=9), "JST")  # Japan has no summer time
+from schemas.japan_time import DAY_MS, JST
 
 _DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
-_DAY_MS, _MINUTE_MS = 86_400_000, 60_000
+_MINUTE_MS = 60_000
 _HOURS = re.compile(r"([a-z]{3}(?:[-,][a-z]{3})*) (\d\d):(\d\d)-(\d\d):(\d\d)")
 
 
@@ -90,7 +90,7 @@ class Calendar:
         if self.hours:
             week_ms = _week_began_ms(now_ms)
             edges = [
-                week_ms + weeks * 7 * _DAY_MS + edge * _MINUTE_MS
+                week_ms + weeks * 7 * DAY_MS + edge * _MINUTE_MS
                 for weeks in (0, 1)
                 for span in self.hours
                 for edge in span

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import cast
 
-from schemas.business_hours import JST
+from schemas.japan_time import JST
 from schemas.telegrams import FramingError, Role
 from simulator.acts import Act, Answered, Break, Rubbish, Send, Station
 from simulator.centre import Centre

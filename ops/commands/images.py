@@ -25,7 +25,7 @@ from ops.stage import Say, playing
 from ops.version import commit
 from pipeline.config import ConfigError
 from pipeline.log import LogError
-from schemas.business_hours import JST
+from schemas.japan_time import JST
 from schemas.telegrams import LayoutError, packaged
 from simulator.control import ControlError
 

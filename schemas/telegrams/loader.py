@@ -6,7 +6,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple
 
-from schemas.business_hours import JST
+from schemas.japan_time import JST
 from schemas.telegrams.building import (
     Builder,
     Dictionary,

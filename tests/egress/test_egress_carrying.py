@@ -10,7 +10,7 @@ from test_egress_core import CARDNET, MIDNIGHT, PAN, Rig, sent_record, steps
 
 from egress.acts import Act, Tell
 from egress.jobs import Takeover
-from egress.numbers import business_date
+from schemas.japan_time import business_date
 from schemas.records import ReportReceived, StrayTelegram, TelegramSent
 from schemas.telegrams import ENVELOPES, REPORT_OF, Message, Outcome, Role, load_partner
 

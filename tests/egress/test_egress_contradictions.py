@@ -7,7 +7,7 @@ from test_egress_core import MIDNIGHT, Rig, sent_record
 
 from egress.acts import Act, Tell
 from egress.jobs import Takeover
-from egress.numbers import DAY_MS, business_date
+from schemas.japan_time import DAY_MS, business_date
 from schemas.records import CancelReported, Kind, Original, Outcome, ReportReceived, StrayTelegram, TelegramSent
 from schemas.telegrams import REPORT_OF, Role, Value
 

@@ -9,9 +9,9 @@ from egress.acts import Act, Hang, Rest, Seek, Store, Tell, Transmit
 from egress.core import LineCore
 from egress.jobs import Takeover
 from egress.looped import LOOPED
-from egress.numbers import business_date
 from egress.telegrams import CardData, CardDataUnreadable
 from schemas.installation import Egress, Line
+from schemas.japan_time import business_date
 from schemas.records import (
     CancelNotSent,
     CancelReported,

@@ -9,9 +9,9 @@ from edition_rig import BEFORE, FOLDER, SINCE, write_editions
 from test_egress_core import MIDNIGHT, Rig, steps
 
 from egress.config import Settings
-from egress.numbers import business_date
 from pipeline.config import ConfigError
 from schemas.installation import Installation
+from schemas.japan_time import business_date
 from schemas.records import StrayTelegram
 from schemas.telegrams import DecodeError, Role, load_partner
 

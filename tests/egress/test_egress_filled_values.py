@@ -2,7 +2,7 @@
 
 import pytest
 
-from egress.numbers import business_date, sent_time
+from schemas.japan_time import business_date, time_of_day
 from schemas.telegrams import ROLE_OF_KIND, STATION_REQUESTS, Role, load_partner
 from schemas.telegrams.coding import is_date, is_time
 from schemas.telegrams.filling import ASKED, OwnRanges
@@ -34,7 +34,7 @@ def test_dates_and_times_have_the_form_that_egress_gives_them() -> None:
     assert times is not None
     assert all(is_date(str(each)) for each in (*dates.values, business_date(MIDNIGHT_MS)))
     assert all(is_time(str(each)) for each in times.values)
-    assert sent_time(MIDNIGHT_MS) == times.values[0] == "000000"
+    assert time_of_day(MIDNIGHT_MS) == times.values[0] == "000000"
 
 
 def test_numbers_reach_from_the_first_to_the_last() -> None:

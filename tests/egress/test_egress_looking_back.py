@@ -6,12 +6,13 @@ from test_egress_core import MIDNIGHT, SEALED, Rig
 
 from egress.acts import Act, Store
 from egress.jobs import Takeover, job_of, sent
-from egress.numbers import Numbers, business_date, midnight_ms
+from egress.numbers import Numbers
 from egress.takeover import Places, take_over
 from pipeline.log import NewTopic, Outgoing, TopicPartition, Writer
 from pipeline.memory import MemoryLog
 from schemas import wire
 from schemas.installation import Egress
+from schemas.japan_time import business_date, midnight_ms
 from schemas.records import (
     Command,
     Kind,

@@ -8,7 +8,6 @@ from line_rig import KEY, LINE, PAN, Rig, in_loop, line, until
 from egress import tenure
 from egress.acts import Tell
 from egress.core import LineCore
-from egress.numbers import business_date, midnight_ms
 from egress.takeover import Places, take_over
 from egress.telegrams import CardData
 from pipeline.log import NewTopic, Outgoing
@@ -16,6 +15,7 @@ from pipeline.memory import MemoryLog
 from pipeline.owned import EPOCH
 from schemas import wire
 from schemas.installation import Egress, Line
+from schemas.japan_time import business_date, midnight_ms
 from schemas.records import Record, RouteHeld, TelegramSent, TelegramWithheld
 from schemas.telegrams import Role, load_partner
 from schemas.topics import Topics

@@ -11,12 +11,13 @@ from test_egress_core import MIDNIGHT, Rig
 
 from egress.acts import Transmit
 from egress.jobs import Takeover
-from egress.numbers import AT_FIRST, BATCH, DAY_MS, FIRST_TIME, Reserve, Reserved, shares_of
+from egress.numbers import AT_FIRST, BATCH, FIRST_TIME, Reserve, Reserved, shares_of
 from egress.reserving import NotTheOwner, reserve
 from egress.takeover import Places, take_over
 from pipeline.log import NewTopic, Outgoing
 from schemas import wire
 from schemas.installation import Egress
+from schemas.japan_time import DAY_MS
 from schemas.records import LineTaken
 from schemas.telegrams import Deframer, load_partner
 from schemas.topics import Topics

@@ -4,7 +4,8 @@ from datetime import datetime
 
 import pytest
 
-from schemas.business_hours import JST, Calendar, Due, hours_of, window_of
+from schemas.business_hours import Calendar, Due, hours_of, window_of
+from schemas.japan_time import JST
 
 
 def at(text: str) -> int:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from egress.numbers import DAY_MS, business_date, midnight_ms, sent_time
+from schemas.japan_time import DAY_MS, business_date, midnight_ms, time_of_day
 
 JAPAN = dt.timezone(dt.timedelta(hours=9))
 MIDNIGHT = 1_795_446_000_000  # 2026-11-24 00:00:00 in Japan
@@ -31,7 +31,7 @@ TIMES = """
 def test_the_day_and_the_time_are_those_of_the_table(row: str) -> None:
     after_ms, day, time = row.split()
     now_ms = MIDNIGHT + int(after_ms)
-    assert (business_date(now_ms), sent_time(now_ms)) == (day, time)
+    assert (business_date(now_ms), time_of_day(now_ms)) == (day, time)
 
 
 def test_a_day_begins_at_its_midnight_and_lasts_until_the_next() -> None:
@@ -46,5 +46,5 @@ def test_a_day_begins_at_its_midnight_and_lasts_until_the_next() -> None:
 def test_they_are_what_the_calendar_says(now_ms: int) -> None:
     moment = dt.datetime.fromtimestamp(now_ms // 1000, JAPAN)
     assert business_date(now_ms) == f"{moment:%Y%m%d}"
-    assert sent_time(now_ms) == f"{moment:%H%M%S}"
+    assert time_of_day(now_ms) == f"{moment:%H%M%S}"
     assert dt.datetime.fromtimestamp(midnight_ms(now_ms) / 1000, JAPAN).time() == dt.time()
