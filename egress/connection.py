@@ -18,14 +18,17 @@ from typing import Any, Protocol, cast
 from egress.dialling import MINUTE_MS, Dialling
 from egress.intake import Allowance, Intake
 from egress.metrics import Counts
-from egress.tls import Address, Listener, bound, context_of, is_named, let_out, limits
+from egress.tls import context_of, is_named, limits
 from pipeline.config import ConfigError
+from pipeline.listening import Address, Call, TlsListener, bound, let_out
+from pipeline.threshold import Threshold
 from pipeline.tls import trouble
 from schemas.installation import Egress, Line
 from schemas.telegrams import Framing
 
 _UNSENT_MAX = 1_048_576
 _TOLD_A_SECOND, _TOLD_AT_ONCE = 1, 20  # refused calls in the log; all of them are in the metric
+_HANDSHAKES_MAX, _HANDSHAKES_OF_ADDRESS_MAX = 64, 48  # callers that have not shown their certificate
 _GONE_S = 1.0  # how long a connection that is broken may take to go
 
 _log = logging.getLogger(__name__)
@@ -186,12 +189,13 @@ class Connector:
         self.ears = ears
         self.connection: Connection | None = None
         self._counts = counts
-        self._server: asyncio.Server | Listener | None = None
+        self._server: asyncio.Server | TlsListener | None = None
         self._dialling: asyncio.Task[None] | None = None
         self._stopped = False
         self._shun_s = 0.0  # how long no call is taken, the next time
         self._shunned_until_s = 0.0
         self._taken: deque[float] = deque(maxlen=self.times.dials_per_minute)
+        self._handshakes: Threshold[Call] = Threshold(_HANDSHAKES_MAX, _HANDSHAKES_OF_ADDRESS_MAX)
         self._told = Allowance(_TOLD_A_SECOND, _TOLD_AT_ONCE, time.monotonic())
         self._untold = 0
 
@@ -283,18 +287,26 @@ class Connector:
 
     # --- listening
 
-    async def _listen(self, host: str, port: int) -> asyncio.Server | Listener:
+    async def _listen(self, host: str, port: int) -> asyncio.Server | TlsListener:
         context = context_of(self._line)
         if context is None:
             return await asyncio.get_running_loop().create_server(lambda: Connection(self), host, port)
-        return Listener(
-            await bound(host, port),
-            context,
-            self.times,
-            known=self._is_known,
-            make=lambda: Connection(self),
-            failed=self._not_shown,
-        )
+        sockets = await bound(host, port)
+        return TlsListener(sockets, context, limits(self.times), arrives=self._called, greeted=self._greeted)
+
+    def _called(self, call: Call) -> Connection | None:
+        if not self._is_known(call.address):
+            return None
+        crowded_out = self._handshakes.enter(call, str(call.address[:1]))
+        if crowded_out is not None:
+            crowded_out.hang_up()
+            self._refuse("certificate", "a call was refused: too many have shown no certificate", crowded_out.address)
+        return Connection(self)
+
+    def _greeted(self, call: Call, error: BaseException | None) -> None:
+        self._handshakes.leave(call)
+        if isinstance(error, Exception):
+            self._refuse("certificate", f"a call was refused: {trouble(error)}", call.address)
 
     def _is_known(self, address: Address) -> bool:
         """Whether calls from this address are taken; one that is not is told."""
@@ -316,9 +328,6 @@ class Connector:
             return True
         self._refuse("certificate", f"a call was refused: its certificate is not {tls.name}'s", connection.address)
         return False
-
-    def _not_shown(self, address: Address, error: OSError) -> None:
-        self._refuse("certificate", f"a call was refused: {trouble(error)}", address)
 
     def _refuse(self, reason: str, told: str, address: Address) -> None:
         """Count it, and tell it; of many calls only some are told, and how many were not."""

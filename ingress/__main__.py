@@ -34,6 +34,7 @@ def _work(process: wiring.Process) -> int:
 
     async def serve(stop: Stop) -> None:
         await server.start()
+        process.health.live("reader", server.stalled)
         stopping = asyncio.create_task(stop.wait())
         await asyncio.wait((stopping, server.failed), return_when=asyncio.FIRST_COMPLETED)
         stopping.cancel()

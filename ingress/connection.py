@@ -5,6 +5,9 @@ from collections.abc import Callable
 from typing import Protocol, cast
 
 from ingress.core import Session
+from pipeline.listening import Call
+
+_DOES_NOT_READ = "it does not read"
 
 
 class Owner(Protocol):
@@ -27,7 +30,7 @@ class Connection(asyncio.Protocol):
         self._owner = owner
         self.session: Session | None = None  # from when it can be talked to
         self._transport: asyncio.Transport | None = None  # None: TLS is not agreed on yet
-        self._greeting: asyncio.Task[None] | None = None
+        self._call: Call | None = None  # of TLS, until it is agreed on
         self._holds_back: set[str] = set()  # why it is not read from
         self.address = ""
         self.peer = "unknown"
@@ -41,13 +44,14 @@ class Connection(asyncio.Protocol):
             self.address = str(name[0])
             self.peer = f"{name[0]}:{name[1]}"
 
-    def greets(self, task: "asyncio.Task[None]") -> None:
-        """TLS is being agreed on by this task."""
-        self._greeting = task
+    def greets(self, call: Call) -> None:
+        """TLS is being agreed on."""
+        self._call = call
+        self.comes_from(call.address)
 
     def greeted(self) -> None:
-        """The task has ended; without a connection that TLS secures, this was all."""
-        self._greeting = None
+        """The handshake is over; without a connection that TLS secures, this was all."""
+        self._call = None
         if self._transport is None:
             self._safely(lambda: self._owner.lost(self, None))
 
@@ -67,10 +71,10 @@ class Connection(asyncio.Protocol):
         self._safely(lambda: self._owner.lost(self, exc))
 
     def pause_writing(self) -> None:
-        self.hold_back("it does not read")
+        self.hold_back(_DOES_NOT_READ)
 
     def resume_writing(self) -> None:
-        self.go_on("it does not read")
+        self.go_on(_DOES_NOT_READ)
         self._safely(lambda: self._owner.writable(self))
 
     def _safely(self, work: Callable[[], None]) -> None:
@@ -94,10 +98,14 @@ class Connection(asyncio.Protocol):
         if held and not self._holds_back and self._transport is not None and not self._transport.is_closing():
             self._transport.resume_reading()
 
+    def is_held_back(self, why: str) -> bool:
+        """Whether it is not read from for this reason."""
+        return why in self._holds_back
+
     @property
     def reads(self) -> bool:
         """Whether the client takes what is written."""
-        return "it does not read" not in self._holds_back
+        return not self.is_held_back(_DOES_NOT_READ)
 
     def flush(self) -> None:
         """Write what is gathered."""
@@ -133,5 +141,5 @@ class Connection(asyncio.Protocol):
         """Close at once."""
         if self._transport is not None:
             self._transport.abort()
-        elif self._greeting is not None:
-            self._greeting.cancel()
+        elif self._call is not None:
+            self._call.hang_up()

@@ -5,21 +5,16 @@ router knows: it is turned away when no partner takes it.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import date as calendar_date
-from datetime import timedelta
-from functools import lru_cache
 from operator import attrgetter
 from typing import NamedTuple
 
 from schemas.client_frames import Request
 from schemas.installation import Customer
+from schemas.japan_time import business_date
 from schemas.records import Kind
 from schemas.telegrams import ROLE_OF_KIND, EncodeError, PartnerSpec, Role, asked_fault
 from schemas.telegrams.vocabulary import Value
 
-_JAPAN_MS = 9 * 3_600_000
-_DAY_MS = 86_400_000
-_EPOCH = calendar_date(1970, 1, 1)
 # Where a request has the values of the names that its telegram may carry.
 _ASKED: Mapping[str, Callable[[Request], Value | None]] = {
     name: attrgetter(place)
@@ -53,7 +48,7 @@ class Layouts:
 
     def fault(self, customer: Customer, request: Request, now_ms: int) -> str | None:
         """The first field that the partner's telegram of this business date cannot take, and its rule; or None."""
-        date = _date((now_ms + _JAPAN_MS) // _DAY_MS)
+        date = business_date(now_ms)
         kind = Kind(request.kind)
         contracted = customer.partners.get(kind)
         if contracted is None:
@@ -94,11 +89,6 @@ class Layouts:
             return None
         asked = [(field, of) for field, of in _ASKED.items() if field in telegram.names]
         return _Telegram(edition, telegram.sample(optional=False), asked)
-
-
-@lru_cache(maxsize=4)
-def _date(day: int) -> str:
-    return (_EPOCH + timedelta(days=day)).strftime("%Y%m%d")
 
 
 NO_LAYOUTS = Layouts({})

@@ -25,14 +25,15 @@ from ingress.connection import Connection
 from ingress.core import Session
 from ingress.door import LINGER_S, Door
 from ingress.metrics import Metrics
+from ingress.places import Lines, Places
 from ingress.replies import Gone
 from ingress.stillness import Stillness
 from ingress.storing import Storing, new_id
-from ingress.threshold import Lines, Places, Threshold
 from ingress.tls import server_context
 from pipeline.bridge import LoopReader, LoopWriter
 from pipeline.clock import monotonic_ms
 from pipeline.log import Log, Message, TopicPartition
+from pipeline.threshold import Threshold
 from schemas import wire
 from schemas.client_frames import GatewayFrame, Refused, Rejection, frame
 from schemas.records import ReplyReady
@@ -45,6 +46,7 @@ _UNREAD_MAX = 1_048_576  # bytes that a client has not taken, when that is more 
 _ANSWER_MAX = 1_024  # bytes of one
 _CROWDED = "too many have not said hello; say it at once"
 _BUSY = "others have their turn"
+_LOG_BEHIND = "too much is without the broker's word"
 _log = logging.getLogger(__name__)
 
 
@@ -172,6 +174,10 @@ class IngressServer:
             return "the broker does not acknowledge what is written"
         return None
 
+    def stalled(self) -> str | None:
+        """Why whoever runs the process should end it: its reader's thread is stuck."""
+        return self._reader.stalled()
+
     def _fail(self, error: BaseException) -> None:
         """Without this the process must not go on."""
         if not self.failed.done():
@@ -216,7 +222,14 @@ class IngressServer:
             self._see_to_more(connection, connection.session)
 
     def _see_to_more(self, connection: Connection, session: Session) -> None:
-        """Go on with the frames that are here already when others had their turn, and read no more meanwhile."""
+        """Go on with the frames that are here already when others had their turn, and read no more meanwhile.
+
+        While the log is behind nothing more is read from anybody who has sent something: `_pass_time` comes back to it.
+        """
+        if self._writer.behind:
+            connection.hold_back(_LOG_BEHIND)
+            return
+        connection.go_on(_LOG_BEHIND)
         if not session.more:
             connection.go_on(_BUSY)
             return
@@ -291,6 +304,8 @@ class IngressServer:
             if connection.closing_ms is None:
                 self.perform(connection, session.tick(now_ms))
                 in_flight += session.in_flight
+                if connection.is_held_back(_LOG_BEHIND):
+                    self._see_to_more(connection, session)
             elif now_ms - connection.closing_ms >= LINGER_S * 1_000:
                 connection.abort()
         for act in self._gone.due(now_ms):

@@ -10,6 +10,7 @@ from line_certificates import Authority, client, server
 from line_rig import LINE, in_loop, until
 
 from egress.config import Settings
+from egress.connection import _HANDSHAKES_OF_ADDRESS_MAX
 from pipeline.config import ConfigError, load
 from schemas.installation import Installation, Line
 
@@ -99,6 +100,25 @@ def test_who_shows_anything_else_is_refused_counted_and_told(
             # The next one who is the partner comes in.
             await rig.call(client(papers.authority, papers.partner), GATEWAY)
             await rig.hears("connected")
+
+    play()
+
+
+def test_silent_callers_keep_the_partner_out_of_nothing(papers: Papers, caplog: pytest.LogCaptureFixture) -> None:
+    @in_loop
+    async def play() -> None:
+        async with seeking(papers.line(), connect_timeout_ms=60_000) as rig:
+            silent = [await rig.call() for _ in range(_HANDSHAKES_OF_ADDRESS_MAX + 3)]
+            for each in silent[:3]:
+                await each.ended()
+            await rig.call(client(papers.authority, papers.partner), GATEWAY)
+            await rig.hears("connected")
+            await until(lambda: rig.refused("certificate") == 4, lambda: rig.refused("certificate"))
+            warnings = [each for each in caplog.records if each.levelno == logging.WARNING]
+            assert {each.getMessage() for each in warnings} == {
+                "a call was refused: too many have shown no certificate"
+            }
+            assert [each.__dict__["peer"] for each in warnings] == [each.name for each in silent[:4]]
 
     play()
 
@@ -261,23 +281,3 @@ def test_a_file_that_is_no_certificate_is_told_when_the_configuration_is_read(
     with pytest.raises(ConfigError) as raised:
         Settings.from_installation(Installation.model_validate(raw))
     assert str(raised.value) == f"line cafis-1, tls: {told.format(**tls)}"
-
-
-def test_of_many_callers_that_show_nothing_only_so_many_are_waited_for(
-    papers: Papers, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("egress.tls._GREETED_MAX", 2)
-
-    @in_loop
-    async def play() -> None:
-        async with seeking(papers.line()) as rig:
-            silent = [await rig.call() for _ in range(2)]
-            assert await (await rig.call()).ended() == b""
-            assert rig.refused("certificate") == 1
-            silent[0].writer.close()
-            await until(lambda: rig.refused("certificate") == 2, lambda: rig.refused("certificate"))
-            caller = await rig.call(client(papers.authority, papers.partner), GATEWAY)
-            caller.send("0500")
-            await rig.hears("connected", "received 0500")
-
-    play()

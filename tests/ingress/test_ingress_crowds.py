@@ -15,9 +15,11 @@ from ingress import shell
 from ingress.connection import Connection
 from ingress.core import FRAMES_A_TURN, Session
 from ingress.door import ensure_files, files_needed
-from ingress.threshold import Lines, Places, Threshold
+from ingress.places import Lines, Places
+from pipeline import bridge
 from pipeline.config import ConfigError
 from pipeline.log import Outgoing
+from pipeline.threshold import Threshold
 from schemas import wire
 from schemas.client_frames import Hello, Rejection, frame
 from schemas.records import RequestAccepted
@@ -216,6 +218,28 @@ async def test_a_client_that_reads_nothing_of_what_it_is_owed_is_hung_up_on(
         await other.pong()
         for each in (client, other):
             await each.close()
+
+
+@in_loop
+async def test_while_the_log_is_behind_nothing_more_is_read_and_nothing_is_lost(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bridge, "_BEHIND", 2)
+    async with gateway(tmp_path) as rig:
+        client = await RawClient.greeted(rig.server.port)
+        rig.log.hold(rig.topics("requests"))
+        for number in range(3):
+            client.ask(f"r-{number}")
+        await until(lambda: len(rig.log._waiting) == 3, "the requests")
+        client.ask("r-3")
+        client.send(type="ping", n=7)
+        await asyncio.sleep(3 * shell._TICK_S)
+        assert len(rig.log._waiting) == 3
+        assert rig.metric("denbun_ingress_in_flight") == 3
+        rig.log.let_go()
+        told = await client.receive_many(5)
+        assert {each.get("reference") for each in told} == {None, "r-0", "r-1", "r-2", "r-3"}
+        await client.close()
 
 
 # --- what never should go wrong -------------------------------------------------------------------------------------
