@@ -99,7 +99,8 @@ def settings(group: Group, tree: Path) -> str:
     """The `setup.cfg` that tells mutmut what to do."""
     packages = tomllib.loads((tree / "pyproject.toml").read_text("utf-8"))["tool"]["setuptools"]["packages"]
     sources = sorted({each.partition(".")[0] for each in packages})
-    mypy = [sys.executable, "-m", "mypy", "--output", "json", "--disable-error-code", "unused-ignore", *group.modules]
+    silent = [each for code in ("unused-ignore", "no-any-return") for each in ("--disable-error-code", code)]
+    mypy = [sys.executable, "-m", "mypy", "--output", "json", *silent, *group.modules]  # silent: of mutmut's own code
     lists = {
         "source_paths": sources,
         "only_mutate": group.modules,
