@@ -5,6 +5,7 @@ it is compared here: who, how much, and about which original. An answer that con
 """
 
 from collections.abc import Collection, Mapping
+from typing import NamedTuple
 
 from schemas.telegrams import DecodeError, PartnerSpec, Role, Value
 
@@ -28,36 +29,61 @@ REPEATED = (
 )
 """What an answer can say of the telegram that it answers. The rest is the partner's own: its time, codes, approval."""
 
-Named = Mapping[str, Value]
+Fields = Mapping[str, Value]
 
 
-def named(spec: PartnerSpec, role: Role, given: Named) -> tuple[bytes, Named]:
-    """A telegram's bytes, and what names it, as whoever reads them has it. Raises `EncodeError`, `ValueError`."""
-    dated = spec.dated(given)
-    data = dated.encode(role, given)
-    try:
-        read: Named = dated.decode(data).values
-    except DecodeError:  # by layouts that write what they do not read: what was given has to do
-        read = given
-    return data, {name: read[name] for name in REPEATED if name in given and name in read}
+class Named(NamedTuple):
+    """What names a telegram of ours: of `REPEATED` the values that it was given, and where they were written."""
+
+    given: Fields
+    edition: PartnerSpec | None = None  # None: of a former owner's telegram the bytes are not known
+    data: bytes = b""
+
+    def read(self) -> Fields:
+        """The same as whoever reads the telegram has it."""
+        if self.edition is None:
+            return self.given
+        try:
+            read = self.edition.decode(self.data).values
+        except DecodeError:  # by layouts that write what they do not read: what was given has to do
+            return self.given
+        return {name: read[name] for name in self.given if name in read}
+
+
+NAMELESS = Named({})
+
+
+def named(spec: PartnerSpec, role: Role, given: Fields) -> Named:
+    """Write a telegram. Raises `EncodeError`, `ValueError`."""
+    edition = spec.dated(given)
+    data = edition.encode(role, given)
+    return Named({name: given[name] for name in REPEATED if name in given}, edition, data)
 
 
 def named_in_error(spec: PartnerSpec, role: Role, ours: Named) -> Named:
     """What names it in an error report 異常報告, whose "original" is the telegram that was in error."""
-    found = {name: value for name, value in ours.items() if not name.startswith("original_")}
+    read = ours.read()
+    found = {name: value for name, value in read.items() if not name.startswith("original_")}
     for name in ("trace_number", "route_number", "business_date", "amount"):
-        if name in ours:
-            found[f"original_{name}"] = ours[name]
-    found["original_type_code"] = spec.dated(ours).type_code(role)
-    return found
+        if name in read:
+            found[f"original_{name}"] = read[name]
+    found["original_type_code"] = spec.dated(read).type_code(role)
+    return Named(found)
 
 
-def contradiction(answer: Named, ours: Named, days: Collection[str]) -> str | None:
+def contradiction(answer: Fields, ours: Named, days: Collection[str]) -> str | None:
     """The first field in which the answer says something else; None: none.
 
-    The business date may be that of the telegram, or one of `days`, those that it may be now by the partner's clock:
-    around midnight more than one is right.
+    What was given settles it nearly always. Only where that differs is our own telegram read: a layout may write less
+    than it is given. The business date may be that of the telegram, or one of `days`, those that it may be now by the
+    partner's clock: around midnight more than one is right.
     """
+    if _other(answer, ours.given, days) is None:
+        return None
+    return _other(answer, ours.read(), days)
+
+
+def _other(answer: Fields, ours: Fields, days: Collection[str]) -> str | None:
     for name, value in ours.items():
         said = answer.get(name, value)
         if said != value and not (name == "business_date" and said in days):

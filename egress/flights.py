@@ -55,12 +55,13 @@ class Flights:
             if job is None or job.match is not None or REPORT_OF.get(job.role) is not message.role:
                 return NOTHING
             if job.command is not None:
-                return f"{NOTHING}: what {job.role} {job.named['trace_number']} of a former owner names is not known"
+                number = job.named.given["trace_number"]
+                return f"{NOTHING}: what {job.role} {number} of a former owner names is not known"
         return self.plainly(job, message, job.named, days)
 
     def plainly(self, job: Job, message: Message, ours: Named, days: Collection[str]) -> Job | str:
         """The job, where nothing in the message speaks against it and its codes are known; or what does."""
         if (field := contradiction(message.values, ours, days)) is not None:
-            return f"{NOTHING}: {job.role} {ours['trace_number']} has another {field}"
+            return f"{NOTHING}: {job.role} {ours.given['trace_number']} has another {field}"
         unclear = self._partner.dated(message.values).unclear(message)
-        return job if unclear is None else f"{NOTHING}: to {job.role} {ours['trace_number']}, {unclear}"
+        return job if unclear is None else f"{NOTHING}: to {job.role} {ours.given['trace_number']}, {unclear}"

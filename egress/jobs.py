@@ -1,12 +1,13 @@
 """One order on its way through a line, and what a new owner of the line finds of it. Pure."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
 from enum import Enum, auto
 from typing import NamedTuple
 
 import msgspec
 
+from egress.answers import NAMELESS, Named
 from egress.numbers import FIRST_BATCH, Numbers, Reserved
 from schemas.records import (
     CancelNotSent,
@@ -63,9 +64,9 @@ class Job:
     connection: int = 0  # the line's when `sent` was told of it: it goes out over that one, or never
     match: tuple[Value, ...] | None = None
     error_match: tuple[Value, ...] = ()
-    named: Mapping[str, Value] = field(default_factory=dict)  # what no answer may contradict: see `egress.answers`
+    named: Named = NAMELESS  # what no answer may contradict
     envelope_match: tuple[Value, ...] | None = None  # what an error report about its envelope would have; see `parties`
-    envelope_named: Mapping[str, Value] = field(default_factory=dict)  # as `named`, of its envelope
+    envelope_named: Named = NAMELESS  # as `named`, of its envelope
     reason: Reason | None = None
     holds: Numbers | None = None  # whose route is held for it; told when it is known that the line is ours
 

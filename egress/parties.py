@@ -9,7 +9,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from egress.answers import contradiction, named, named_in_error
+from egress.answers import Named, contradiction, named, named_in_error
 from egress.flights import NOTHING, Flights
 from egress.jobs import Job
 from egress.numbers import Numbers
@@ -77,10 +77,12 @@ class Parties:
         party = self.of(job)
         assert party is not None
         assert job.numbers is not None
-        data, job.named = named(party.spec, job.role, values)
+        job.named = named(party.spec, job.role, values)
+        data = job.named.data
         if party.code is not None:
             around = self.own.telegrams.envelope(party.code, data, job.numbers, now_ms)
-            data, job.envelope_named = named(self.own.spec, Role.ENVELOPE_REQUEST, around)
+            job.envelope_named = named(self.own.spec, Role.ENVELOPE_REQUEST, around)
+            data = job.envelope_named.data
             job.envelope_match = self.own.spec.error_key(around)
         job.data = self.own.spec.framing.wrap(data)
         job.match = party.spec.match_key(job.role, values)
@@ -92,15 +94,16 @@ class Parties:
         if party is None:
             return
         header = numbers._asdict()
-        job.named = {**header, "company_code": party.company_code}
-        job.error_match = party.spec.error_key(job.named)
+        job.named = Named({**header, "company_code": party.company_code})
+        job.error_match = party.spec.error_key(job.named.given)
         if party.code is not None:
-            job.envelope_named = {**header, "company_code": self.own.company_code, "carried_code": party.code}
-            job.envelope_match = self.own.spec.error_key(job.envelope_named)
+            envelope = {**header, "company_code": self.own.company_code, "carried_code": party.code}
+            job.envelope_named = Named(envelope)
+            job.envelope_match = self.own.spec.error_key(envelope)
         if job.original is not None:
             values = party.telegrams.command(job.role, job.original, numbers, now_ms)
             with contextlib.suppress(EncodeError, ValueError):  # by other layouts than the former owner's
-                _, job.named = named(party.spec, job.role, values)
+                job.named = named(party.spec, job.role, values)
                 job.match = party.spec.match_key(job.role, values)
         self.add(job)
 
@@ -152,7 +155,7 @@ class Parties:
         field = contradiction(envelope.values, found.envelope_named, days)
         if field is None:
             return found
-        return f"{NOTHING}: the envelope of {found.role} {found.named['trace_number']} has another {field}"
+        return f"{NOTHING}: the envelope of {found.role} {found.named.given['trace_number']} has another {field}"
 
 
 def _described(spec: PartnerSpec, message: Message) -> str:

@@ -1,5 +1,6 @@
 """Writes what sessions ask to be stored, and tells them what came of it."""
 
+import itertools
 import logging
 import secrets
 from collections.abc import Callable
@@ -25,7 +26,7 @@ Told = Callable[[int | None], None]
 
 
 def new_id() -> str:
-    """A name that nothing else has."""
+    """A name that nothing else has. It costs a call of the system."""
     return secrets.token_hex(16)
 
 
@@ -51,6 +52,7 @@ class Storing:
         self._now_ms = now_ms
         self._fail = fail
         self._failing_until_ms = 0
+        self._asked, self._incarnation = itertools.count(1), new_id()
 
     @property
     def fails(self) -> bool:
@@ -61,12 +63,17 @@ class Storing:
         """Store what a client asks; seal what must be."""
         record: RequestAccepted | InquiryAsked
         if isinstance(act, StoreRequest):
-            record, original = request_accepted(act, self._ring, new_id(), self._slot), act.request.original_reference
+            original = act.request.original_reference
+            record = request_accepted(act, self._ring, self._request_id(), self._slot)
             self._metrics.requests_of(act.customer).inc()
         else:
-            record, original = inquiry_asked(act, new_id(), self._slot), act.inquiry.original_reference
+            original = act.inquiry.original_reference
+            record = inquiry_asked(act, self._request_id(), self._slot)
             self._metrics.inquiries.inc()
         self._write(self._requests, transaction_key(act.customer, record.reference, original), record, told)
+
+    def _request_id(self) -> str:
+        return f"{self._incarnation}-{next(self._asked)}"
 
     def delivered(self, act: StoreDelivered, told: Told) -> None:
         """Store that the client confirmed."""

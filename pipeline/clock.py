@@ -67,13 +67,13 @@ class Clock:
         self._machine = machine
         here_ms = machine.now_ms() - monotonic_ms()
         self._bounds = (here_ms, here_ms)  # of what is to be added to the clock that only counts
+        self._middle_ms = here_ms
         self.known = False  # whether it has been measured
         self._measured_ms = monotonic_ms()
 
     def now_ms(self) -> int:
         """Milliseconds since the epoch, by the broker's clock; before the first measurement by the machine's."""
-        low, high = self._bounds
-        return monotonic_ms() + (low + high) // 2
+        return monotonic_ms() + self._middle_ms
 
     @property
     def uncertainty_ms(self) -> int:
@@ -100,7 +100,8 @@ class Clock:
                 low, high = max(low, known_low), min(high, known_high)
             else:
                 _log.warning("the broker's clock has been set", extra={"by_ms": (low + high) // 2 - known_low})
-        self._bounds, self.known, self._measured_ms = (low, high), True, heard_ms
+        self._bounds, self._middle_ms = (low, high), (low + high) // 2
+        self.known, self._measured_ms = True, heard_ms
 
     def trouble(self) -> str | None:
         """Why what depends on this machine's clock should not be done here; None while it is right."""

@@ -10,7 +10,6 @@ code, which must not outlive the authorisation (PCI DSS 3.3), and `digest` for t
 """
 
 import base64
-import hashlib
 import hmac
 import json
 import os
@@ -78,7 +77,7 @@ class KeyRing:
 
     def digest(self, content: bytes) -> str:
         """HMAC-SHA256 of a request's content under the ring's digest key, hexadecimal."""
-        return hmac.new(self._keys[self._current[DIGEST]], content, hashlib.sha256).hexdigest()
+        return hmac.digest(self._keys[self._current[DIGEST]], content, "sha256").hex()
 
 
 def _bound_to(purpose: str, key_id: str, transaction_id: str) -> bytes:
