@@ -64,7 +64,10 @@ class Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         if self.closing_ms is None:
-            self._safely(lambda: self._owner.received(self, data))
+            try:  # as `_safely`, for what happens most
+                self._owner.received(self, data)
+            except Exception as error:  # noqa: BLE001  one client's trouble is no other's
+                self._owner.failed_at(self, error)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.closing_ms = self.closing_ms or 0

@@ -202,10 +202,10 @@ class Session:
         return [Opened(known.id, hello.client), Send(welcome)]
 
     def _request(self, request: Request, now_ms: int) -> list[Act]:
-        if (fault := own_name_fault(request)) is not None:  # what may be anything is not repeated
-            return [Send(Rejection.INVALID_REQUEST.told(place=fault))]
         if (fault := request_fault(request)) is not None:
-            return [Send(Rejection.INVALID_REQUEST.told(reference=request.reference, place=fault))]
+            unsound = own_name_fault(request) is not None  # then it may be anything, and is not repeated
+            named = None if unsound else request.reference
+            return [Send(Rejection.INVALID_REQUEST.told(reference=named, place=fault))]
         customer = self._settings.customers[self.customer]
         if (fault := self._settings.layouts.fault(customer, request, now_ms)) is not None:
             return [Send(Rejection.INVALID_REQUEST.told(reference=request.reference, place=fault))]

@@ -12,31 +12,20 @@ from schemas.client_frames import Request
 from schemas.installation import Customer
 from schemas.japan_time import business_date
 from schemas.records import Kind
-from schemas.telegrams import ROLE_OF_KIND, EncodeError, PartnerSpec, Role, asked_fault
+from schemas.telegrams import ASKED_AS, ROLE_OF_KIND, Asking, PartnerSpec, Role
 from schemas.telegrams.vocabulary import Value
 
-# Where a request has the values of the names that its telegram may carry.
-_ASKED: Mapping[str, Callable[[Request], Value | None]] = {
-    name: attrgetter(place)
-    for name, place in (
-        ("terminal_id", "terminal_id"),
-        ("amount", "amount"),
-        ("payment_method", "payment_method"),
-        ("reference", "reference"),
-        ("pan", "card.number"),
-        ("expiry", "card.expiry"),
-        ("track2", "track2"),
-        ("security_code", "security_code"),
-    )
-}
+_ASKED: Mapping[str, Callable[[Request], Value | None]] = {name: attrgetter(at) for name, at in ASKED_AS.items()}
 
 
 class _Telegram(NamedTuple):
-    """One role of one edition, made ready: what it holds beside what is asked for, and where that stands."""
+    """One role of one edition, made ready: what it takes, and where a request has that."""
 
-    edition: PartnerSpec
-    sample: Mapping[str, Value]
+    asking: Asking
     asked: Sequence[tuple[str, Callable[[Request], Value | None]]]
+
+    def fault(self, request: Request) -> str | None:
+        return self.asking.fault({name: value for name, of in self.asked if (value := of(request)) is not None})
 
 
 class Layouts:
@@ -44,51 +33,38 @@ class Layouts:
 
     def __init__(self, partners: Mapping[str, PartnerSpec]) -> None:
         self._partners = partners
-        self._ready: dict[tuple[str, str, Role], _Telegram | None] = {}
+        self._ready: dict[tuple[str, str, Kind], _Telegram | None] = {}
 
     def fault(self, customer: Customer, request: Request, now_ms: int) -> str | None:
         """The first field that the partner's telegram of this business date cannot take, and its rule; or None."""
-        date = business_date(now_ms)
-        kind = Kind(request.kind)
+        kind, date = Kind(request.kind), business_date(now_ms)
         contracted = customer.partners.get(kind)
         if contracted is None:
             return None
-        role = ROLE_OF_KIND[kind]
-        first = self._fault_of(contracted, role, request, date)
+        first = self._fault_of(contracted, kind, request, date)
         if first is None or not kind.follows_an_original:
             return first
         others = sorted(self._partners.keys() - {contracted})  # it goes to its original's, contracted still or not
-        return None if any(self._fault_of(each, role, request, date) is None for each in others) else first
+        return None if any(self._fault_of(each, kind, request, date) is None for each in others) else first
 
-    def _fault_of(self, name: str, role: Role, request: Request, date: str) -> str | None:
-        key = (name, date, role)
+    def _fault_of(self, name: str, kind: Kind, request: Request, date: str) -> str | None:
+        key = (name, date, kind)
         if key not in self._ready:
             if len(self._ready) > 64:  # days go by
                 self._ready.clear()
-            self._ready[key] = self._made_ready(name, role, date)
+            self._ready[key] = self._made_ready(name, ROLE_OF_KIND[kind], date)
         telegram = self._ready[key]
-        if telegram is None:
-            return None
-        values = dict(telegram.sample)
-        for field, of in telegram.asked:
-            if (value := of(request)) is not None:
-                values[field] = value
-        try:  # what is taken as it is needs no words
-            telegram.edition.encode(role, values)
-        except EncodeError:
-            return asked_fault(telegram.edition, role, {field: of(request) for field, of in _ASKED.items()})
-        return None
+        return None if telegram is None else telegram.fault(request)
 
     def _made_ready(self, name: str, role: Role, date: str) -> _Telegram | None:
         partner = self._partners.get(name)
         if partner is None:
             return None
         edition = partner.on(date)
-        telegram = edition.telegrams.get(role)
-        if telegram is None:
+        if role not in edition.telegrams:
             return None
-        asked = [(field, of) for field, of in _ASKED.items() if field in telegram.names]
-        return _Telegram(edition, telegram.sample(optional=False), asked)
+        asking = Asking(edition, role)
+        return _Telegram(asking, [(name, _ASKED[name]) for name in asking.names])
 
 
 NO_LAYOUTS = Layouts({})

@@ -14,7 +14,7 @@ replaces the files, not the code. ``python -m schemas.telegrams check PATH`` say
 """
 
 from schemas.records import Outcome
-from schemas.telegrams.asking import asked_fault
+from schemas.telegrams.asking import ASKED_AS, Asking
 from schemas.telegrams.comparing import Difference, Kind, differences
 from schemas.telegrams.errors import DecodeError, EncodeError, Fault, FramingError, LayoutError, TelegramError
 from schemas.telegrams.fields import FieldSpec, ListedValue
@@ -41,6 +41,7 @@ from schemas.telegrams.spec import Editions, ErrorClass, ErrorCode, MatchKey, Me
 from schemas.telegrams.vocabulary import VOCABULARY, Sensitivity, Value
 
 __all__ = [
+    "ASKED_AS",
     "COMMAND_OF_ROLE",
     "ENVELOPES",
     "FAMILY_OF",
@@ -51,6 +52,7 @@ __all__ = [
     "ROLE_OF_KIND",
     "STATION_REQUESTS",
     "VOCABULARY",
+    "Asking",
     "DecodeError",
     "Deframer",
     "Difference",
@@ -77,7 +79,6 @@ __all__ = [
     "Telegram",
     "TelegramError",
     "Value",
-    "asked_fault",
     "contract_fault",
     "differences",
     "load_partner",

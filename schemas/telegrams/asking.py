@@ -1,12 +1,13 @@
 """Whether a partner's layout takes what a client asks for: told at the door, before anything is written. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
 from schemas.telegrams.errors import EncodeError
 from schemas.telegrams.roles import Role
 from schemas.telegrams.spec import PartnerSpec
 from schemas.telegrams.vocabulary import Value
+from schemas.telegrams.writing import quick_fit
 
 # The names of the telegrams that a client gives a value for, and what the client protocol calls them.
 ASKED_AS: Mapping[str, str] = MappingProxyType(
@@ -23,20 +24,32 @@ ASKED_AS: Mapping[str, str] = MappingProxyType(
 )
 
 
-def asked_fault(partner: PartnerSpec, role: Role, values: Mapping[str, Value | None]) -> str | None:
-    """The first field of a client's request that the partner's telegram cannot take, and why; None: it takes all.
+class Asking:
+    """What one telegram of a partner's takes of a client's request. Made once, and asked about every request.
 
-    `partner` is the edition of the day; `role` one of `ORDINARY_REQUESTS`; `values` are by the names of `ASKED_AS`,
-    None where the client gave none. A name the telegram has no field for is left out, as on the line. The text is in
-    the client's words and holds no value.
+    `partner` is the edition of the day; `role` one of `ORDINARY_REQUESTS`: `KeyError` is raised where it has no such
+    telegram.
     """
-    telegram = partner.telegrams[role]
-    given = {name: value for name, value in values.items() if value is not None and name in telegram.names}
-    try:
-        partner.encode(role, {**telegram.sample(optional=False), **given})
-    except EncodeError as error:
-        asked = ASKED_AS.get(error.field or "")
-        if asked is None:  # then the law of loading has a hole, and the client needs an answer all the same
-            return f"a {role.value} does not fit, in the telegrams of {partner.name}"
-        return f"{asked} {error.problem}, in the telegrams of {partner.name}"
-    return None
+
+    def __init__(self, partner: PartnerSpec, role: Role) -> None:
+        telegram = partner.telegrams[role]
+        self._partner, self._role = partner, role
+        self._others = telegram.sample(optional=False)
+        self.names: Sequence[str] = [name for name in ASKED_AS if name in telegram.names]
+        self._fit = quick_fit(telegram, self.names, self._others)
+
+    def fault(self, values: Mapping[str, Value]) -> str | None:
+        """The first field that the telegram cannot take, and why; None: it takes all.
+
+        `values` are by `names`: those that the client gave. The text is in the client's words and holds no value.
+        """
+        if self._fit(values) is not None:  # what is as it should be needs no words
+            return None
+        try:
+            self._partner.encode(self._role, {**self._others, **values})
+        except EncodeError as error:
+            asked = ASKED_AS.get(error.field or "")
+            if asked is None:  # then the law of loading has a hole, and the client needs an answer all the same
+                return f"a {self._role.value} does not fit, in the telegrams of {self._partner.name}"
+            return f"{asked} {error.problem}, in the telegrams of {self._partner.name}"
+        return None

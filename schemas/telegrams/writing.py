@@ -1,7 +1,7 @@
 """The function that writes one telegram, made of its layout (`schemas.telegrams.generating`)."""
 
 import codecs
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from enum import StrEnum
 from functools import lru_cache
 from typing import NamedTuple
@@ -19,7 +19,9 @@ from schemas.telegrams.coding import (
 )
 from schemas.telegrams.conditions import Rule, rules_of
 from schemas.telegrams.fields import TYPES, Encoding, FieldSpec, Pad
-from schemas.telegrams.generating import PLAIN, QuickWrite, Source
+from schemas.telegrams.generating import PLAIN, QuickWrite, Source, Values, nothing_quick
+from schemas.telegrams.spec import Telegram
+from schemas.telegrams.vocabulary import Value
 
 _TABLED = (Encoding.ASCII, Encoding.EBCDIC, Encoding.JIS_X0201)  # EBCDIC with katakana is left to the strict codec
 _UNQUOTED = frozenset(map(chr, range(0x20, 0x7F))) - set("%\\'")  # stand in a format as they are
@@ -74,6 +76,27 @@ def quick_write(front: Sequence[FieldSpec], rest: Sequence[FieldSpec], *, bitmap
     return made
 
 
+def quick_fit(telegram: Telegram, names: Collection[str], others: Values) -> QuickWrite:
+    """The function that writes these fields of a telegram alone, the others holding `others`: to see that they fit."""
+    if telegram.groups:
+        return nothing_quick
+    fields = [field for field in telegram.fields if field.name in names]
+    source = Source("write(values)")
+    source.add("get = values.get")
+    source.add(f"count = {sum(field.always and field.default is None for field in fields)}")
+    source.add("bits = 0")
+    writer = _Writer(source)
+    writer.know({field.name: others.get(field.name) for field in telegram.fields if field not in fields})
+    pieces = [piece for field in fields for piece in (writer.element if field.bit else writer.positional)(field)]
+    for rule in telegram.rules:
+        if rule.field.name in names or rule.condition.field in names:
+            writer.condition(rule)
+    source.unless("count == len(values)")
+    source.add(f"return {_joined(source, pieces)}")
+    made: QuickWrite = source.function("write")
+    return made
+
+
 @lru_cache(maxsize=1024)
 def bitmap_bytes(bits: int) -> bytes:
     """A bitmap of which bit n of 128 is set where ``1 << (128 - n)`` is; the second half only where it is needed."""
@@ -92,6 +115,10 @@ class _Writer:
     def __init__(self, source: Source) -> None:
         self._source = source
         self._variables: dict[str, str] = {}  # by field
+
+    def know(self, values: Mapping[str, Value | None]) -> None:
+        """Of these fields no steps are added: conditions take them to have these values."""
+        self._variables |= {name: repr(value) for name, value in values.items()}
 
     def positional(self, field: FieldSpec) -> list[_Piece]:
         """The steps of a field at a fixed place."""

@@ -1,8 +1,13 @@
 """What a partner's layout takes of a client's request, told before anything is written, in the client's words."""
 
 import pytest
+from asking_rig import asked_fault
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from telegram_strategies import PARTNERS
+from test_telegram_properties import ODD_VALUES
 
-from schemas.telegrams import ORDINARY_REQUESTS, PartnerSpec, Role, Value, asked_fault, load_partner
+from schemas.telegrams import ASKED_AS, ORDINARY_REQUESTS, Asking, EncodeError, PartnerSpec, Role, Value, load_partner
 
 ASKED: dict[str, Value | None] = {
     "terminal_id": "4980123456789",
@@ -52,3 +57,39 @@ def test_the_first_field_that_does_not_fit_is_told_without_its_value(
 def test_what_the_telegram_has_no_field_for_is_left_out_as_on_the_line(cafis: PartnerSpec) -> None:
     assert "security_code" not in cafis.telegrams[Role.REFUND_REQUEST].names
     assert asked_fault(cafis, Role.REFUND_REQUEST, {**ASKED, "security_code": "1"}) is None
+
+
+# --- one verdict, however it is come by
+
+
+GIVEN = {name: value for name, value in ASKED.items() if value is not None} | {
+    "track2": "4111111111111111=28121010000012345678",
+    "security_code": "123",
+}
+REQUESTS = [(partner, role) for partner in PARTNERS.values() for role in ORDINARY_REQUESTS if role in partner.telegrams]
+
+
+@pytest.mark.parametrize(("partner", "role"), REQUESTS, ids=[f"{each.name}-{role}" for each, role in REQUESTS])
+@settings(max_examples=60, deadline=None)
+@given(data=st.data())
+def test_a_request_has_a_fault_exactly_where_its_telegram_cannot_be_written(
+    partner: PartnerSpec, role: Role, data: st.DataObject
+) -> None:
+    asking, telegram = Asking(partner, role), partner.telegrams[role]
+    kept = data.draw(st.lists(st.sampled_from(asking.names), unique=True)) if asking.names else []
+    values = {name: data.draw(st.just(GIVEN[name]) | ODD_VALUES) for name in kept}
+    values = {name: value for name, value in values.items() if value is not None}
+    fault = asking.fault(values)
+    try:
+        partner.encode(role, {**telegram.sample(optional=False), **values})
+        expected = None
+    except EncodeError as error:
+        expected = ASKED_AS.get(error.field or "", "a ")
+    assert fault == expected or (fault is not None and expected is not None and fault.startswith(expected))
+
+
+@pytest.mark.parametrize("role", ORDINARY_REQUESTS)
+@pytest.mark.parametrize("partner", ["cafis", "cardnet"])
+def test_what_is_usual_is_known_without_the_whole_telegram(partner: str, role: Role) -> None:
+    asking = Asking(load_partner(partner), role)
+    assert asking._fit({name: GIVEN[name] for name in asking.names if ASKED[name] is not None}) is not None

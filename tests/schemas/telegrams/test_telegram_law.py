@@ -8,6 +8,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from asking_rig import asked_fault
 from test_telegram_asking import ASKED
 from test_telegram_layout_faults import apply, copy_of
 
@@ -20,7 +21,6 @@ from schemas.telegrams import (
     PartnerSpec,
     Role,
     Value,
-    asked_fault,
     contract_fault,
     load_partner,
 )
