@@ -5,6 +5,7 @@ import logging
 import random
 import ssl
 import time
+from collections import OrderedDict
 from collections.abc import Sequence
 from types import TracebackType
 from typing import Self
@@ -71,8 +72,8 @@ class Client:
         self._link: Link | None = None
         self._links: dict[Link, None] = {}  # in their order, with those that only finish what is in flight
         self._courses: dict[str, tuple[Course, asyncio.Future[None]]] = {}
-        self._unsure: dict[str, Course] = {}  # to inquire about, before anything new is sent
-        self._new: dict[str, Course] = {}
+        self._unsure: OrderedDict[str, Course] = OrderedDict()  # to inquire about, before anything new is sent
+        self._new: OrderedDict[str, Course] = OrderedDict()
         self._closing = False
         self._keeper: asyncio.Task[None] | None = None
 
@@ -233,7 +234,7 @@ class Client:
             return
         for waiting in (self._unsure, self._new):
             while waiting and link.room > 0:
-                course = waiting.pop(next(iter(waiting)))
+                _, course = waiting.popitem(last=False)
                 message = course.next_frame(_now_ms())
                 if message is not None:
                     link.courses[course.reference] = course

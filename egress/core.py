@@ -10,7 +10,7 @@ Nothing is transmitted, and nobody is told that something never will be, before 
 the line is still ours. A transaction's request, and each attempt of its cancel, is decided once: copies are known.
 """
 
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -94,7 +94,7 @@ class LineCore:
     _connections: int = 0  # that there have been
     _untold: dict[int, int] = field(default_factory=dict)  # of each dispatch, how much is not stored yet
     _told_holds: set[int] = field(default_factory=set)
-    _answers: dict[bytes, None] = field(default_factory=dict)  # the last ones that were taken, as they came
+    _answers: OrderedDict[bytes, None] = field(default_factory=OrderedDict)  # the last that were taken, as they came
     _inherited: dict[str, int] = field(default_factory=dict)  # transactions, and the last dispatch known of each
     _acts: list[Act] = field(default_factory=list)
 
@@ -416,7 +416,7 @@ class LineCore:
             return self.stray(job, now_ms, spec, message, copy=payload in self._answers)
         self._answers[payload] = None
         if len(self._answers) > _ANSWERS:
-            del self._answers[next(iter(self._answers))]
+            self._answers.popitem(last=False)
         self._outcome(job, spec, message, now_ms)
         return self._pump(now_ms)
 

@@ -18,6 +18,7 @@ Its laws:
 * A reply for a session that is gone waits for the client to come back, then it is undeliverable.
 """
 
+from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from enum import Enum
 from typing import assert_never
@@ -113,7 +114,8 @@ class Session:
         self._lay_ms = 0
         self._in_flight: dict[tuple[str, bool], Asked] = {}  # by reference and whether it is an inquiry
         self._deliveries: dict[tuple[str, int], Delivery] = {}  # owed or being stored
-        self._over: dict[tuple[str, int], tuple[int, Delivery]] = {}  # ended, until when they are known: for copies
+        # Ended, until when they are known: for copies. Taking a plain dict's first passes by all that have gone before.
+        self._over: OrderedDict[tuple[str, int], tuple[int, Delivery]] = OrderedDict()
 
     # --- from the client
 
@@ -331,7 +333,7 @@ class Session:
             if delivery.stage is DeliveryStage.OWED and now_ms >= delivery.confirm_by_ms:
                 acts += self._void(delivery, now_ms)
         while self._over and next(iter(self._over.values()))[0] <= now_ms:
-            del self._over[next(iter(self._over))]
+            self._over.popitem(last=False)
         if self.stage is SessionStage.LEAVING and self.drained(now_ms):
             acts += self._close("left")
         elif now_ms - self._heard_ms >= settings.idle_timeout_ms:

@@ -1,5 +1,7 @@
 """Replies on their way to the client: their frames, and those whose session is gone. Pure."""
 
+from collections import OrderedDict
+
 from ingress.acts import Delivery, DeliveryStage, Send, StoreUndeliverable
 from schemas.client_frames import RefusalTold, Reply, Settled, StatusTold
 from schemas.records import ReplyReady
@@ -54,7 +56,9 @@ class Gone:
 
     def __init__(self, gone_after_ms: int) -> None:
         self._gone_after_ms = gone_after_ms
-        self._waiting: dict[str, tuple[int, Delivery]] = {}  # by transaction, in the order of their times
+        self._waiting: OrderedDict[str, tuple[int, Delivery]] = (
+            OrderedDict()
+        )  # by transaction, in the order of their times
 
     def __len__(self) -> int:
         return len(self._waiting)
@@ -74,9 +78,9 @@ class Gone:
         """The deliveries nobody came back for."""
         acts = []
         while self._waiting:
-            transaction_id, (due_ms, delivery) = next(iter(self._waiting.items()))
+            due_ms, delivery = next(iter(self._waiting.values()))
             if due_ms > now_ms:
                 break
-            del self._waiting[transaction_id]
+            self._waiting.popitem(last=False)
             acts.append(StoreUndeliverable(delivery, SESSION_GONE, now_ms))
         return acts

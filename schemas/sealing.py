@@ -16,6 +16,7 @@ import os
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from cryptography.exceptions import InvalidTag
@@ -56,7 +57,7 @@ class KeyRing:
         """Close `plain` for this transaction."""
         key_id = self._current[purpose]
         nonce = secrets.token_bytes(_NONCE_BYTES)
-        closed = AESGCM(self._keys[key_id]).encrypt(nonce, plain, _bound_to(purpose, key_id, transaction_id))
+        closed = _cipher(self._keys[key_id]).encrypt(nonce, plain, _bound_to(purpose, key_id, transaction_id))
         return Sealed(key_id=key_id, nonce=nonce, ciphertext=closed)
 
     def open(self, purpose: str, transaction_id: str, sealed: Sealed) -> bytes:
@@ -67,9 +68,8 @@ class KeyRing:
                 f"no {purpose} key {sealed.key_id[:64]!r} in the ring: give this service the ring that holds it"
             )
         try:
-            return AESGCM(key).decrypt(
-                sealed.nonce, sealed.ciphertext, _bound_to(purpose, sealed.key_id, transaction_id)
-            )
+            bound = _bound_to(purpose, sealed.key_id, transaction_id)
+            return _cipher(key).decrypt(sealed.nonce, sealed.ciphertext, bound)
         except (InvalidTag, ValueError):
             raise SealError(
                 f"the {purpose} data of {transaction_id} was not sealed for it: keep the record, call support"
@@ -78,6 +78,12 @@ class KeyRing:
     def digest(self, content: bytes) -> str:
         """HMAC-SHA256 of a request's content under the ring's digest key, hexadecimal."""
         return hmac.digest(self._keys[self._current[DIGEST]], content, "sha256").hex()
+
+
+@cache
+def _cipher(key: bytes) -> AESGCM:
+    """To make it takes longer than to use it; there are as many as keys in the ring."""
+    return AESGCM(key)
 
 
 def _bound_to(purpose: str, key_id: str, transaction_id: str) -> bytes:
