@@ -1,7 +1,8 @@
 """What an operator decides about a cancel, on a log: carried out or refused by its one owner, answered, kept."""
 
 import pytest
-from cancel_rig import COMMAND_DUE_MS, PARTITIONS, SETTINGS, Rig
+from cancel_rig import COMMAND_DUE_MS, SETTINGS, Rig
+from service_rig import PARTITIONS
 
 from pipeline.log import WriteFailed
 from schemas import wire
@@ -26,7 +27,7 @@ def test_an_ordered_command_that_is_answered_takes_the_case_off_the_list(rig: Ri
     service = rig.start()
     in_attention(rig, "r1")
     rig.hears("attention", "r1 error_report C01")
-    service.measures(1, "attention", **REASON)
+    service.measures(1, "denbun_faults_attention", **REASON)
     rig.order("r1", REPEAT)
     rig.hears("operator-answers", "r1 repeat accepted: ordered")
     rig.hears("dispatch", "8930 r1#1", "r1 released", "8940 r1#2")
@@ -37,8 +38,8 @@ def test_an_ordered_command_that_is_answered_takes_the_case_off_the_list(rig: Ri
         "operator-answers", "r1 repeat accepted: ordered", "r1 closed by Sato: cancelled, cancel_reported"
     )  # fmt: skip
     assert set(rig.said("settlements")) == {"r1 attention"}, "for its transaction it stays with a person"
-    service.measures(0, "attention", **REASON)
-    service.measures(1, "orders_total", order="repeat", answer="accepted")
+    service.measures(0, "denbun_faults_attention", **REASON)
+    service.measures(1, "denbun_faults_orders_total", order="repeat", answer="accepted")
 
 
 def test_a_case_that_is_settled_by_hand_is_off_the_list_and_its_record_says_who_and_why(rig: Rig) -> None:
@@ -82,11 +83,11 @@ def test_a_cancel_nobody_knows_is_told_to_who_gave_the_order(rig: Rig) -> None:
 def test_what_a_person_has_outlives_every_owner_and_any_time(rig: Rig) -> None:
     first = rig.start("n1")
     in_attention(rig, "r1")
-    first.measures(1, "attention", **REASON)
+    first.measures(1, "denbun_faults_attention", **REASON)
     first.stop()
     rig.clock.pass_ms(2 * SETTINGS.remember_ms)
     second = rig.start("n2")
-    second.measures(1, "attention", **REASON)
+    second.measures(1, "denbun_faults_attention", **REASON)
     assert rig.stage("r1") == "attention"
     rig.order("r1", REPEAT)
     rig.comes_to_be("r1", "ordered")

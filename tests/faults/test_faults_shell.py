@@ -1,7 +1,8 @@
 """The cancel service on a log: a cancel survives its owner, deadlines pass on the next one, nothing is skipped."""
 
 import pytest
-from cancel_rig import COMMAND_DUE_MS, LINE, PARTITIONS, POLICY, SETTINGS, Rig
+from cancel_rig import COMMAND_DUE_MS, LINE, POLICY, SETTINGS, Rig
+from service_rig import PARTITIONS
 
 from faults.shell import INPUTS
 from pipeline.log import Outgoing, WriteFailed

@@ -3,15 +3,14 @@
 import threading
 import time
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 import msgspec
 from prometheus_client import CollectorRegistry
+from service_rig import GO, Clock, NowMs, ServiceRig
 
-from pipeline.log import Message, NewTopic, Outgoing, TopicPartition
+from pipeline.log import Message, Outgoing
 from pipeline.memory import MemoryLog
-from pipeline.owned import MARKER_KEY
 from router import shell
 from router.config import PartnerTimes, Settings
 from router.metrics import Metrics
@@ -24,7 +23,6 @@ from schemas.records import (
     LineState,
     LineWish,
     Outcome,
-    Record,
     ReleaseRoute,
     ReplyDelivered,
     ReplyLost,
@@ -38,8 +36,7 @@ from schemas.records import (
 )
 from schemas.topics import Topics
 
-GO = 10.0
-PARTITIONS = 3
+LINES = ("cafis-1", "cafis-2")
 SETTINGS = Settings(
     partners_of={"AP02": dict.fromkeys(Kind, "cafis")},
     times={"cafis": PartnerTimes(60_000, 30_000)},
@@ -55,19 +52,6 @@ CARD = Sealed(key_id="card-1", nonce=b"n" * 12, ciphertext=b"the sealed card")
 SENSITIVE = Sealed(key_id="sensitive-1", nonce=b"n" * 12, ciphertext=b"the sealed track")
 
 
-class Clock:
-    """The time of the routers and of the log; a test lets it pass."""
-
-    def __init__(self) -> None:
-        self._shift_ms = 0
-
-    def __call__(self) -> int:
-        return time.time_ns() // 1_000_000 + self._shift_ms
-
-    def pass_ms(self, ms: int) -> None:
-        self._shift_ms += ms
-
-
 class Ahead:
     """A router's idea of the time, `by_ms` ahead of the log's."""
 
@@ -79,67 +63,19 @@ class Ahead:
         return self._clock() + self.by_ms
 
 
-class Running:
-    """One router, until it is stopped or fails."""
-
-    def __init__(self, log: MemoryLog, topics: Topics, node: str, clock: Callable[[], int]) -> None:
-        self.registry = CollectorRegistry()
-        self.error: BaseException | None = None
-        self._stop = threading.Event()
-        self._work = partial(shell.run, SETTINGS, log, topics, node, Metrics(self.registry), self._stop, clock)
-        self._thread = threading.Thread(target=self._run, name=node, daemon=True)
-        self._thread.start()
-
-    def _run(self) -> None:
-        try:
-            self._work()
-        except BaseException as error:  # noqa: BLE001  what ended it is what the tests ask
-            self.error = error
-
-    def failure(self) -> str:
-        """What it could not go on from."""
-        self._thread.join(GO)
-        assert not self._thread.is_alive(), "the router did not end"
-        assert self.error is not None
-        return str(self.error)
-
-    def stop(self) -> None:
-        """End it as SIGTERM does."""
-        self._stop.set()
-        self._thread.join(GO)
-        assert not self._thread.is_alive(), "the router did not end"
+def router(
+    log: MemoryLog, topics: Topics, node: str, registry: CollectorRegistry, stop: threading.Event, clock: NowMs
+) -> None:
+    shell.run(SETTINGS, log, topics, node, Metrics(registry), stop, clock)
 
 
-class Rig:
-    """The topics of an installation with two lines, and as many routers as a test starts."""
+class Rig(ServiceRig):
+    """An installation with two lines."""
 
     def __init__(self) -> None:
-        self.clock = Clock()
-        self.log = MemoryLog(self.clock)
-        self.topics = Topics("t-")
-        self.routers: list[Running] = []
-        wanted = self.topics.creations(["cafis-1", "cafis-2"], PARTITIONS, 2)
-        self.log.create(NewTopic(each.name, each.partitions, each.config) for each in wanted)
-
-    def start(self, node: str = "n1", clock: Callable[[], int] | None = None) -> Running:
-        self.routers.append(Running(self.log, self.topics, node, clock or self.clock))
-        return self.routers[-1]
-
-    def stop_all(self) -> None:
-        for router in self.routers:
-            router.stop()
+        super().__init__(router, LINES, group="t-router", states="transactions", said=said)
 
     # --- what comes in
-
-    def write(self, topic: str, record: Record, reference: str, mark: bytes | None = None) -> Message:
-        """Write a record under the transaction key of `reference`; with `mark`, as of a schema of that fingerprint."""
-        value, headers = wire.encode(record)
-        headers = headers if mark is None else ((wire.HEADER, mark),)
-        return self.write_raw(Outgoing(self.topics(topic), f"AP02:{reference}".encode(), value, headers))
-
-    def write_raw(self, outgoing: Outgoing) -> Message:
-        self.log.writer("test").write([outgoing])
-        return [each for each in self.log.everything(outgoing.topic) if each.key == outgoing.key][-1]
 
     def line(
         self, name: str, stage: LineStage = LineStage.OPEN, wish: LineWish = LineWish.OPEN, spared: str | None = None
@@ -179,33 +115,6 @@ class Rig:
 
     # --- what is seen
 
-    def messages(self, topic: str, line: str | None = None) -> list[Message]:
-        return [each for each in self.log.everything(self.topics(topic, line)) if each.key != MARKER_KEY]
-
-    def said(self, topic: str, line: str | None = None) -> list[str]:
-        return [said(message) for message in self.messages(topic, line)]
-
-    def hears(self, topic: str, *expected: str, line: str | None = None) -> None:
-        """Wait until the topic says exactly this, in whatever order."""
-
-        def heard() -> bool:
-            return sorted(self.said(topic, line)) == sorted(expected)
-
-        with self.log.changed:
-            assert self.log.changed.wait_for(heard, GO), (topic, self.said(topic, line))
-
-    def comes_to_be(self, reference: str, stage: str) -> None:
-        """Wait for the transaction's newest state."""
-        self.wait(lambda: self.stage(reference) == stage, lambda: (reference, self.said("transactions")))
-
-    def stage(self, reference: str) -> str | None:
-        told = [each for each in self.messages("transactions") if each.key == f"AP02:{reference}".encode()]
-        return said(told[-1]).split()[-1] if told else None
-
-    def wait(self, condition: Callable[[], bool], what: Callable[[], object]) -> None:
-        with self.log.changed:
-            assert self.log.changed.wait_for(condition, GO), what()
-
     def until(self, condition: Callable[[], bool]) -> None:
         """Wait for what a thread brings about without a word in the log."""
         end = time.monotonic() + GO
@@ -216,10 +125,6 @@ class Rig:
     def until_ended(self, name: str) -> None:
         """Wait until no thread of this name is left."""
         self.until(lambda: all(thread.name != name for thread in threading.enumerate()))
-
-    def position(self, message: Message) -> int | None:
-        """How far the group has come in the partition of this message."""
-        return self.log.committed("t-router", TopicPartition(message.topic, message.partition))
 
 
 def report(reference: str, now_ms: int) -> ReportReceived:

@@ -1,6 +1,7 @@
 """What a router's metrics show of what it did, has and awaits."""
 
-from router_rig import REPORT_DUE_MS, Rig, Running
+from router_rig import REPORT_DUE_MS, Rig
+from service_rig import Running
 
 from schemas.records import LineStage
 

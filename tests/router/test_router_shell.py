@@ -1,7 +1,8 @@
 """The router on a log: what it knows survives it, deadlines pass on whoever owns them, nothing is skipped."""
 
 import pytest
-from router_rig import CARD, CONFIRM_DUE_MS, PARTITIONS, REPORT_DUE_MS, SENSITIVE, SETTINGS, Ahead, Rig, report
+from router_rig import CARD, CONFIRM_DUE_MS, REPORT_DUE_MS, SENSITIVE, SETTINGS, Ahead, Rig, report
+from service_rig import PARTITIONS
 
 from pipeline.log import Message, Outgoing, TopicPartition, WriteFailed
 from pipeline.murmur import partition_of
