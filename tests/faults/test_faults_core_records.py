@@ -1,11 +1,11 @@
 """Every field of what the cancel service writes: the commands, the ends, and the case that a person gets."""
 
 import pytest
+from test_faults_core import POLICY
 
 from faults.config import Settings
 from faults.core import Decision, Input, decide, event_of
 from faults.table import IMPOSSIBLE, TABLE, Act, Event, _rows, mermaid
-from schemas.installation import CancelPolicy
 from schemas.records import (
     AttentionRaised,
     CancelEnd,
@@ -33,16 +33,6 @@ from schemas.records import (
     SendCancel,
 )
 
-POLICY = CancelPolicy(
-    send_window_ms=1_000,
-    report_timeout_ms=2_000,
-    commands_max=3,
-    silence_pause_ms=500,
-    trouble_pause_ms=5_000,
-    troubles_max=1,
-    unsent_pause_ms=300,
-    unsent_max=2,
-)
 SETTINGS = Settings({"cafis": POLICY}, {"cafis": frozenset({"C13"})}, grace_ms=100, remember_ms=60_000)
 ORIGINAL = Original(
     kind=Kind.REFUND,
