@@ -13,6 +13,8 @@ from schemas.japan_time import midnight_ms
 from schemas.records import LineTaken, RouteHeld, TelegramSent, TelegramWithheld
 from schemas.topics import Topics
 
+_LOOK = 500  # records, again and again
+
 
 @dataclass(frozen=True, slots=True)
 class Places:
@@ -43,8 +45,8 @@ def take_over(
 ) -> tuple[Takeover, int]:  # fmt: skip
     """Own the line from here on: what there is to know, and the offset of our `LineTaken`. Raises `LogError`.
 
-    How far back `sent` is read goes by the broker's stamps alone: that of our own `LineTaken`, and that of the first
-    order without an outcome. `now_ms` is only told.
+    How far back `sent` is read goes by the broker's stamps: that of our own `LineTaken`, and that of the first order
+    without an outcome; and further, where what was written says that it is younger. `now_ms` is only told.
     """
     value, headers = wire.encode(LineTaken(line=places.line, node=node, taken_ms=now_ms))
     (taken,) = writer.write([Outgoing(places.sent.topic, places.line.encode(), value, headers, places.sent.partition)])
@@ -54,7 +56,7 @@ def take_over(
     committed = log.committed(places.group, places.dispatch)
     position = first if committed is None else max(first, committed)
     since_ms = min(taken_ms, _oldest_open_ms(log, places, position, end, taken_ms)) - times.look_back_ms
-    written = read_span(log, "takeover", places.sent, log.offset_at(places.sent, since_ms), taken)
+    written = read_span(log, "takeover", places.sent, _start(log, places, since_ms), taken)
     holds, last_words = _holds(log, places)
     found = Takeover(
         sent=list(_by_owners(written)),
@@ -65,6 +67,35 @@ def take_over(
         day_began_at=log.offset_at(places.dispatch, midnight_ms(taken_ms) - times.look_back_ms),
     )
     return found, taken
+
+
+def _start(log: Log, places: Places, since_ms: int) -> int:
+    """Where in `sent` that begins which was written since then, by its stamps or by what it says itself.
+
+    The stamps are of whichever broker led the topic, and of one that led it until now the clock may have been wrong.
+    """
+    start, (first, _) = log.offset_at(places.sent, since_ms), log.span(places.sent)
+    while start > first:
+        earlier = max(first, start - _LOOK)
+        if all(_written_ms(each) < since_ms for each in read_span(log, "takeover", places.sent, earlier, start)):
+            break
+        start = earlier
+    return start
+
+
+def _written_ms(message: Message) -> int:
+    """When its writer wrote it, by the broker's time as it knew it; what cannot be read is as old as its stamp says."""
+    try:
+        record = wire.decode(message)
+    except wire.RecordError:
+        return 0
+    match record:
+        case TelegramSent(sent_ms=written_ms) | LineTaken(taken_ms=written_ms):
+            return written_ms
+        case TelegramWithheld(noticed_ms=written_ms):
+            return written_ms
+        case _:
+            return 0
 
 
 def _by_owners(messages: Iterable[Message]) -> Iterator[TelegramSent | TelegramWithheld]:

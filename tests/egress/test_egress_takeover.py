@@ -8,7 +8,7 @@ from line_rig import KEY, LINE, PAN, Rig, in_loop, line, until
 from egress import tenure
 from egress.acts import Tell
 from egress.core import LineCore
-from egress.takeover import Places, take_over
+from egress.takeover import _LOOK, Places, take_over
 from egress.telegrams import CardData
 from pipeline.log import NewTopic, Outgoing
 from pipeline.memory import MemoryLog
@@ -403,12 +403,7 @@ def test_what_the_last_owner_sent_is_found_however_wrong_either_owners_clock_is(
     log.create(NewTopic(each.name, each.partitions, each.config) for each in topics.creations([LINE], 1, 1))
     places, writer = Places.of(topics, LINE), log.writer("test")
     owner_ms = NOON + off_ms
-    sent = TelegramSent(
-        transaction_id="AP02:a", transaction_key=KEY.decode(), attempt=0, role=Role.SALE_REQUEST, dispatch_offset=0,
-        trace_number=1, route_number=1, business_date=business_date(owner_ms), sent_ms=owner_ms,
-        report_by_ms=owner_ms, node="n1", partner=None, original=None,
-    )  # fmt: skip
-    writer.write([Outgoing(places.sent.topic, KEY, *wire.encode(sent), 0)])
+    writer.write([Outgoing(places.sent.topic, KEY, *wire.encode(_sent("AP02:a", owner_ms)), 0)])
     for now_ms in (NOON, NOON - off_ms):
         found, _ = take_over(log, writer, places, times, "n2", now_ms)
         assert [each.transaction_id for each in found.sent] == ["AP02:a"]
@@ -423,6 +418,32 @@ class Ticking:
 
     def __call__(self) -> int:
         return self.now_ms
+
+
+@pytest.mark.parametrize("count", [1, _LOOK, _LOOK + 1, 3 * _LOOK])
+def test_what_was_sent_is_found_when_the_broker_that_stamped_it_was_an_hour_behind_and_is_gone(count: int) -> None:
+    clock = Ticking()
+    log, topics, times = MemoryLog(clock), Topics(), Egress(metrics_port=0)
+    log.create(NewTopic(each.name, each.partitions, each.config) for each in topics.creations([LINE], 1, 1))
+    places, writer = Places.of(topics, LINE), log.writer("test")
+    clock.now_ms = NOON - HOUR_MS
+    writer.write([Outgoing(places.sent.topic, KEY, *wire.encode(_sent("old", NOON - HOUR_MS)), 0)])
+    writer.write([
+        Outgoing(places.sent.topic, KEY, *wire.encode(_sent(f"young {number}", NOON - 1_000)), 0)
+        for number in range(count)
+    ])  # fmt: skip
+    clock.now_ms = NOON
+    found, _ = take_over(log, writer, places, times, "n2", NOON)
+    assert len([each for each in found.sent if each.transaction_id.startswith("young")]) == count
+    assert len(found.sent) <= count + 1
+
+
+def _sent(transaction_id: str, sent_ms: int) -> TelegramSent:
+    return TelegramSent(
+        transaction_id=transaction_id, transaction_key=KEY.decode(), attempt=0, role=Role.SALE_REQUEST,
+        dispatch_offset=0, trace_number=1, route_number=1, business_date=business_date(sent_ms), sent_ms=sent_ms,
+        report_by_ms=sent_ms, node="n1", partner=None, original=None,
+    )  # fmt: skip
 
 
 @pytest.mark.parametrize(
