@@ -62,7 +62,7 @@ def decode(payload: bytes) -> AnyGatewayFrame | None:
     """The frame in a payload; None for one of a type that this version does not know. Raises `ConnectError`."""
     try:
         message = _frames.decode(payload)
-        if doubled_field(payload) is None:
+        if doubled_field(payload, message) is None:
             return message
     except _UNREADABLE:
         with contextlib.suppress(*_UNREADABLE):

@@ -34,7 +34,7 @@ def read(payload: bytes) -> AnyClientFrame:
     """The frame in a payload. Raises `Unreadable`."""
     try:
         frame = _frames.decode(payload)
-        doubled = doubled_field(payload)
+        doubled = doubled_field(payload, frame)
     except (ValueError, RecursionError) as error:
         place = _fault_of(payload, error)
     else:
