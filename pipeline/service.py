@@ -13,6 +13,7 @@ from collections.abc import Callable, Coroutine, Mapping
 from types import FrameType
 from typing import Any, Protocol
 
+from pipeline.log import LogError
 from pipeline.logs import blacken
 from pipeline.pulse import Pulse
 
@@ -173,8 +174,12 @@ def reason_of(error: BaseException) -> str:
 
 
 def halted(name: str, error: BaseException) -> int:
-    """Say in the logs and on stderr what a service cannot go on from; gives its exit status."""
-    reason = reason_of(error)
-    _log.error("halted", extra={"reason": reason, "kind": type(error).__name__}, exc_info=error)
+    """Say in the logs and on stderr what a service cannot go on from; gives its exit status.
+
+    What log and system say needs no traceback: an operator mends it, and a programmer would find nothing there.
+    """
+    reason, mended_elsewhere = reason_of(error), isinstance(error, (LogError, OSError))
+    extra = {"reason": reason, "kind": type(error).__name__}
+    _log.error("halted", extra=extra, exc_info=None if mended_elsewhere else error)
     print(blacken(f"{name}: {reason}"), file=sys.stderr)  # noqa: T201  for who started it by hand
     return FAILED

@@ -8,7 +8,11 @@ from pipeline.log import LogError, NewTopic, TopicFound
 PARTITIONS, REPLICATION = "partitions", "replication"
 # What no setting changes, and why it is not changed here.
 _FIXED = {
-    PARTITIONS: "a change of partitions would part transactions from their state; use another topic prefix",
+    PARTITIONS: (
+        "a change of partitions would part transactions from their state: set kafka.partitions (of replies: "
+        "ingress.slots) back; if somebody altered the topic, call support, for under another topic prefix what is open "
+        "would be forgotten"
+    ),
     REPLICATION: "correct kafka.replication, or give the topic so many copies (kafka-reassign-partitions)",
 }
 

@@ -25,15 +25,20 @@ class Weather(NamedTuple):
 
 
 class Partition:
-    """A partition: its messages, and up to where they can be read already."""
+    """A partition: its messages, up to where they can be read already, and how slow the clock of its leader is."""
 
-    __slots__ = ("hidden_from", "hidden_until_us", "messages", "waiting")
+    __slots__ = ("behind_ms", "hidden_from", "hidden_until_us", "messages", "waiting")
 
     def __init__(self) -> None:
         self.messages: list[Message] = []
         self.waiting: list[tuple[Strand, int]] = []
         self.hidden_from = 0
         self.hidden_until_us = 0
+        self.behind_ms = 0
+
+    def is_led_by_another(self) -> None:
+        """Its leader is gone, and with it the leader's clock."""
+        self.behind_ms = 0
 
     def end(self, now_us: int) -> int:
         """Up to where it can be read."""
@@ -91,11 +96,11 @@ class Broker:
         return TopicPartition(item.topic, partition_of(item.key, len(self.topics[item.topic])))
 
     def append(self, item: Outgoing, place: TopicPartition, process: Process) -> Stored:
-        """Store a message, stamped by the broker's clock, which is the world's; give where it lies."""
+        """Store a message, stamped by its leader's clock, which is the world's or slow; give where it lies."""
         world = self.world
         partition = self.topics[place.topic][place.partition]
         offset = len(partition.messages)
-        now_ms = world.clock_ms(self.node)
+        now_ms = world.clock_ms(self.node) - partition.behind_ms
         message = Message(*place, offset, item.key, item.value, item.headers, now_ms)
         partition.messages.append(message)
         self.journal.append((world.now_us, process.name, message))

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pipeline.log import Outgoing
 from schemas import wire
 from schemas.records import LineOrder, LineOrdered
-from simulation.broker import SESSION_US, Broker, Weather
+from simulation.broker import SESSION_US, Broker, Partition, Weather
 from simulation.centres import CentreProcess
 from simulation.clients import Merchants
 from simulation.machines import Machines
@@ -18,6 +18,8 @@ _LONG_US = (SESSION_US + 50 * MS, 5_000 * MS)
 _RIGHT_MS = 300  # a clock that is off by no more is taken for right
 _WRONG_MS = (2_000, 5_000, 20 * 60_000, 3_600_000, 86_400_000)
 _AT_STEPS = (Mischief.CRASH, Mischief.FREEZE, Mischief.FREEZE_LONG)
+_SLOW_MS = (5_000, 90_000, 1_200_000, 3_600_000)
+_LEADS_US = (100 * MS, 4_000 * MS)
 NEVER = 1 << 60
 
 
@@ -58,6 +60,8 @@ class Imp:
         self._broker.weather = Weather()
         for node in list(self._machines.down):
             self._repaired(node)
+        for line in self._machines.plant.lines:
+            self._sent(line).is_led_by_another()
         for line in self._ordered:
             self._write(line, LineOrder.CALENDAR)
         for machine in self._machines.nodes.values():
@@ -210,6 +214,18 @@ class Imp:
         if self._allowed(Mischief.FLOOD, f"{centre.name}: {count} telegrams"):
             centre.flood(count, number)
 
+    def _leader(self) -> None:
+        """The broker that leads a line's `sent` has a slow clock, until another leads it."""
+        line = self._world.chance.choice(self._machines.plant.lines)
+        behind_ms, lasts_us = self._world.chance.choice(_SLOW_MS), self._world.between(*_LEADS_US)
+        if self._allowed(Mischief.LEADER, f"{line}: {behind_ms} ms"):
+            self._sent(line).behind_ms = behind_ms
+            self._world.after(lasts_us, None, self._sent(line).is_led_by_another)
+
+    def _sent(self, line: str) -> Partition:
+        (sent,) = self._broker.topics[self._machines.plant.topics("sent", line)]
+        return sent
+
     def _order(self) -> None:
         line = self._world.chance.choice(self._machines.plant.lines)
         order = self._world.chance.choice(list(LineOrder))
@@ -244,5 +260,6 @@ class Imp:
         Mischief.CLOSE: lambda self: self._centre(Mischief.CLOSE),
         Mischief.KEEPALIVE: lambda self: self._centre(Mischief.KEEPALIVE),
         Mischief.FLOOD: _flood,
+        Mischief.LEADER: _leader,
         Mischief.ORDER: _order,
     }

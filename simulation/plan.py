@@ -1,7 +1,7 @@
 """What a run is made of, drawn from its seed: payments, what the centres do with them, which faults may happen."""
 
 import random
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 
@@ -18,7 +18,6 @@ _NOON_MS = 1_788_231_600_000  # 2026-09-01 12:00 in Japan
 _MIDNIGHT_MS = _NOON_MS + 12 * 3_600_000
 _COMMANDS = [*CONFIRMS, *CANCELS]
 _CARRYING = 0.25  # of all runs
-_FLOODING = 0.2
 
 
 class Manner(Enum):
@@ -56,6 +55,10 @@ class Mischief(Enum):
     REFUSED = "writes failed and lost"
     LAG = "records seen late"
     FLOOD = "centre sends garbage"
+    LEADER = "leader with a slow clock"
+
+
+_SINCE: Mapping[Mischief, tuple[str, float]] = {Mischief.FLOOD: ("flood", 0.2), Mischief.LEADER: ("leader", 0.2)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,9 +127,10 @@ def plan_of(seed: int, limits: Limits | None = None) -> Plan:
     chance = random.Random(f"plan {seed}")  # noqa: S311  that it can be had again is its purpose
     limits = limits or Limits()
     # Other faults in every run, so that none hides others.
-    kinds: list[Mischief] = [kind for kind in Mischief if kind is not Mischief.FLOOD and chance.random() < 0.4]
-    if random.Random(f"flood {seed}").random() < _FLOODING:  # noqa: S311  of its own: the rest stays as it was
-        kinds.append(Mischief.FLOOD)
+    kinds: list[Mischief] = [kind for kind in Mischief if kind not in _SINCE and chance.random() < 0.4]
+    for kind, (name, share_of_runs) in _SINCE.items():
+        if random.Random(f"{name} {seed}").random() < share_of_runs:  # noqa: S311  of its own: the rest stays as it was
+            kinds.append(kind)
     safety_us = chance.randint(3_000, 6_000) * MS
     payments: list[Payment] = []
     rules: dict[str, list[Rule]] = {partner: [] for partner in CUSTOMERS.values()}

@@ -124,6 +124,15 @@ def test_work_that_fails_ends_with_status_1_and_says_why(program: str) -> None:
 
 
 @pytest.mark.parametrize("program", [_THREADED, _ASYNC], ids=KINDS)
+def test_what_the_system_refuses_is_said_without_a_traceback(program: str) -> None:
+    with start(program, 'raise OSError(98, "Address already in use")') as process:
+        out, err = process.communicate(timeout=GO)
+    assert (process.returncode, err) == (1, "demo: Address already in use\n")
+    (line,) = lines_of(out)
+    assert (line["event"], line["reason"], "exception" in line) == ("halted", "Address already in use", False)
+
+
+@pytest.mark.parametrize("program", [_THREADED, _ASYNC], ids=KINDS)
 def test_the_last_words_hold_no_card_number(program: str) -> None:
     with start(program, 'raise RuntimeError("cannot use " + "4111" * 1 + "1" * 12)') as process:
         out, err = process.communicate(timeout=GO)

@@ -15,7 +15,10 @@ from wiring.topic_check import refuse_unsafe
 SERVICES = ("ingress", "router", "egress", "faults")
 INSTALLATION = load(Installation, DEVELOPMENT, {})
 BEHIND = "nothing was read or written: mend the topics first (`denbun topics create --alter`)"
-FIXED = "a change of partitions would part transactions from their state; use another topic prefix"
+FIXED = (
+    "a change of partitions would part transactions from their state: set kafka.partitions (of replies: ingress.slots) "
+    "back; if somebody altered the topic, call support, for under another topic prefix what is open would be forgotten"
+)
 
 
 def log_with(changed: dict[str, dict[str, Any]], without: tuple[str, ...] = ()) -> MemoryLog:
