@@ -14,6 +14,7 @@ _FOLLOWS: Mapping[Outcome | ErrorClass, str] = {
     ErrorClass.TELEGRAM_ERROR: "要求：異常として返却／取消：直ちに有人対応",
 }
 _UNKNOWN = "応答とみなさない：該当なし電文として記録し、取消確認または再指令"
+_MAY_BE_DONE = "。要求の報告では諾否不明とし取消確認"
 _OF_FAULT_CANCEL = "取消報告・取消確認報告のみ：エラーコードによる"
 
 
@@ -58,7 +59,9 @@ def codes_of(document: Document) -> tuple[Codes, Codes]:
             each.code or "上記以外",
             each.japanese,
             each.english,
-            _UNKNOWN if each is spec.unknown_error else _FOLLOWS[each.error_class],
+            _UNKNOWN
+            if each is spec.unknown_error
+            else _FOLLOWS[each.error_class] + (_MAY_BE_DONE if each.may_be_done else ""),
             _seen(document, "error_code", each.code),
         )
         for each in (*spec.error_codes.values(), spec.unknown_error)

@@ -60,7 +60,7 @@ MATCH_KEYS: dict[str, Key] = {family.value: Key((list,)) for family in Family}
 UNKNOWN_RESULT_KEYS: dict[str, Key] = _NAMED | {"outcome": _OUTCOME}
 RESULT_KEYS: dict[str, Key] = UNKNOWN_RESULT_KEYS | {"code": _TEXT, "fault_cancel": Key((bool,), required=False)}
 UNKNOWN_ERROR_KEYS: dict[str, Key] = _NAMED | {"error_class": _CLASS}
-ERROR_KEYS: dict[str, Key] = UNKNOWN_ERROR_KEYS | {"code": _TEXT}
+ERROR_KEYS: dict[str, Key] = UNKNOWN_ERROR_KEYS | {"code": _TEXT, "may_be_done": Key((bool,), required=False)}
 LIST_KEYS: dict[str, Key] = {"fields": Key((list,))}
 TELEGRAM_KEYS: dict[str, Key] = (
     _NAMED

@@ -136,4 +136,5 @@ def _result(table: Table) -> ResultCode:
 
 
 def _error(table: Table) -> ErrorCode:
-    return ErrorCode(table["code"], ErrorClass(table["error_class"]), table["japanese"], table["english"])
+    may_be_done = table.get("may_be_done", False)
+    return ErrorCode(table["code"], ErrorClass(table["error_class"]), table["japanese"], table["english"], may_be_done)

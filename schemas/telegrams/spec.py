@@ -49,6 +49,7 @@ class ErrorCode(NamedTuple):
     error_class: ErrorClass
     japanese: str
     english: str
+    may_be_done: bool = False  # it leaves open whether what was asked for was done all the same
 
 
 class Message(msgspec.Struct, frozen=True):
@@ -295,7 +296,7 @@ class PartnerSpec(msgspec.Struct, frozen=True, kw_only=True):
         Raises `ValueError` for a telegram without a result.
         """
         if message.role is Role.ERROR_REPORT:
-            return Outcome.IN_ERROR if message.values.get("error_code") in self.error_codes else None
+            return Outcome.IN_ERROR if self._is_explained(message.values.get("error_code")) else None
         code = message.values.get(self.result_field)
         if not isinstance(code, str):
             raise ValueError(f"{self.name} telegram {message.role.value} carries no {self.result_field}")  # noqa: TRY004
@@ -303,14 +304,21 @@ class PartnerSpec(msgspec.Struct, frozen=True, kw_only=True):
         return None if found is None or self._contradicts_itself(message, found) else found.outcome
 
     def _contradicts_itself(self, message: Message, result: ResultCode) -> bool:
-        """Whether the result is none of such a telegram, or the error code beside it says something else."""
+        """Whether the result is none of such a telegram, or a code beside it says something else."""
         of_a_cancel = FAMILY_OF.get(message.role) is Family.FAULT
         if result.fault_cancel and not of_a_cancel:
             return True
-        error = message.values.get("error_code")
+        approved, error = result.outcome is Outcome.APPROVED, message.values.get("error_code")
+        if not (approved or of_a_cancel) and message.values.get("approval_code") is not None:
+            return True
         if error is None:
             return False
-        return result.outcome is Outcome.APPROVED or (of_a_cancel and error not in self.error_codes)
+        return approved or not self._is_explained(error, of_a_cancel=of_a_cancel)
+
+    def _is_explained(self, error: Value | None, *, of_a_cancel: bool = False) -> bool:
+        """Whether by the layouts' list nothing was done. Of a cancel that is no matter: it is repeated."""
+        known = self.error_codes.get(str(error))
+        return known is not None and (of_a_cancel or not known.may_be_done)
 
     def unclear(self, message: Message) -> str | None:
         """Why nobody can tell what a report says, for people; None where `classify` can.
@@ -324,6 +332,10 @@ class PartnerSpec(msgspec.Struct, frozen=True, kw_only=True):
             return f"its result code {result} is not among those of {self.name}"
         if error is not None and error not in self.error_codes:
             return f"its error code {error} is not among those of {self.name}"
+        if message.role is Role.ERROR_REPORT:
+            return f"its error code {error} leaves open whether it was done"
+        if error is None and message.values.get("approval_code") is not None:
+            return f"its result code {result} and its approval code contradict each other"
         if error is None:
             return f"its result code {result} is none of a {message.role.value}"
         return f"its result code {result} and its error code {error} contradict each other"

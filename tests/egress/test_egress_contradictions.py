@@ -62,6 +62,26 @@ def asked(command: str | None = None) -> Rig:
         ({"result_code": "D99"}, "to sale_request 1, its result code D99 is not among those of cafis"),
         ({"result_code": "X01"}, "to sale_request 1, its result code X01 is none of a sale_report"),
         ({"error_code": "C13"}, "to sale_request 1, its result code 000 and its error code C13 contradict each other"),
+        (
+            {"result_code": "D01", "approval_code": "A123456"},
+            "to sale_request 1, its result code D01 and its approval code contradict each other",
+        ),
+        (
+            {"result_code": "R01", "approval_code": "A123456"},
+            "to sale_request 1, its result code R01 and its approval code contradict each other",
+        ),
+        (
+            {"result_code": "D01", "approval_code": None, "error_code": "C50"},
+            "to sale_request 1, its result code D01 and its error code C50 contradict each other",
+        ),
+        (
+            {"result_code": "R01", "approval_code": None, "error_code": "C50"},
+            "to sale_request 1, its result code R01 and its error code C50 contradict each other",
+        ),
+        (
+            {"result_code": "D01", "approval_code": None, "error_code": "Z99"},
+            "to sale_request 1, its error code Z99 is not among those of cafis",
+        ),
         ({"terminal_id": "4980999999999"}, "answers nothing that awaits an answer"),
         ({"trace_number": 2}, "answers nothing that awaits an answer"),
         ({"route_number": 2}, "answers nothing that awaits an answer"),
@@ -84,7 +104,7 @@ def test_what_the_report_does_not_repeat_is_not_missed() -> None:
 
 @pytest.mark.parametrize("code", ["D01", "D09", "R01"])
 def test_the_codes_of_the_layouts_are_answers(code: str) -> None:
-    (report,) = told(answer(asked(), "a", result_code=code, error_code="C13"))
+    (report,) = told(answer(asked(), "a", result_code=code, error_code="C13", approval_code=None))
     assert isinstance(report, ReportReceived)
     assert report.result_code == code
 
@@ -101,6 +121,7 @@ def test_past_midnight_a_report_has_either_date() -> None:
     [
         ({"original_type_code": "1210"}, "sale_request 1 has another original_type_code"),
         ({"error_code": "C99"}, "to sale_request 1, its error code C99 is not among those of cafis"),
+        ({"error_code": "C50"}, "to sale_request 1, its error code C50 leaves open whether it was done"),
         ({"business_date": TOMORROW}, "sale_request 1 has another business_date"),
     ],
 )

@@ -46,6 +46,8 @@ def test_what_a_report_says(name: str, role: Role, code: str | None, outcome: Ou
     values = partner.telegrams[role].sample() | ({} if code is None else {"result_code": code})
     if outcome is Outcome.APPROVED:
         values.pop("error_code", None)  # beside an approval it would contradict it
+    elif role not in (Role.FAULT_CANCEL_REPORT, Role.FAULT_CONFIRM_REPORT):
+        values.pop("approval_code", None)  # and this beside anything else
     assert partner.classify(partner.decode(partner.encode(role, values))) is outcome
 
 
