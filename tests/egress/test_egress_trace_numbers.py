@@ -11,7 +11,7 @@ from test_egress_core import MIDNIGHT, Rig
 
 from egress.acts import Transmit
 from egress.jobs import Takeover
-from egress.numbers import AT_FIRST, BATCH, FIRST_TIME, Reserve, Reserved, shares_of
+from egress.numbers import AT_FIRST, BATCH, FIRST_TIME, Reserve, Reserved, batch_of, shares_of
 from egress.reserving import NotTheOwner, reserve
 from egress.takeover import Places, take_over
 from pipeline.log import NewTopic, Outgoing
@@ -131,6 +131,24 @@ def test_the_last_tenth_of_the_reserve_is_for_cancels_alone() -> None:
     assert list(drawn(found, "20260401", cancel=False)) == list(range(901, 991))
     assert list(drawn(found, "20260401")) == list(range(991, 1_001))
     assert list(drawn(found, "20260402")) == list(range(901, 1_001)), "the next day"
+
+
+@pytest.mark.parametrize(
+    ("count", "at_once"), [(1, 1), (99, 1), (100, 1), (199, 1), (200, 2), (1_000, 10), (99_999, BATCH)]
+)
+def test_an_owner_takes_a_hundredth_of_the_reserve_at_once_at_least_one_place_and_not_too_many(
+    count: int, at_once: int
+) -> None:
+    assert batch_of(count) == at_once
+
+
+@pytest.mark.parametrize(("used", "later"), [(89, True), (95, True), (99, True), (100, False)])
+def test_more_places_help_a_cancel_while_one_number_of_the_day_is_left(used: int, later: bool) -> None:
+    found = Reserve(901, 1_000)
+    found.grant(Reserved(0, used, "20260401", 0))
+    assert not found.comes_later("20260401"), "it has a number now"
+    assert len(list(drawn(found, "20260401"))) == used
+    assert found.comes_later("20260401") is later
 
 
 def test_an_owner_goes_on_where_the_last_one_may_have_been() -> None:
