@@ -1,6 +1,9 @@
 """What names a telegram of ours, and what an answer may say otherwise: nothing, but for the date around midnight."""
 
+from pathlib import Path
+
 import pytest
+from edition_rig import BEFORE, SINCE, write_editions
 
 from egress.answers import NAMELESS, REPEATED, Fields, Named, contradiction, named, named_in_error
 from egress.numbers import Numbers, days_about
@@ -48,6 +51,16 @@ def test_of_a_former_owners_telegram_an_error_report_can_name_what_is_known() ->
         "original_trace_number": 7, "original_route_number": 3, "original_business_date": TODAY,
         "original_type_code": CAFIS.type_code(Role.SALE_REQUEST),
     }  # fmt: skip
+
+
+@pytest.mark.parametrize(("day", "code"), [(BEFORE, "1110"), (SINCE, "1115")])
+def test_a_telegram_is_written_read_and_named_by_the_edition_of_its_own_day(
+    tmp_path: Path, day: str, code: str
+) -> None:
+    spec = load_partner(write_editions(tmp_path), BEFORE)
+    ours = named(spec, Role.SALE_REQUEST, SALE | {"business_date": day})
+    assert (ours.edition, ours.data[:4], ours.read()) == (spec.on(day), code.encode(), ours.given)
+    assert named_in_error(spec, Role.SALE_REQUEST, ours).given["original_type_code"] == code
 
 
 @pytest.mark.parametrize("name", sorted(IN_ERROR))
@@ -121,6 +134,10 @@ def test_where_a_layout_writes_less_than_it_was_given_the_answer_repeats_what_wa
     written = CAFIS.encode(Role.SALE_REQUEST, SALE | {"reference": "AB"})
     ours = Named({"reference": "ABCD", "amount": 400, "carried_code": "VISA"}, CAFIS, written)
     assert ours.read() == {"reference": "AB", "amount": 400}
+    assert (
+        named_in_error(CAFIS, Role.SALE_REQUEST, ours).given.items()
+        >= {"reference": "AB", "original_amount": 400}.items()
+    )
     assert contradiction(answer, ours, days_about(NOON_MS)) == field
 
 
