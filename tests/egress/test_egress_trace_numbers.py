@@ -18,7 +18,7 @@ from pipeline.log import NewTopic, Outgoing
 from schemas import wire
 from schemas.installation import Egress
 from schemas.japan_time import DAY_MS
-from schemas.records import LineTaken
+from schemas.records import LineTaken, NumbersReserved
 from schemas.telegrams import Deframer, load_partner
 from schemas.topics import Topics
 
@@ -206,6 +206,22 @@ def test_who_has_lost_the_line_takes_nothing() -> None:
     with pytest.raises(NotTheOwner, match="was taken by another process"):
         line.reserve(first)
     assert line.reserve(second).start == 10, "what the first one wrote stays unused"
+
+
+def test_what_a_former_owner_writes_late_moves_no_days_first_place() -> None:
+    line, tomorrow_ms = Taking(), NOON + DAY_MS
+    first = line.take("n1")
+    line.reserve(first, 300)
+    assert line.reserve(first)[:2] == (300, 310)
+    second = line.take("n2")
+    assert line.reserve(second, now_ms=tomorrow_ms) == Reserved(310, 320, "20260402", 300 - BATCH)
+    late = NumbersReserved(  # it was frozen before midnight, on its way to take the same places
+        line=LINE, start=310, end=320, business_date="20260401", day_from=0, reserved_ms=NOON
+    )
+    value, headers = wire.encode(late)
+    place = line.places.numbers
+    line.writer.write([Outgoing(place.topic, f"{LINE}/{first}".encode(), value, headers, place.partition)])
+    assert line.reserve(second, now_ms=tomorrow_ms) == Reserved(320, 330, "20260402", 300 - BATCH)
 
 
 def test_what_another_line_takes_is_not_this_ones_business() -> None:
