@@ -230,6 +230,14 @@ hold r3 c, missing c silence
          9501 stored           -> never b not_sent_in_time
          9502 ask c by 9900    -> sent c#0 t3 r2
     """,
+    "too late when it is stored: its route is another's": """
+            0 ask a by 500     -> sent a#0 t1 r1
+            0 ask b            -> sent b#0 t2 r2
+            0 ask c            -> sent c#0 t3 r3
+            1 ask d            ->
+          501 stored           -> never a not_sent_in_time, sent d#0 t4 r1, transmit sale_request t2 r2, \
+transmit sale_request t3 r3
+    """,
     "stored at the last moment of its time: it goes out": """
             0 ask a by 500     -> sent a#0 t1 r1
           500 stored           -> transmit sale_request t1 r1
@@ -249,6 +257,8 @@ hold r3 c, missing c silence
             0 ask unreadable   -> withheld unreadable#0 card_data_unreadable
             1 stored           -> never huge does_not_fit_telegram, never unreadable card_data_unreadable
             2 ask a            -> sent a#0 t3 r3
+            3 ask b            -> sent b#0 t4 r1
+            4 ask c            -> sent c#0 t5 r2
     """,
     "nobody knows the numbers: the line does": """
             0 ask a            -> sent a#0 t1 r1
@@ -817,6 +827,17 @@ def test_a_new_owner_says_again_what_was_withheld() -> None:
     )  # fmt: skip
     found = Takeover(sent=[withheld, cancel], known_since_ms=MIDNIGHT, position=2, holds=(), day_began_at=0)
     assert Rig(found).taken == "never a no_free_route, unsent b#3 line_not_open, line connecting, seek"
+
+
+def test_a_new_owner_takes_back_what_a_former_one_said_last_of_a_route_unless_it_is_held() -> None:
+    held = RouteHeld(
+        line="cafis-1", route_number=2, transaction_id="AP02:a", trace_number=42,
+        business_date=business_date(MIDNIGHT), reason="cancel", since_ms=MIDNIGHT, expires_ms=None,
+    )  # fmt: skip
+    found = Takeover(
+        sent=[], known_since_ms=MIDNIGHT, position=6, holds=[held], day_began_at=0, last_words=[2, 3]
+    )  # fmt: skip
+    assert Rig(found).taken == "hold r2 a, silent a#0 nobody_said, free r3, line connecting, seek"
 
 
 def test_a_release_that_is_read_again_ends_no_hold_that_came_after_it() -> None:

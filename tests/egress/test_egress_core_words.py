@@ -138,6 +138,7 @@ def test_what_has_ended_is_forgotten_once_it_is_stored_and_what_is_in_doubt_is_a
     assert rig.core.position == 2
     assert set(rig.core._jobs) == {1}
     assert rig.play("approved b", 1_010) == "late b approved"  # known still, though its order is done with
+    assert [act.offset for act in rig.told()] == [None]
 
 
 @pytest.mark.parametrize(

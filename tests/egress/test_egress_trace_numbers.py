@@ -105,6 +105,11 @@ def test_what_is_left_is_counted() -> None:
     assert rig.core.numbers_left(MIDNIGHT) == (0, 9)
 
 
+def test_a_new_owner_counts_from_where_the_day_began() -> None:
+    found = Takeover(sent=[], known_since_ms=MIDNIGHT, position=50, holds=(), day_began_at=20)
+    assert FewNumbers(found).core.numbers_left(MIDNIGHT)[0] == 90 - (50 - 20)
+
+
 def test_a_cancel_waits_for_more_of_the_reserve_and_goes_out_with_it() -> None:
     found = Takeover(
         sent=[], known_since_ms=MIDNIGHT, position=0, holds=(), day_began_at=0, reserved=Reserved(0, 1, "20260401", 0)

@@ -37,6 +37,18 @@ SCENARIOS = {
            60 approved b       -> report b approved
            61 due              -> line closing, transmit closing_request
     """,
+    "closed by order: what is in flight is awaited though another was silent": """
+            0 ask a            -> sent a#0 t1 r1
+            1 stored           -> transmit sale_request t1 r1
+          500 ask b            -> sent b#0 t2 r2
+          501 stored           -> transmit sale_request t2 r2
+         1001 due              -> hold r1 a, missing a silence
+         1002 release a        -> free r1
+         1003 order close      -> line draining, ordered close by Sato
+         1004 due              ->
+         1100 approved b       -> report b approved
+         1101 due              -> line closing, transmit closing_request
+    """,
     "closed by order: a cancel in flight is awaited, and its re-command still goes out": """
             0 ask a            -> sent a#0 t1 r1
             1 stored           -> transmit sale_request t1 r1
