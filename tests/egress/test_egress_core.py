@@ -183,6 +183,29 @@ SCENARIOS = {
            50 approved a less  -> stray
          1002 due              -> hold r1 a, missing a silence
     """,
+    "an answered telegram is answered: an error report about it is for nobody": """
+            0 ask a            -> sent a#0 t1 r1
+            0 ask b            -> sent b#0 t2 r2
+            1 stored           -> transmit sale_request t1 r1, transmit sale_request t2 r2
+           50 approved a       -> report a approved
+           51 error a          -> stray
+           52 error b          -> report b in_error
+           53 error b          -> stray
+    """,
+    "a late report is known as one while the line looks back, and is for nobody afterwards": """
+            0 ask a            -> sent a#0 t1 r1
+            0 ask b            -> sent b#0 t2 r2
+            0 ask c            -> sent c#0 t3 r3
+            1 stored           -> transmit sale_request t1 r1, transmit sale_request t2 r2, transmit sale_request t3 r3
+         1002 due              -> hold r1 a, missing a silence, hold r2 b, missing b silence, \
+hold r3 c, missing c silence
+         1003 due              ->
+         1004 approved a       -> late a approved
+        61001 due              -> line open, transmit keepalive_request
+        61001 approved b       -> late b approved
+        61002 due              ->
+        61003 approved c       -> stray
+    """,
     "the line breaks with requests in flight": """
             0 ask a            -> sent a#0 t1 r1
             0 ask b            -> sent b#0 t2 r2
@@ -207,6 +230,19 @@ SCENARIOS = {
          9501 stored           -> never b not_sent_in_time
          9502 ask c by 9900    -> sent c#0 t3 r2
     """,
+    "too late when it is stored: its route is another's": """
+            0 ask a by 500     -> sent a#0 t1 r1
+            0 ask b            -> sent b#0 t2 r2
+            0 ask c            -> sent c#0 t3 r3
+            1 ask d            ->
+          501 stored           -> never a not_sent_in_time, sent d#0 t4 r1, transmit sale_request t2 r2, \
+transmit sale_request t3 r3
+    """,
+    "stored at the last moment of its time: it goes out": """
+            0 ask a by 500     -> sent a#0 t1 r1
+          500 stored           -> transmit sale_request t1 r1
+          501 ask b by 501     -> sent b#0 t2 r2
+    """,
     "no free route until its time is over": """
             0 ask a            -> sent a#0 t1 r1
             0 ask b            -> sent b#0 t2 r2
@@ -221,6 +257,8 @@ SCENARIOS = {
             0 ask unreadable   -> withheld unreadable#0 card_data_unreadable
             1 stored           -> never huge does_not_fit_telegram, never unreadable card_data_unreadable
             2 ask a            -> sent a#0 t3 r3
+            3 ask b            -> sent b#0 t4 r1
+            4 ask c            -> sent c#0 t5 r2
     """,
     "nobody knows the numbers: the line does": """
             0 ask a            -> sent a#0 t1 r1
@@ -233,6 +271,18 @@ SCENARIOS = {
            10 8930 z 1 unknown -> withheld z#1 original_never_sent
            11 stored           -> transmit sale_request t1 r1, unsent z#1 original_never_sent
     """,
+    "nobody knows the numbers, for the request still waits: the cancel has to be ordered again": """
+            0 ask a            -> sent a#0 t1 r1
+            0 ask b            -> sent b#0 t2 r2
+            0 ask c            -> sent c#0 t3 r3
+            1 ask d            ->
+            2 8930 d 1 unknown -> withheld d#1 not_sent_in_time
+            3 stored           -> transmit sale_request t1 r1, transmit sale_request t2 r2, \
+transmit sale_request t3 r3, unsent d#1 not_sent_in_time
+           50 approved a       -> report a approved, sent d#0 t4 r1
+           51 stored           -> transmit sale_request t4 r1
+           60 8930 d 2 unknown -> sent d#2 t6 r1
+    """,
     "nobody knows the numbers: it is older than the line's memory": """
             0 8930 old 1 unknown -> withheld old#1 original_not_found
     """,
@@ -242,6 +292,26 @@ SCENARIOS = {
             2 8940 z 7         ->
            50 approved a       -> report a approved, sent z#7 t2 r1
            51 stored           -> hold r1 z, transmit fault_confirm_again t2 r1
+    """,
+    "8910 may go on any route: it waits while none is free": """
+            0 ask a            -> sent a#0 t1 r1
+            0 ask b            -> sent b#0 t2 r2
+            0 ask c            -> sent c#0 t3 r3
+            1 stored           -> transmit sale_request t1 r1, transmit sale_request t2 r2, transmit sale_request t3 r3
+            2 8910 z 1         ->
+           50 approved b       -> report b approved, sent z#1 t4 r2
+           51 stored           -> hold r2 z, transmit fault_cancel t4 r2
+    """,
+    "8920 has the route that is held for it, though no other is free": """
+            0 ask a            -> sent a#0 t1 r1
+            1 stored           -> transmit sale_request t1 r1
+           50 approved a       -> report a approved
+          900 8910 a 1         -> sent a#1 t2 r1
+          901 stored           -> hold r1 a, transmit fault_cancel t2 r1
+         1902 due              -> silent a#1 silence
+         1903 ask b            -> sent b#0 t3 r2
+         1903 ask c            -> sent c#0 t4 r3
+         2000 8920 a 2         -> sent a#2 t5 r1
     """,
     "the wanted route is held for another's cancel until its time is over": """
             0 ask a            -> sent a#0 t1 r1
@@ -360,6 +430,11 @@ SCENARIOS = {
           910 8920 a 2         ->
           920 stored           -> hold r1 a, transmit fault_cancel t2 r1, sent a#2 t3 r1
           921 stored           -> transmit fault_cancel_again t3 r1
+    """,
+    "a re-command does not wait for its request: what is stored after it goes out after it": """
+            0 ask a            -> sent a#0 t1 r1
+            1 8940 a 2         -> sent a#2 t2 r1
+            2 stored           -> transmit sale_request t1 r1, hold r1 a, transmit fault_confirm_again t2 r1
     """,
     "a hold that the line knows nothing of, told by a former owner, ends too": """
             0 ask a            -> sent a#0 t1 r1
@@ -752,6 +827,17 @@ def test_a_new_owner_says_again_what_was_withheld() -> None:
     )  # fmt: skip
     found = Takeover(sent=[withheld, cancel], known_since_ms=MIDNIGHT, position=2, holds=(), day_began_at=0)
     assert Rig(found).taken == "never a no_free_route, unsent b#3 line_not_open, line connecting, seek"
+
+
+def test_a_new_owner_takes_back_what_a_former_one_said_last_of_a_route_unless_it_is_held() -> None:
+    held = RouteHeld(
+        line="cafis-1", route_number=2, transaction_id="AP02:a", trace_number=42,
+        business_date=business_date(MIDNIGHT), reason="cancel", since_ms=MIDNIGHT, expires_ms=None,
+    )  # fmt: skip
+    found = Takeover(
+        sent=[], known_since_ms=MIDNIGHT, position=6, holds=[held], day_began_at=0, last_words=[2, 3]
+    )  # fmt: skip
+    assert Rig(found).taken == "hold r2 a, silent a#0 nobody_said, free r3, line connecting, seek"
 
 
 def test_a_release_that_is_read_again_ends_no_hold_that_came_after_it() -> None:

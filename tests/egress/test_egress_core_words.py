@@ -8,6 +8,7 @@ from test_egress_core import MIDNIGHT, SCENARIOS, Rig, steps
 
 from egress.acts import Act, Tell
 from egress.telegrams import CardData
+from schemas.japan_time import business_date
 from schemas.records import (
     CancelReported,
     LineState,
@@ -137,6 +138,7 @@ def test_what_has_ended_is_forgotten_once_it_is_stored_and_what_is_in_doubt_is_a
     assert rig.core.position == 2
     assert set(rig.core._jobs) == {1}
     assert rig.play("approved b", 1_010) == "late b approved"  # known still, though its order is done with
+    assert [act.offset for act in rig.told()] == [None]
 
 
 @pytest.mark.parametrize(
@@ -156,6 +158,38 @@ def test_a_request_is_done_with_when_its_outcome_is_stored(events: list[str], re
     assert rig.core.position == 0
     rig.store()
     assert rig.core.position == done
+
+
+def test_a_release_is_done_with_when_its_route_is_free_in_the_log() -> None:
+    rig = opened()
+    for at, event in ((0, "ask a"), (1, "stored"), (1_002, "due")):
+        rig.play(event, at)
+    rig.store()
+    assert rig.core.position == 1
+    rig.play("release a", 1_010)
+    (freed,) = rig.told()
+    assert (freed.topic, freed.key, freed.record, freed.offset) == ("holds", b"cafis-1/1", None, 1)
+    assert rig.core.position == 1
+    rig.core.told(1)
+    assert rig.core.position == 2
+
+
+def test_a_confirm_holds_the_route_in_the_name_of_its_original_and_is_done_with_when_that_is_stored_too() -> None:
+    rig = opened()
+    rig.play("8930 z 1", 10)
+    rig.play("stored", 11)
+    (hold,) = rig.told()
+    assert hold.record == RouteHeld(
+        line="cafis-1", route_number=1, transaction_id="AP02:z", trace_number=9, business_date=business_date(MIDNIGHT),
+        reason="in_doubt", since_ms=MIDNIGHT + 11, expires_ms=None,
+    )  # fmt: skip
+    rig.play("done z", 50)
+    (answer,) = rig.told()
+    assert isinstance(answer.record, CancelReported)
+    for word in (answer, hold):
+        assert (word.offset, rig.core.position) == (0, 0)
+        rig.core.told(0)
+    assert rig.core.position == 1
 
 
 # --- how the partner is told of
@@ -198,7 +232,33 @@ def test_what_is_no_telegram_is_told_as_a_stray_with_its_time() -> None:
     rig = opened()
     rig.play("garbage", 400)
     (stray,) = (act.record for act in rig.told() if isinstance(act.record, StrayTelegram))
-    assert stray.line == "cafis-1"
+    assert (stray.line, stray.role, stray.received_ms) == ("cafis-1", None, MIDNIGHT + 400)
+
+
+@pytest.mark.parametrize(
+    ("role", "station", "why"),
+    [
+        (Role.KEEPALIVE_REQUEST, "DNB00002", "is about another station than this line's"),
+        (Role.CLOSING_ANSWER, "DNB00001", "answers nothing that was asked"),
+    ],
+)
+def test_a_stray_is_told_with_its_role_and_why_it_is_for_nobody(role: Role, station: str, why: str) -> None:
+    rig = opened()
+    rig.seen(rig.do_partner(400, role, station))
+    (stray,) = (act.record for act in rig.told() if isinstance(act.record, StrayTelegram))
+    assert (stray.role, stray.description.splitlines()[0]) == (role, why)
+
+
+def test_an_approval_is_told_with_its_number() -> None:
+    rig = opened()
+    rig.play("ask a", 0)
+    rig.play("stored", 1)
+    role = Role.SALE_REPORT
+    values = {**rig.last["a"].values, "result_code": "000", "approval_code": "123456"}
+    told = {name: value for name, value in values.items() if name in rig.partner.telegrams[role].names}
+    rig.seen(rig.core.received(rig.partner.encode(role, told), MIDNIGHT + 50))
+    (report,) = (act.record for act in rig.told() if isinstance(act.record, ReportReceived))
+    assert (report.outcome, report.approval_code, report.error_code) == (Outcome.APPROVED, "123456", None)
 
 
 def test_card_data_shows_nothing_of_itself() -> None:

@@ -19,7 +19,7 @@ from schemas.telegrams import (
     Value,
     load_partner,
 )
-from schemas.telegrams.vocabulary import FILLED
+from schemas.telegrams.vocabulary import FILLED, MAY_FILL
 
 NUMBERS = Numbers(7, 3, "20250401")
 NOW_MS = 1_743_465_600_000
@@ -66,6 +66,22 @@ def test_what_a_layout_may_require_is_what_is_always_there(role: Role) -> None:
 @pytest.mark.parametrize("role", FILLED)
 def test_a_telegram_gets_no_value_that_it_has_no_field_for(role: Role) -> None:
     assert values_in(taking({"trace_number"}), role) == {"trace_number": NUMBERS.trace_number}
+
+
+def test_what_a_client_or_a_report_may_give_stands_in_its_own_field() -> None:
+    telegrams = taking(set(VOCABULARY))
+    request = SendRequest(
+        transaction_id="C:1", customer="C", reference="1", kind=Kind.REFUND, terminal_id="T1", amount=400,
+        payment_method="10", card=Sealed(key_id="k", nonce=b"n", ciphertext=b"c"), sensitive=None,
+        original=msgspec.structs.replace(ORIGINAL, approval_code="123456"), send_by_ms=0, report_timeout_ms=0,
+        partner=None,
+    )  # fmt: skip
+    card = CardData("4111111111111111", "2812", "4111111111111111=2812", "123")
+    values = telegrams.request(request, card, NUMBERS, NOW_MS)
+    may = {name: values[name] for name in set().union(*MAY_FILL.values())}
+    assert may == {
+        "track2": "4111111111111111=2812", "security_code": "123", "original_approval_code": "123456",
+    }  # fmt: skip
 
 
 def test_every_telegram_of_the_gateways_own_is_told_of() -> None:

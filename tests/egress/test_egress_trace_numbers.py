@@ -11,14 +11,14 @@ from test_egress_core import MIDNIGHT, Rig
 
 from egress.acts import Transmit
 from egress.jobs import Takeover
-from egress.numbers import AT_FIRST, BATCH, FIRST_TIME, Reserve, Reserved, shares_of
+from egress.numbers import AT_FIRST, BATCH, FIRST_TIME, Reserve, Reserved, batch_of, shares_of
 from egress.reserving import NotTheOwner, reserve
 from egress.takeover import Places, take_over
 from pipeline.log import NewTopic, Outgoing
 from schemas import wire
 from schemas.installation import Egress
 from schemas.japan_time import DAY_MS
-from schemas.records import LineTaken
+from schemas.records import LineTaken, NumbersReserved
 from schemas.telegrams import Deframer, load_partner
 from schemas.topics import Topics
 
@@ -105,6 +105,11 @@ def test_what_is_left_is_counted() -> None:
     assert rig.core.numbers_left(MIDNIGHT) == (0, 9)
 
 
+def test_a_new_owner_counts_from_where_the_day_began() -> None:
+    found = Takeover(sent=[], known_since_ms=MIDNIGHT, position=50, holds=(), day_began_at=20)
+    assert FewNumbers(found).core.numbers_left(MIDNIGHT)[0] == 90 - (50 - 20)
+
+
 def test_a_cancel_waits_for_more_of_the_reserve_and_goes_out_with_it() -> None:
     found = Takeover(
         sent=[], known_since_ms=MIDNIGHT, position=0, holds=(), day_began_at=0, reserved=Reserved(0, 1, "20260401", 0)
@@ -131,6 +136,24 @@ def test_the_last_tenth_of_the_reserve_is_for_cancels_alone() -> None:
     assert list(drawn(found, "20260401", cancel=False)) == list(range(901, 991))
     assert list(drawn(found, "20260401")) == list(range(991, 1_001))
     assert list(drawn(found, "20260402")) == list(range(901, 1_001)), "the next day"
+
+
+@pytest.mark.parametrize(
+    ("count", "at_once"), [(1, 1), (99, 1), (100, 1), (199, 1), (200, 2), (1_000, 10), (99_999, BATCH)]
+)
+def test_an_owner_takes_a_hundredth_of_the_reserve_at_once_at_least_one_place_and_not_too_many(
+    count: int, at_once: int
+) -> None:
+    assert batch_of(count) == at_once
+
+
+@pytest.mark.parametrize(("used", "later"), [(89, True), (95, True), (99, True), (100, False)])
+def test_more_places_help_a_cancel_while_one_number_of_the_day_is_left(used: int, later: bool) -> None:
+    found = Reserve(901, 1_000)
+    found.grant(Reserved(0, used, "20260401", 0))
+    assert not found.comes_later("20260401"), "it has a number now"
+    assert len(list(drawn(found, "20260401"))) == used
+    assert found.comes_later("20260401") is later
 
 
 def test_an_owner_goes_on_where_the_last_one_may_have_been() -> None:
@@ -188,6 +211,22 @@ def test_who_has_lost_the_line_takes_nothing() -> None:
     with pytest.raises(NotTheOwner, match="was taken by another process"):
         line.reserve(first)
     assert line.reserve(second).start == 10, "what the first one wrote stays unused"
+
+
+def test_what_a_former_owner_writes_late_moves_no_days_first_place() -> None:
+    line, tomorrow_ms = Taking(), NOON + DAY_MS
+    first = line.take("n1")
+    line.reserve(first, 300)
+    assert line.reserve(first)[:2] == (300, 310)
+    second = line.take("n2")
+    assert line.reserve(second, now_ms=tomorrow_ms) == Reserved(310, 320, "20260402", 300 - BATCH)
+    late = NumbersReserved(  # it was frozen before midnight, on its way to take the same places
+        line=LINE, start=310, end=320, business_date="20260401", day_from=0, reserved_ms=NOON
+    )
+    value, headers = wire.encode(late)
+    place = line.places.numbers
+    line.writer.write([Outgoing(place.topic, f"{LINE}/{first}".encode(), value, headers, place.partition)])
+    assert line.reserve(second, now_ms=tomorrow_ms) == Reserved(320, 330, "20260402", 300 - BATCH)
 
 
 def test_what_another_line_takes_is_not_this_ones_business() -> None:

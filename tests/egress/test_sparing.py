@@ -81,6 +81,14 @@ def test_errors_of_the_network_have_it_spared_too() -> None:
     assert sparing.spared == {"cafis"}
 
 
+def test_answers_whatever_they_say_spare_nobody() -> None:
+    sparing, (rig,) = lines(1)
+    for at, answer in enumerate(("approved", "declined", "turned_round", "approved", "declined")):
+        for event in (f"ask {at}", "stored", f"{answer} {at}"):
+            rig.play(event, at)
+    assert sparing.spared == set()
+
+
 def test_keep_alives_over_its_lines_end_it_after_a_rest_and_never_a_customers_payment() -> None:
     sparing, (first, second) = lines(2)
     for number, who in enumerate("abc"):

@@ -5,8 +5,11 @@ from pathlib import Path
 import pytest
 from test_egress_core import MIDNIGHT, Rig, steps
 
+from egress.acts import Tell
 from egress.station_table import CARRIES, TABLE, Deed, Event, markdown
-from schemas.records import LineOrder, LineOrdered, LineStage
+from schemas.japan_time import business_date
+from schemas.records import LineOrder, LineOrdered, LineStage, LineState
+from schemas.telegrams import Message, Role
 
 ARCHITECTURE = Path(__file__).parents[2] / "docs" / "ARCHITECTURE.md"
 
@@ -23,6 +26,28 @@ SCENARIOS = {
            61 broken           ->
            70 ask c            -> withheld c#0 station_closed
          5061 due              -> line closed
+    """,
+    "closed by order: each of those in flight is awaited": """
+            0 ask a            -> sent a#0 t1 r1
+            0 ask b            -> sent b#0 t2 r2
+            1 stored           -> transmit sale_request t1 r1, transmit sale_request t2 r2
+            2 order close      -> line draining, ordered close by Sato
+           50 approved a       -> report a approved
+           51 due              ->
+           60 approved b       -> report b approved
+           61 due              -> line closing, transmit closing_request
+    """,
+    "closed by order: what is in flight is awaited though another was silent": """
+            0 ask a            -> sent a#0 t1 r1
+            1 stored           -> transmit sale_request t1 r1
+          500 ask b            -> sent b#0 t2 r2
+          501 stored           -> transmit sale_request t2 r2
+         1001 due              -> hold r1 a, missing a silence
+         1002 release a        -> free r1
+         1003 order close      -> line draining, ordered close by Sato
+         1004 due              ->
+         1100 approved b       -> report b approved
+         1101 due              -> line closing, transmit closing_request
     """,
     "closed by order: a cancel in flight is awaited, and its re-command still goes out": """
             0 ask a            -> sent a#0 t1 r1
@@ -53,6 +78,18 @@ SCENARIOS = {
           101 stored           -> hold r1 z, transmit fault_confirm t2 r1
           200 order open       -> line open, ordered open by Sato
           201 ask b            -> sent b#0 t3 r2
+    """,
+    "drained, with nothing to do: the line stays for cancels to come": """
+            0 order drain      -> line draining, ordered drain by Sato
+            1 due              ->
+         4001 due              ->
+         4002 8930 z 1         -> sent z#1 t1 r1
+    """,
+    "the owner ends: it says itself when it has waited enough": """
+            0 drain            -> line draining
+            1 due              ->
+         4001 due              ->
+         4002 close            -> line closing, transmit closing_request
     """,
     "what waits for a route is refused when the line is closed": """
             0 ask a            -> sent a#0 t1 r1
@@ -165,6 +202,13 @@ SCENARIOS = {
          1007 stored           -> transmit sale_request t2 r2
          2007 due              -> hold r2 b, missing b silence, {suspended}
     """,
+    "the breaker: that the line breaks is no silence": """
+            0 ask a            -> sent a#0 t1 r1
+            0 ask b            -> sent b#0 t2 r2
+            1 stored           -> transmit sale_request t1 r1, transmit sale_request t2 r2
+            2 broken           -> hold r1 a, missing a line_broke, hold r2 b, missing b line_broke, line failed
+            3 opened           -> line opening, transmit opening_request, line open
+    """,
     "a suspended line can be closed, and breaks like another": """
             0 ask a            -> sent a#0 t1 r1
             0 ask b            -> sent b#0 t2 r2
@@ -247,6 +291,43 @@ def test_hours_open_and_close_the_station() -> None:
     assert rig.play("due", 120_000) == "line connecting, seek"
     assert rig.play("order close", 120_001) == "line closed, rest, ordered close by Sato"
     assert rig.play("order calendar", 120_002) == "line connecting, seek, ordered calendar by Sato"
+
+
+def test_where_the_line_has_stood_is_told_again_before_its_hours_change_it() -> None:
+    rig = Rig(hours=["mon-sun 00:00-00:01"], times=QUICK)
+    rig.play("opened", 0)
+    assert rig.play("due", 60_000) == "line open, line draining, line closing, transmit closing_request"
+
+
+def test_a_line_that_is_sought_for_the_first_time_has_no_trouble_yet() -> None:
+    rig = Rig(times=QUICK)
+    assert rig.play("sought", 0) == ""
+    assert rig.core.station.stage is LineStage.CONNECTING
+    assert rig.play("sought refused", 1) == "line failed"
+
+
+@pytest.mark.parametrize(
+    ("wrong", "reason"), [("silence", "2 requests in a row without an answer"), ("error", "2 errors in a row")]
+)
+def test_a_line_is_suspended_for_silences_or_errors_in_a_row_and_says_which(wrong: str, reason: str) -> None:
+    rig = Rig(times={"breaker": {"silences": 2, "errors": 2}})
+    for now, event in ((0, "opened"), (1, "ask a"), (1, "ask b"), (2, "stored")):
+        rig.play(event, now)
+    if wrong == "error":
+        assert rig.play("error a", 10) == "report a in_error"
+    acts = rig.core.due(MIDNIGHT + 1_002) if wrong == "silence" else rig.answer("error", 11, "b")
+    states = [act.record for act in acts if isinstance(act, Tell) and isinstance(act.record, LineState)]
+    assert [(state.stage, state.reason) for state in states] == [(LineStage.SUSPENDED, reason)]
+
+
+def test_a_partner_whose_station_telegrams_name_no_station_is_answered() -> None:
+    rig = Rig()
+    rig.play("opened", 0)
+    values = {"trace_number": 7, "business_date": business_date(MIDNIGHT)}
+    acts = rig.core.station.asked(Message(Role.KEEPALIVE_REQUEST, values), MIDNIGHT + 1)
+    assert not isinstance(acts, str)
+    assert rig.seen(acts) == "transmit keepalive_answer"
+    assert rig.last[Role.KEEPALIVE_ANSWER].values["trace_number"] == 7
 
 
 def test_a_new_owner_does_as_was_ordered_last() -> None:
