@@ -7,7 +7,7 @@ it is compared here: who, how much, and about which original. An answer that con
 from collections.abc import Collection, Mapping
 from typing import NamedTuple
 
-from schemas.telegrams import DecodeError, PartnerSpec, Role, Value
+from schemas.telegrams import DecodeError, EncodeError, PartnerSpec, Role, Value
 
 REPEATED = (
     "company_code",
@@ -33,19 +33,23 @@ Fields = Mapping[str, Value]
 
 
 class Named(NamedTuple):
-    """What names a telegram of ours: of `REPEATED` the values that it was given, and where they were written."""
+    """What names a telegram of ours: of `REPEATED` the values that it was given, and where they were written.
+
+    It lives as long as an answer may come, so it holds no bytes: there the card would be.
+    """
 
     given: Fields
-    edition: PartnerSpec | None = None  # None: of a former owner's telegram the bytes are not known
-    data: bytes = b""
+    edition: PartnerSpec | None = None  # None: how a former owner's telegram was written is not known
+    role: Role = Role.ERROR_REPORT
 
     def read(self) -> Fields:
         """The same as whoever reads the telegram has it."""
         if self.edition is None:
             return self.given
+        values = {**self.edition.telegrams[self.role].sample(optional=False), **self.given}
         try:
-            read = self.edition.decode(self.data).values
-        except DecodeError:  # by layouts that write what they do not read: what was given has to do
+            read = self.edition.decode(self.edition.encode(self.role, values)).values
+        except (DecodeError, EncodeError):  # by layouts that write what they do not read: what was given has to do
             return self.given
         return {name: read[name] for name in self.given if name in read}
 
@@ -53,11 +57,10 @@ class Named(NamedTuple):
 NAMELESS = Named({})
 
 
-def named(spec: PartnerSpec, role: Role, given: Fields) -> Named:
-    """Write a telegram. Raises `EncodeError`, `ValueError`."""
+def named(spec: PartnerSpec, role: Role, given: Fields) -> tuple[bytes, Named]:
+    """A telegram's bytes, and what names it. Raises `EncodeError`, `ValueError`."""
     edition = spec.dated(given)
-    data = edition.encode(role, given)
-    return Named({name: given[name] for name in REPEATED if name in given}, edition, data)
+    return edition.encode(role, given), Named({name: given[name] for name in REPEATED if name in given}, edition, role)
 
 
 def named_in_error(spec: PartnerSpec, role: Role, ours: Named) -> Named:

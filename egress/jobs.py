@@ -1,7 +1,7 @@
 """One order on its way through a line, and what a new owner of the line finds of it. Pure."""
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import NamedTuple
 
@@ -60,7 +60,7 @@ class Job:
     original: Original | None = None  # what a cancel telegram names, with its numbers
     stage: Stage = Stage.WAITING
     numbers: Numbers | None = None
-    data: bytes = b""
+    data: bytes = field(default=b"", repr=False)  # until it is on the line: with the card
     connection: int = 0  # the line's when `sent` was told of it: it goes out over that one, or never
     match: tuple[Value, ...] | None = None
     error_match: tuple[Value, ...] = ()

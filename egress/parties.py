@@ -77,12 +77,10 @@ class Parties:
         party = self.of(job)
         assert party is not None
         assert job.numbers is not None
-        job.named = named(party.spec, job.role, values)
-        data = job.named.data
+        data, job.named = named(party.spec, job.role, values)
         if party.code is not None:
             around = self.own.telegrams.envelope(party.code, data, job.numbers, now_ms)
-            job.envelope_named = named(self.own.spec, Role.ENVELOPE_REQUEST, around)
-            data = job.envelope_named.data
+            data, job.envelope_named = named(self.own.spec, Role.ENVELOPE_REQUEST, around)
             job.envelope_match = self.own.spec.error_key(around)
         job.data = self.own.spec.framing.wrap(data)
         job.match = party.spec.match_key(job.role, values)
@@ -103,7 +101,7 @@ class Parties:
         if job.original is not None:
             values = party.telegrams.command(job.role, job.original, numbers, now_ms)
             with contextlib.suppress(EncodeError, ValueError):  # by other layouts than the former owner's
-                job.named = named(party.spec, job.role, values)
+                _, job.named = named(party.spec, job.role, values)
                 job.match = party.spec.match_key(job.role, values)
         self.add(job)
 

@@ -239,8 +239,8 @@ class Station:
         role = _ANSWER_TO[message.role]
         trace_number = message.values["trace_number"]
         assert isinstance(trace_number, int)
-        answer = named(self._partner, role, self._telegrams.station(role, trace_number, now_ms))
-        acts: list[Act] = [self._transmit(answer.data)]
+        data, _ = named(self._partner, role, self._telegrams.station(role, trace_number, now_ms))
+        acts: list[Act] = [self._transmit(data)]
         if message.role is Role.KEEPALIVE_REQUEST:
             self._asked_ms = now_ms
         if message.role is Role.CLOSING_REQUEST:
@@ -363,9 +363,9 @@ class Station:
             without = role is not Role.KEEPALIVE_REQUEST  # whether the partner is there, it says itself, too
             return self._befalls(Event.UNANSWERED, now_ms, _NO_NUMBER[role]) if without else []
         values = self._telegrams.station(role, trace_number, now_ms)
-        telegram = named(self._partner, role, values)
-        self._awaited = _Awaited(role, self._partner.match_key(role, values), telegram, now_ms + timeout_ms)
-        return [self._transmit(telegram.data)]
+        data, names = named(self._partner, role, values)
+        self._awaited = _Awaited(role, self._partner.match_key(role, values), names, now_ms + timeout_ms)
+        return [self._transmit(data)]
 
     def _transmit(self, data: bytes) -> Transmit:
         self._sent.add(data)

@@ -92,6 +92,7 @@ class Asked(msgspec.Struct, frozen=True, gc=False):
     asked_ms: int
     expires_ms: int
     content: int = 0  # a request's, as a number that means nothing outside of this process
+    times: int = 1  # asked, and not answered yet
 
 
 class Session:
@@ -113,6 +114,7 @@ class Session:
         self._heard_ms = now_ms
         self._lay_ms = 0
         self._in_flight: dict[tuple[str, bool], Asked] = {}  # by reference and whether it is an inquiry
+        self._owed = 0  # answers to what is in flight
         self._deliveries: dict[tuple[str, int], Delivery] = {}  # owed or being stored
         # Ended, until when they are known: for copies. Taking a plain dict's first passes by all that have gone before.
         self._over: OrderedDict[tuple[str, int], tuple[int, Delivery]] = OrderedDict()
@@ -240,17 +242,29 @@ class Session:
         before = self._in_flight.get(key)
         if before is not None and before.content != asked.content:  # or the one's answer would pass for the other's
             return Rejection.REFERENCE_IN_FLIGHT.told(reference=reference)
-        if key not in self._in_flight and len(self._in_flight) >= self._settings.max_in_flight:
+        if self._owed >= self._settings.max_in_flight:
             self._forget_expired(asked.asked_ms)
-            if len(self._in_flight) >= self._settings.max_in_flight:
-                place = f"at most {self._settings.max_in_flight}"
+            if self._owed >= self._settings.max_in_flight:
+                place = f"at most {self._settings.max_in_flight}, and each repeat is one"
                 return Rejection.TOO_MANY_IN_FLIGHT.told(reference=reference, place=place)
-        self._in_flight[key] = asked
+        before = self._in_flight.get(key)
+        self._in_flight[key] = asked if before is None else msgspec.structs.replace(asked, times=before.times + 1)
+        self._owed += 1
         return None
 
     def _forget_expired(self, now_ms: int) -> None:
         """Nobody waits for these any more; an answer that comes all the same is told."""
         self._in_flight = {key: asked for key, asked in self._in_flight.items() if asked.expires_ms > now_ms}
+        self._owed = sum(asked.times for asked in self._in_flight.values())
+
+    def _answered(self, key: tuple[str, bool]) -> Asked | None:
+        """One answer less is owed; gives what it answers, if it was asked here."""
+        asked = self._in_flight.pop(key, None)
+        if asked is not None:
+            self._owed -= 1
+            if asked.times > 1:
+                self._in_flight[key] = msgspec.structs.replace(asked, times=asked.times - 1)
+        return asked
 
     def _ack(self, ack: Ack, now_ms: int) -> list[Act]:
         delivery = self._known((ack.reference, ack.delivery_no))
@@ -302,10 +316,10 @@ class Session:
         return [Send(told(record))], asked_ms
 
     def _release(self, record: ReplyReady) -> int | None:
-        inquiry = self._in_flight.pop((record.reference, True), None) if record.inquiry else None
+        inquiry = self._answered((record.reference, True)) if record.inquiry else None
         if record.status is Status.IN_PROCESS:
             return None
-        asked = self._in_flight.pop((record.reference, False), None) or inquiry
+        asked = self._answered((record.reference, False)) or inquiry
         return None if asked is None else asked.asked_ms
 
     def stored(self, delivery: Delivery, stamp_ms: int | None, now_ms: int) -> list[Act]:
@@ -317,7 +331,7 @@ class Session:
 
     def not_stored(self, reference: str, *, inquiry: bool) -> list[Act]:
         """It is not known whether a request or inquiry was stored."""
-        self._in_flight.pop((reference, inquiry), None)
+        self._answered((reference, inquiry))
         return [] if self.stage is SessionStage.CLOSED else [Send(Rejection.OUTCOME_UNKNOWN.told(reference=reference))]
 
     # --- time and ends

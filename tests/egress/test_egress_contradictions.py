@@ -3,10 +3,10 @@
 from typing import Any
 
 import pytest
-from test_egress_core import MIDNIGHT, Rig, sent_record
+from test_egress_core import MIDNIGHT, PAN, Rig, sent_record
 
 from egress.acts import Act, Tell
-from egress.jobs import Takeover
+from egress.jobs import Stage, Takeover
 from schemas.japan_time import DAY_MS, business_date
 from schemas.records import CancelReported, Kind, Original, Outcome, ReportReceived, StrayTelegram, TelegramSent
 from schemas.telegrams import REPORT_OF, Role, Value
@@ -107,6 +107,15 @@ def test_the_codes_of_the_layouts_are_answers(code: str) -> None:
     (report,) = told(answer(asked(), "a", result_code=code, error_code="C13", approval_code=None))
     assert isinstance(report, ReportReceived)
     assert report.result_code == code
+
+
+def test_what_is_on_the_line_or_in_doubt_keeps_no_card_number() -> None:
+    rig = Rig()
+    for now, event in ((0, "opened"), (1, "ask a"), (2, "stored"), (1_002, "due")):
+        rig.play(event, now)
+        for job in rig.core._jobs.values():
+            assert PAN not in repr(job)
+            assert PAN.encode() not in job.data or job.stage is Stage.STORING
 
 
 def test_past_midnight_a_report_has_either_date() -> None:
