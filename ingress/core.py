@@ -72,6 +72,7 @@ FRAMES_A_TURN = 128
 """How many frames of one client are taken before others have their turn."""
 
 _CLIENT_MAX = 64
+_AGAIN_MS = 1_000  # sooner a repeat on the session that awaits the answer changes nothing
 _NOBODY = Customer(id="nobody", token_sha256="0" * 64, partners={})  # so that an unknown customer takes as long
 
 # --- a session ------------------------------------------------------------------------------------------------------
@@ -92,7 +93,6 @@ class Asked(msgspec.Struct, frozen=True, gc=False):
     asked_ms: int
     expires_ms: int
     content: int = 0  # a request's, as a number that means nothing outside of this process
-    times: int = 1  # asked, and not answered yet
 
 
 class Session:
@@ -114,7 +114,6 @@ class Session:
         self._heard_ms = now_ms
         self._lay_ms = 0
         self._in_flight: dict[tuple[str, bool], Asked] = {}  # by reference and whether it is an inquiry
-        self._owed = 0  # answers to what is in flight
         self._deliveries: dict[tuple[str, int], Delivery] = {}  # owed or being stored
         # Ended, until when they are known: for copies. Taking a plain dict's first passes by all that have gone before.
         self._over: OrderedDict[tuple[str, int], tuple[int, Delivery]] = OrderedDict()
@@ -215,6 +214,8 @@ class Session:
             return [Send(Rejection.INVALID_REQUEST.told(reference=request.reference, place=fault))]
         expires_ms = now_ms - self._lay_ms + min(request.wait_ms, self._settings.wait_max_ms)
         asked = Asked(now_ms, expires_ms, hash(content_of(request)))
+        if self._is_owed((request.reference, False), asked, _AGAIN_MS):
+            return []
         if (refused := self._enter(request.reference, asked, inquiry=False)) is not None:
             return [Send(refused)]
         return [StoreRequest(self.id, self.customer, request, now_ms, expires_ms)]
@@ -228,9 +229,19 @@ class Session:
         if fault is not None:
             return [Send(Rejection.INVALID_REQUEST.told(reference=inquiry.reference, place=fault))]
         asked = Asked(now_ms, now_ms + self._settings.wait_max_ms)
+        if self._is_owed((inquiry.reference, True), asked, self._settings.wait_max_ms):
+            return []
         if (refused := self._enter(inquiry.reference, asked, inquiry=True)) is not None:
             return [Send(refused)]
         return [StoreInquiry(self.id, self.customer, inquiry, now_ms)]
+
+    def _is_owed(self, key: tuple[str, bool], asked: Asked, for_ms: int) -> bool:
+        """Whether the same was asked here within this time, and the answer that is owed answers this, too.
+
+        Else a client that repeats one thing without end would fill the log, which all share.
+        """
+        before = self._in_flight.get(key)
+        return before is not None and before.content == asked.content and asked.asked_ms - before.asked_ms < for_ms
 
     def _enter(self, reference: str, asked: Asked, *, inquiry: bool) -> Refused | None:
         """Count what is asked as in flight, or say why not."""
@@ -242,29 +253,17 @@ class Session:
         before = self._in_flight.get(key)
         if before is not None and before.content != asked.content:  # or the one's answer would pass for the other's
             return Rejection.REFERENCE_IN_FLIGHT.told(reference=reference)
-        if self._owed >= self._settings.max_in_flight:
+        if key not in self._in_flight and len(self._in_flight) >= self._settings.max_in_flight:
             self._forget_expired(asked.asked_ms)
-            if self._owed >= self._settings.max_in_flight:
-                place = f"at most {self._settings.max_in_flight}, and each repeat is one"
+            if len(self._in_flight) >= self._settings.max_in_flight:
+                place = f"at most {self._settings.max_in_flight}"
                 return Rejection.TOO_MANY_IN_FLIGHT.told(reference=reference, place=place)
-        before = self._in_flight.get(key)
-        self._in_flight[key] = asked if before is None else msgspec.structs.replace(asked, times=before.times + 1)
-        self._owed += 1
+        self._in_flight[key] = asked
         return None
 
     def _forget_expired(self, now_ms: int) -> None:
         """Nobody waits for these any more; an answer that comes all the same is told."""
         self._in_flight = {key: asked for key, asked in self._in_flight.items() if asked.expires_ms > now_ms}
-        self._owed = sum(asked.times for asked in self._in_flight.values())
-
-    def _answered(self, key: tuple[str, bool]) -> Asked | None:
-        """One answer less is owed; gives what it answers, if it was asked here."""
-        asked = self._in_flight.pop(key, None)
-        if asked is not None:
-            self._owed -= 1
-            if asked.times > 1:
-                self._in_flight[key] = msgspec.structs.replace(asked, times=asked.times - 1)
-        return asked
 
     def _ack(self, ack: Ack, now_ms: int) -> list[Act]:
         delivery = self._known((ack.reference, ack.delivery_no))
@@ -316,10 +315,10 @@ class Session:
         return [Send(told(record))], asked_ms
 
     def _release(self, record: ReplyReady) -> int | None:
-        inquiry = self._answered((record.reference, True)) if record.inquiry else None
+        inquiry = self._in_flight.pop((record.reference, True), None) if record.inquiry else None
         if record.status is Status.IN_PROCESS:
             return None
-        asked = self._answered((record.reference, False)) or inquiry
+        asked = self._in_flight.pop((record.reference, False), None) or inquiry
         return None if asked is None else asked.asked_ms
 
     def stored(self, delivery: Delivery, stamp_ms: int | None, now_ms: int) -> list[Act]:
@@ -331,7 +330,7 @@ class Session:
 
     def not_stored(self, reference: str, *, inquiry: bool) -> list[Act]:
         """It is not known whether a request or inquiry was stored."""
-        self._answered((reference, inquiry))
+        self._in_flight.pop((reference, inquiry), None)
         return [] if self.stage is SessionStage.CLOSED else [Send(Rejection.OUTCOME_UNKNOWN.told(reference=reference))]
 
     # --- time and ends

@@ -519,7 +519,8 @@ async def test_one_session_too_many_is_told_so_and_a_freed_place_is_given_again(
 
 @in_loop
 async def test_one_request_too_many_is_told_so_and_an_answer_frees_its_place(tmp_path: Path) -> None:
-    async with gateway(tmp_path, max_in_flight=2) as rig:
+    clock = Clock()
+    async with gateway(tmp_path, max_in_flight=2, now_ms=clock) as rig:
         rig.router.answer = lambda _: []
         client = await RawClient.greeted(rig.server.port)
         for reference in ("r-1", "r-2", "r-3"):
@@ -530,9 +531,28 @@ async def test_one_request_too_many_is_told_so_and_an_answer_frees_its_place(tmp
             told(Rejection.TOO_MANY_IN_FLIGHT, "at most 2", reference="r-3"),
             told(Rejection.TOO_MANY_IN_FLIGHT, "at most 2", reference="r-4"),
         ]
+        clock.pass_ms(1_000)
         client.ask("r-1")  # a repeat counts once
         await client.pong()
         assert sorted(record.reference for record in rig.records("requests")) == ["r-1", "r-1", "r-2"]  # type: ignore[union-attr]
+        await client.close()
+
+
+@in_loop
+async def test_what_is_repeated_while_its_answer_is_owed_is_not_stored_again(tmp_path: Path) -> None:
+    clock = Clock()
+    async with gateway(tmp_path, max_in_flight=2, now_ms=clock) as rig:
+        rig.router.answer = lambda _: []
+        client = await RawClient.greeted(rig.server.port)
+        for passes_ms in (0, 0, 999, 1, 0):
+            clock.pass_ms(passes_ms)
+            client.ask("r-1")
+            client.send(type="inquiry", reference="r-2")
+            await client.pong()
+        asked = [(type(each).__name__, each.reference) for each in rig.records("requests")]  # type: ignore[union-attr]
+        assert sorted(asked) == [("InquiryAsked", "r-2"), ("RequestAccepted", "r-1"), ("RequestAccepted", "r-1")]
+        client.ask("r-1", amount=99)
+        assert (await client.receive())["code"] == "reference_in_flight"
         await client.close()
 
 
@@ -561,10 +581,10 @@ async def test_other_content_under_a_reference_in_flight_is_refused_at_the_door(
         for change in ({"amount": 1}, {"card": {"number": OTHER_PAN, "expiry": "2812"}}, {"payment_method": "61"}):
             client.ask("r-1", **change)
             assert await client.receive() == told(Rejection.REFERENCE_IN_FLIGHT, None, reference="r-1")
-        client.ask("r-1", wait_ms=20_000, security_code="123")  # the same payment
+        client.ask("r-1", wait_ms=20_000, security_code="123")  # the same payment, which is owed its answer
         await client.pong()
         await client.close()
-        assert [record.amount for record in rig.records("requests")] == [12_800, 12_800]  # type: ignore[union-attr]
+        assert [record.amount for record in rig.records("requests")] == [12_800]  # type: ignore[union-attr]
 
 
 # --- time -----------------------------------------------------------------------------------------------------------
