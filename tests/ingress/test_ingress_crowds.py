@@ -39,6 +39,15 @@ def test_the_oldest_of_the_address_with_most_goes() -> None:
     assert len(threshold) == 4
 
 
+def test_who_calls_twice_at_once_is_not_put_out_for_strangers_who_each_have_an_address() -> None:
+    threshold: Threshold[str] = Threshold(16, 12)
+    for number in range(16):
+        assert threshold.enter(f"stranger {number}", f"10.0.0.{number}") is None
+    gone = [threshold.enter(f"honest {number}", "192.0.2.1") for number in range(2)]
+    assert gone == ["stranger 0", "stranger 1"]
+    assert threshold.enter("honest 2", "192.0.2.1") == "honest 0"  # by now it has more than an eighth
+
+
 def test_one_address_has_no_more_than_its_share_and_whoever_leaves_makes_room() -> None:
     threshold: Threshold[int] = Threshold(10, 2)
     assert [threshold.enter(who, "a") for who in range(4)] == [None, None, 0, 1]
