@@ -1,8 +1,8 @@
 """Who may stand on the threshold: connections that have not said who they are. Pure.
 
 Anybody can connect, so nobody may keep another out by standing there. When there are too many, the one that has stood
-there longest goes: who speaks at once has been let in long before its turn. Where one address has more than an eighth of
-the places, it is the longest of that one's, so that one who calls without end does not hurry all others.
+there longest goes: who speaks at once has been let in long before its turn. Where one address has more than an eighth
+of the places, it is the longest of that one's, so that one who calls without end does not hurry all others.
 """
 
 from collections import OrderedDict
