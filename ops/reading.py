@@ -116,7 +116,17 @@ async def _consumer(kafka: Kafka, topics: Iterable[str] = ()) -> AsyncIterator[A
     except KafkaError as error:
         raise _Unreached(f"the topics cannot be read: {error}") from error
     finally:
+        await _stop(consumer)
+
+
+async def _stop(consumer: Any) -> None:
+    """Stop it. Where its broker is gone, aiokafka hands on the end of its own tasks as if we were cancelled."""
+    try:
         await consumer.stop()
+    except asyncio.CancelledError:
+        task = asyncio.current_task()
+        if task is not None and task.cancelling():
+            raise
 
 
 async def _everything(

@@ -179,6 +179,8 @@ def _never_sent(taking: Taking, role: Role, field: FieldSpec, telegram: Telegram
         wanted = (value for value in field.when.values if askable(decider.name, value))
         possible: list[Value | None] = [*taking.asked(decider), *wanted]
     elif decider.name in FILLED[role]:
+        problem = f"depends on {decider.name}, which the gateway fills, so that the door cannot tell what fits"
+        yield Complaint(role, field.name, ("when",), problem, "let it depend on what a client gives, or take when away")
         return
     else:
         possible = [decider.default]

@@ -1,7 +1,11 @@
 """Reading whole topics for the tools: all of them, in order, from a time on; and what is said when it cannot be."""
 
-import pytest
+import asyncio
 
+import pytest
+from aiokafka.errors import KafkaConnectionError
+
+from ops import reading
 from ops.ports import HOST, free_port
 from ops.reading import earliest, ends, read_topics
 from pipeline.kafka import KafkaLog
@@ -127,3 +131,39 @@ def test_a_broker_that_is_not_there_is_named() -> None:
     with pytest.raises(LogError) as told:
         read_topics(kafka(servers), ["requests"])
     assert str(told.value).startswith(f"no Kafka broker answers at {servers} (")
+
+
+class Gone:
+    """aiokafka's consumer where the broker goes away: stopping it, it ends as if its task were cancelled."""
+
+    def __init__(self, *_: object, **__: object) -> None:
+        pass
+
+    async def start(self) -> None:
+        raise KafkaConnectionError("closed")
+
+    async def stop(self) -> None:
+        raise asyncio.CancelledError
+
+
+def test_a_broker_that_dies_while_it_is_read_is_told_in_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reading, "AIOKafkaConsumer", Gone)
+    servers = f"{HOST}:{free_port()}"
+    with pytest.raises(LogError, match=servers):
+        ends(kafka(servers), ["t"])
+
+
+def test_who_reads_can_be_ended_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def waits(_: Gone) -> None:
+        await asyncio.sleep(60)
+
+    async def play() -> None:
+        task = asyncio.create_task(reading._with(kafka("127.0.0.1:1"), ["t"], lambda _: asyncio.sleep(0)))
+        await asyncio.sleep(0)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    monkeypatch.setattr(reading, "AIOKafkaConsumer", Gone)
+    monkeypatch.setattr(Gone, "start", waits)
+    asyncio.run(play())
