@@ -18,8 +18,8 @@ _LONG_US = (SESSION_US + 50 * MS, 5_000 * MS)
 _RIGHT_MS = 300  # a clock that is off by no more is taken for right
 _WRONG_MS = (2_000, 5_000, 20 * 60_000, 3_600_000, 86_400_000)
 _AT_STEPS = (Mischief.CRASH, Mischief.FREEZE, Mischief.FREEZE_LONG)
-_SLOW_MS = (5_000, 90_000, 1_200_000, 3_600_000)
-_LEADS_US = (100 * MS, 4_000 * MS)
+_SLOW_MS = (90_000, 1_200_000, 3_600_000)
+_LEADS_US = (500 * MS, 6_000 * MS)
 NEVER = 1 << 60
 
 
@@ -48,6 +48,8 @@ class Imp:
     def begin(self) -> None:
         """Begin with it."""
         self._broker.weather = self._plan.weather
+        if Mischief.LEADER in self._plan.kinds:
+            self._leaders()
         if self._at_steps:
             self._world.points = self._next_point()
         if self._at_times:
@@ -214,13 +216,20 @@ class Imp:
         if self._allowed(Mischief.FLOOD, f"{centre.name}: {count} telegrams"):
             centre.flood(count, number)
 
-    def _leader(self) -> None:
-        """The broker that leads a line's `sent` has a slow clock, until another leads it."""
-        line = self._world.chance.choice(self._machines.plant.lines)
-        behind_ms, lasts_us = self._world.chance.choice(_SLOW_MS), self._world.between(*_LEADS_US)
-        if self._allowed(Mischief.LEADER, f"{line}: {behind_ms} ms"):
-            self._sent(line).behind_ms = behind_ms
-            self._world.after(lasts_us, None, self._sent(line).is_led_by_another)
+    def _leaders(self) -> None:
+        """The brokers that lead the lines' `sent` have a slow clock from the beginning, until they die."""
+        for line in self._machines.plant.lines:
+            behind_ms, lasts_us = self._world.chance.choice(_SLOW_MS), self._world.between(*_LEADS_US)
+            if self._allowed(Mischief.LEADER, f"{line}: {behind_ms} ms"):
+                self._sent(line).behind_ms = behind_ms
+                self._world.after(lasts_us, None, self._leader_dies, line, self._world.happens(0.7))
+
+    def _leader_dies(self, line: str, with_egress: bool) -> None:
+        """Another leads; often an egress was on the same machine."""
+        self._sent(line).is_led_by_another()
+        owners = [each for name, each in self._machines.running.items() if "egress" in str(name)]
+        if with_egress and owners and self._on:
+            self._world.chance.choice(owners).kill()
 
     def _sent(self, line: str) -> Partition:
         (sent,) = self._broker.topics[self._machines.plant.topics("sent", line)]
@@ -260,6 +269,5 @@ class Imp:
         Mischief.CLOSE: lambda self: self._centre(Mischief.CLOSE),
         Mischief.KEEPALIVE: lambda self: self._centre(Mischief.KEEPALIVE),
         Mischief.FLOOD: _flood,
-        Mischief.LEADER: _leader,
         Mischief.ORDER: _order,
     }
