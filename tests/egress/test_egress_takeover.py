@@ -16,7 +16,8 @@ from pipeline.owned import EPOCH
 from schemas import wire
 from schemas.installation import Egress, Line
 from schemas.japan_time import business_date, midnight_ms
-from schemas.records import Record, RouteHeld, TelegramSent, TelegramWithheld
+from schemas.records import LineTaken, Record, RouteHeld, TelegramSent, TelegramWithheld
+from schemas.refusals import Refusal
 from schemas.telegrams import Role, load_partner
 from schemas.topics import Topics
 
@@ -436,6 +437,24 @@ def test_what_was_sent_is_found_when_the_broker_that_stamped_it_was_an_hour_behi
     found, _ = take_over(log, writer, places, times, "n2", NOON)
     assert len([each for each in found.sent if each.transaction_id.startswith("young")]) == count
     assert len(found.sent) <= count + 1
+
+
+def test_what_was_withheld_is_found_then_too_and_an_owner_that_only_took_the_line_leads_further_back() -> None:
+    clock = Ticking()
+    log, topics, times = MemoryLog(clock), Topics(), Egress(metrics_port=0)
+    log.create(NewTopic(each.name, each.partitions, each.config) for each in topics.creations([LINE], 1, 1))
+    places, writer = Places.of(topics, LINE), log.writer("test")
+    clock.now_ms = NOON - HOUR_MS
+    withheld = TelegramWithheld(
+        transaction_id="AP02:w", transaction_key=KEY.decode(), attempt=0, role=Role.SALE_REQUEST, dispatch_offset=0,
+        reason=Refusal.NOT_SENT_IN_TIME, noticed_ms=NOON - 1_000, node="n1",
+    )  # fmt: skip
+    taken = LineTaken(line=LINE, node="n1", taken_ms=NOON - 500)
+    for record in (withheld, *[taken] * _LOOK):
+        writer.write([Outgoing(places.sent.topic, KEY, *wire.encode(record), 0)])
+    clock.now_ms = NOON
+    found, _ = take_over(log, writer, places, times, "n2", NOON)
+    assert [each.transaction_id for each in found.sent] == ["AP02:w"]
 
 
 def _sent(transaction_id: str, sent_ms: int) -> TelegramSent:
