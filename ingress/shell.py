@@ -30,6 +30,7 @@ from ingress.replies import Gone
 from ingress.stillness import Stillness
 from ingress.storing import Storing, new_id
 from ingress.tls import server_context
+from ingress.turns import Turns
 from pipeline.bridge import LoopReader, LoopWriter
 from pipeline.clock import monotonic_ms
 from pipeline.log import Log, Message, TopicPartition
@@ -45,8 +46,6 @@ _LINES_A_SECOND = 20  # about connections that have not said hello: anybody can 
 _UNREAD_MAX = 1_048_576  # bytes that a client has not taken, when that is more than its answers can be
 _ANSWER_MAX = 1_024  # bytes of one
 _CROWDED = "too many have not said hello; say it at once"
-_BUSY = "others have their turn"
-_LOG_BEHIND = "too much is without the broker's word"
 _log = logging.getLogger(__name__)
 
 
@@ -101,6 +100,7 @@ class IngressServer:
         self._loop = asyncio.get_running_loop()
         self.failed = self._loop.create_future()
         self._writer = LoopWriter(self._log.sender(self._name))
+        self._turns = Turns(self._loop, self._writer, self.received, self.failed_at)
         given = self._writer, self._topics, self._ring, self._metrics
         self._storing = Storing(*given, slot=self._slot, now_ms=self._now_ms, fail=self._fail)
         self._reader = LoopReader(
@@ -214,37 +214,12 @@ class IngressServer:
         if session is None:
             return
         self.perform(connection, session.receive(data, self._now_ms(), self._stillness.lasted(monotonic_ms())))
-        self._see_to_more(connection, session)
+        self._turns.see_to(connection, session)
 
     def writable(self, connection: Connection) -> None:
         """The client has read what was written."""
         if connection.session is not None:
-            self._see_to_more(connection, connection.session)
-
-    def _see_to_more(self, connection: Connection, session: Session) -> None:
-        """Go on with the frames that are here already when others had their turn, and read no more meanwhile.
-
-        While the log is behind nothing more is read from anybody who has sent something: `_pass_time` comes back to it.
-        """
-        if self._writer.behind:
-            connection.hold_back(_LOG_BEHIND)
-            return
-        connection.go_on(_LOG_BEHIND)
-        if not session.more:
-            connection.go_on(_BUSY)
-            return
-        connection.hold_back(_BUSY)
-        if not connection.has_a_turn:
-            connection.has_a_turn = True
-            self._loop.call_soon(self._take_more, connection)
-
-    def _take_more(self, connection: Connection) -> None:
-        connection.has_a_turn = False
-        if connection.closing_ms is None and connection.reads:  # or it goes on when it does
-            try:
-                self.received(connection, b"")
-            except Exception as error:  # noqa: BLE001  one client's trouble is no other's
-                self.failed_at(connection, error)
+            self._turns.see_to(connection, connection.session)
 
     def lost(self, connection: Connection, error: Exception | None) -> None:
         """The connection is no more."""
@@ -304,8 +279,7 @@ class IngressServer:
             if connection.closing_ms is None:
                 self.perform(connection, session.tick(now_ms))
                 in_flight += session.in_flight
-                if connection.is_held_back(_LOG_BEHIND):
-                    self._see_to_more(connection, session)
+                self._turns.look_again(connection, session)
             elif now_ms - connection.closing_ms >= LINGER_S * 1_000:
                 connection.abort()
         for act in self._gone.due(now_ms):

@@ -85,4 +85,3 @@ async def test_who_finds_that_the_line_is_anothers_by_then_goes_on_no_more(tmp_p
         await probed(rig, call, AT_FIRST // 2)
         error = await rig.failure(server)
         assert str(error) == f"line {LINE} was taken by another process: join its group anew"
-        rig.servers.clear()
