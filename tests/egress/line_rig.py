@@ -10,6 +10,7 @@ from typing import Any
 
 from partner_rig import GO, Partner
 from prometheus_client import CollectorRegistry
+from service_rig import Clock
 
 from egress.config import Settings
 from egress.metrics import Metrics
@@ -66,19 +67,6 @@ async def until(condition: Callable[[], bool], what: Callable[[], object]) -> No
     while not condition():
         assert time.monotonic() < end, what()
         await asyncio.sleep(0.002)
-
-
-class Clock:
-    """The time of egress and of the log; a test lets it pass."""
-
-    def __init__(self) -> None:
-        self._shift_ms = 0
-
-    def __call__(self) -> int:
-        return time.time_ns() // 1_000_000 + self._shift_ms
-
-    def pass_ms(self, ms: int) -> None:
-        self._shift_ms += ms
 
 
 # --- the log --------------------------------------------------------------------------------------------------------

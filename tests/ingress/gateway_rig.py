@@ -263,19 +263,6 @@ async def beside(rig: Gateway, *, slot: int = 1, **changes: Any) -> AsyncIterato
         await server.stop()
 
 
-class Clock:
-    """The time of an ingress; a test lets it pass."""
-
-    def __init__(self) -> None:
-        self._shift_ms = 0
-
-    def __call__(self) -> int:
-        return time.time_ns() // 1_000_000 + self._shift_ms
-
-    def pass_ms(self, ms: int) -> None:
-        self._shift_ms += ms
-
-
 class RawClient:
     """Follows docs/client-protocol.md with nothing but a socket."""
 

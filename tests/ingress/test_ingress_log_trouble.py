@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from gateway_rig import Clock, RawClient, gateway, in_loop, until
+from gateway_rig import RawClient, gateway, in_loop, until
 from prometheus_client import CollectorRegistry
+from service_rig import Clock
 
 from pipeline.telemetry import Health, TelemetryServer
 from schemas.client_frames import Rejection

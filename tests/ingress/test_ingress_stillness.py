@@ -3,7 +3,8 @@
 from pathlib import Path
 
 import pytest
-from gateway_rig import Clock, RawClient, gateway, in_loop
+from gateway_rig import RawClient, gateway, in_loop
+from service_rig import Clock
 
 from ingress import shell
 from ingress.stillness import Stillness

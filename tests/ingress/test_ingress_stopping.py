@@ -4,7 +4,8 @@ import asyncio
 from pathlib import Path
 
 import pytest
-from gateway_rig import Clock, Gateway, RawClient, gateway, in_loop, reply_to, until
+from gateway_rig import Gateway, RawClient, gateway, in_loop, reply_to, until
+from service_rig import Clock
 
 from ingress.shell import IngressServer
 from pipeline.log import Outgoing
