@@ -90,10 +90,8 @@ def _written_ms(message: Message) -> int:
     except wire.RecordError:
         return 0
     match record:
-        case TelegramSent(sent_ms=written_ms) | LineTaken(taken_ms=written_ms):
-            return written_ms
-        case TelegramWithheld(noticed_ms=written_ms):
-            return written_ms
+        case TelegramSent(sent_ms=at_ms) | TelegramWithheld(noticed_ms=at_ms) | LineTaken(taken_ms=at_ms):
+            return at_ms
         case _:
             return 0
 

@@ -2,12 +2,13 @@
 
 import asyncio
 from collections.abc import Callable
-from typing import Protocol, cast
+from typing import ParamSpec, Protocol, cast
 
 from ingress.core import Session
 from pipeline.listening import Call
 
 _DOES_NOT_READ = "it does not read"
+P = ParamSpec("P")
 
 
 class Owner(Protocol):
@@ -53,36 +54,33 @@ class Connection(asyncio.Protocol):
         """The handshake is over; without a connection that TLS secures, this was all."""
         self._call = None
         if self._transport is None:
-            self._safely(lambda: self._owner.lost(self, None))
+            self._safely(self._owner.lost, self, None)
 
     # --- asyncio.Protocol
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)  # uvloop's are none by inheritance
         self.comes_from(transport.get_extra_info("peername"))
-        self._safely(lambda: self._owner.connected(self))
+        self._safely(self._owner.connected, self)
 
     def data_received(self, data: bytes) -> None:
         if self.closing_ms is None:
-            try:  # as `_safely`, for what happens most
-                self._owner.received(self, data)
-            except Exception as error:  # noqa: BLE001  one client's trouble is no other's
-                self._owner.failed_at(self, error)
+            self._safely(self._owner.received, self, data)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.closing_ms = self.closing_ms or 0
-        self._safely(lambda: self._owner.lost(self, exc))
+        self._safely(self._owner.lost, self, exc)
 
     def pause_writing(self) -> None:
         self.hold_back(_DOES_NOT_READ)
 
     def resume_writing(self) -> None:
         self.go_on(_DOES_NOT_READ)
-        self._safely(lambda: self._owner.writable(self))
+        self._safely(self._owner.writable, self)
 
-    def _safely(self, work: Callable[[], None]) -> None:
+    def _safely(self, work: Callable[P, None], *args: P.args, **named: P.kwargs) -> None:
         try:
-            work()
+            work(*args, **named)
         except Exception as error:  # noqa: BLE001  one client's trouble is no other's
             self._owner.failed_at(self, error)
 
