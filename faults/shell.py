@@ -114,7 +114,10 @@ class Faults:
     # --- inside
 
     def _owned(self, partition: int) -> Cancels:
-        return self._partitions.setdefault(partition, Cancels())
+        owned = self._partitions.get(partition)
+        if owned is None:
+            owned = self._partitions[partition] = Cancels()
+        return owned
 
     def _gauge(self) -> None:
         """Tell how many cases there are now; a pair of partner and reason that had some has none from then on."""

@@ -78,9 +78,9 @@ class Superseded(LogError):  # noqa: N818  it tells what happened
 
 @dataclass(slots=True)
 class _Owned:
-    """A partition of the state topic: the marker's offset, and the last offset written since."""
+    """A partition of the state topic: its owner's marker, and the last offset written since."""
 
-    epoch: int
+    marker: tuple[str, bytes]  # the header that names it
     last: int
     quiet: bool = False  # nothing was stored since strangers were last looked for
 
@@ -196,8 +196,8 @@ class OwnedLoop:
 
     def _stamp(self, state: Outgoing) -> Outgoing:
         assert state.partition is not None
-        epoch = str(self._owned[state.partition].epoch).encode()
-        return Outgoing(state.topic, state.key, state.value, (*state.headers, (EPOCH, epoch)), state.partition)
+        marker = self._owned[state.partition].marker
+        return Outgoing(state.topic, state.key, state.value, (*state.headers, marker), state.partition)
 
     def _settle(self, partition: int, gaps: Sequence[tuple[int, int]]) -> None:
         """Somebody else wrote into our partition: stop if it is the new owner, else write our states over its."""
@@ -263,7 +263,7 @@ class OwnedLoop:
                 count += 1
             else:
                 strays[message.key] = None
-        self._owned[partition] = _Owned(epoch, epoch)
+        self._owned[partition] = _Owned((EPOCH, str(epoch).encode()), epoch)
         if strays:  # their owner died before it noticed; the marker that betrays them is compacted away one day
             self._store([self.handler.current(partition, key) for key in strays])
         self.counters.restored(count)

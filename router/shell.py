@@ -169,7 +169,10 @@ class Router:
     # --- acts
 
     def _owned(self, partition: int) -> Transactions:
-        return self._partitions.setdefault(partition, Transactions())
+        owned = self._partitions.get(partition)
+        if owned is None:
+            owned = self._partitions[partition] = Transactions()
+        return owned
 
     def _keep(self, owned: Transactions, partition: int, act: Store | Forget) -> Outgoing:
         if isinstance(act, Forget):

@@ -12,7 +12,8 @@ from typing import Any
 Write = Callable[[Any], bytes]
 
 _NULL, _SOME = b"\x00", b"\x02"  # the branches of ["null", X]
-_CACHED = 4_096  # lengths and small numbers, and the times of the last moments
+_CACHED = 4_096  # numbers, and the times of the last moments
+_SHORT = 1_024  # lengths up to here are looked up
 
 
 @lru_cache(_CACHED)
@@ -29,6 +30,9 @@ def _long(value: int) -> bytes:
     return bytes(written)
 
 
+_LENGTHS = tuple(map(_long, range(_SHORT)))
+
+
 def plan_of(schema: Any, known: dict[str, Write] | None = None) -> Write:
     """How a value of this schema (as `fastavro.parse_schema` gives it) is written; records by their attributes.
 
@@ -41,7 +45,10 @@ def plan_of(schema: Any, known: dict[str, Write] | None = None) -> Write:
         ]
     else:
         pieces = _pieces(schema, "value", named)
-    within = {"join": b"".join, "long": _long, "null": _NULL, "some": _SOME, "false": b"\x00", "true": b"\x01", **named}
+    within = {
+        "join": b"".join, "long": _long, "lengths": _LENGTHS, "null": _NULL, "some": _SOME,
+        "false": b"\x00", "true": b"\x01", **named,
+    }  # fmt: skip
     write: Write = eval(f"lambda value: join(({', '.join(pieces)},))", within)  # noqa: S307  the text is from here
     return write
 
@@ -65,9 +72,10 @@ def _function(name: str) -> str:
     return name.replace(".", "_")
 
 
+_SIZE = f"(lengths[size] if (size := len(data := {{}})) < {_SHORT} else long(size))"
 _PIECES = {
-    "string": ("long(len(data := {}.encode()))", "data"),
-    "bytes": ("long(len(data := {}))", "data"),
+    "string": (_SIZE.format("{}.encode()"), "data"),
+    "bytes": (_SIZE, "data"),
     "long": ("long({})",),
     "boolean": ("(true if {} else false)",),
 }

@@ -197,7 +197,7 @@ def decode(message: Carried) -> Record:
         raise _error(
             message, "has no value where a record is expected", "find out who wrote it; see docs/operations.md"
         )
-    mark = next((mark for name, mark in message.headers if name == HEADER), None)
+    mark = _mark_of(message.headers)
     if mark is None:
         raise _error(
             message, f"carries no '{HEADER}' header", "only the gateway's own services may write to its topics"
@@ -234,6 +234,13 @@ def decode(message: Carried) -> Record:
     if source.tell() != len(value):
         raise _error(message, f"is longer than a {written.record}", "the record is damaged; keep it, call support")
     return record
+
+
+def _mark_of(headers: Headers) -> bytes | None:
+    """The fingerprint that a record carries; it stands first in what is written here."""
+    if headers and headers[0][0] == HEADER:
+        return headers[0][1]
+    return next((mark for name, mark in headers if name == HEADER), None)
 
 
 def decode_as(cls: type[R], message: Carried) -> R:

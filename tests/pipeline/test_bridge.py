@@ -102,6 +102,51 @@ def test_what_is_written_in_one_turn_of_the_loop_is_sent_in_one_go() -> None:
     in_loop(work)
 
 
+@pytest.mark.parametrize(("under_way", "sent_at_once"), [(31, 32), (32, 32)], ids=["few", "many"])
+def test_while_many_messages_are_under_way_the_next_gather(
+    monkeypatch: pytest.MonkeyPatch, under_way: int, sent_at_once: int
+) -> None:
+    monkeypatch.setattr(bridge, "_GATHER_S", GO)
+
+    async def work() -> None:
+        sender = Held()
+        writer, told = LoopWriter(sender), Told(under_way + 1)
+        for _ in range(under_way):
+            writer.write(MESSAGE, told)
+        await asyncio.sleep(0)
+        writer.write(MESSAGE, told)
+        await asyncio.sleep(0)
+        assert len(sender.sent) == sent_at_once
+        sender.results.extend(range(under_way + 1))
+        await writer.close()  # which waits for no gathering
+        assert told.all == list(range(under_way + 1))
+
+    in_loop(work)
+
+
+def test_what_has_gathered_is_sent_in_one_go(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bridge, "_GATHER_S", 0.02)
+
+    async def work() -> None:
+        sender = Held()
+        writer, told = LoopWriter(sender), Told(34)
+        for _ in range(32):
+            writer.write(MESSAGE, told)
+        await asyncio.sleep(0)
+        writer.write(MESSAGE, told)
+        await asyncio.sleep(0)
+        writer.write(MESSAGE, told)
+        seen = {len(sender.sent)}
+        while len(sender.sent) < 34:
+            await asyncio.sleep(0.001)
+            seen.add(len(sender.sent))
+        assert seen == {32, 34}
+        sender.results.extend(range(34))
+        await told.complete()
+
+    in_loop(work)
+
+
 def test_nobody_is_asked_when_nothing_is_awaited() -> None:
     async def work() -> None:
         sender = Held()

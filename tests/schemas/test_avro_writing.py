@@ -1,6 +1,7 @@
 """Records are written by plans of our own, and the bytes are those of Avro's library."""
 
 import io
+from collections.abc import Callable
 
 import fastavro
 import msgspec
@@ -25,6 +26,13 @@ def of_the_library(schema: object, value: object) -> bytes:
 def test_every_record_is_written_as_the_library_writes_it(record: r.Record) -> None:
     plain = msgspec.to_builtins(record, builtin_types=(bytes,))
     assert wire.encode(record).value == of_the_library(wire._CURRENT[type(record)], plain)
+
+
+@pytest.mark.parametrize("size", [0, 1, 63, 64, 1_023, 1_024, 1_025, 8_191, 8_192])
+@pytest.mark.parametrize(("form", "of"), [("string", str), ("bytes", str.encode)])
+def test_every_length_is_written_as_the_library_writes_it(size: int, form: str, of: Callable[[str], object]) -> None:
+    value = of("あ" * (size // 3) + "x" * (size % 3))
+    assert plan_of(fastavro.parse_schema(form))(value) == of_the_library(form, value)
 
 
 @settings(deadline=None)

@@ -1,0 +1,60 @@
+"""How long a reader waits for more: where there is much, long enough for large batches."""
+
+from typing import Any
+
+import pytest
+
+from pipeline.kafka import KafkaLog
+
+SHORT_S, LONG_S = 0.001, 0.003
+
+
+class Raw:
+    """A message, as the client gives it."""
+
+    def error(self) -> None:
+        return None
+
+    def topic(self) -> str:
+        return "t"
+
+    def partition(self) -> int:
+        return 0
+
+    def offset(self) -> int:
+        return 7
+
+    def key(self) -> bytes:
+        return b"k"
+
+    def value(self) -> bytes:
+        return b"v"
+
+    def headers(self) -> None:
+        return None
+
+    def timestamp(self) -> tuple[int, int]:
+        return 1, 1_000
+
+
+class Full:
+    """A consumer that gives so many messages each time, and knows how long it was asked to gather."""
+
+    def __init__(self, *counts: int) -> None:
+        self._counts = list(counts)
+        self.gathered_s: list[float] = []
+
+    def assign(self, _: Any) -> None:
+        """It gives what it was made with."""
+
+    def consume(self, count: int, timeout_s: float) -> list[Raw]:
+        self.gathered_s.append(timeout_s)
+        return [Raw()] * min(count, self._counts.pop(0))
+
+
+def test_a_reader_gathers_longer_behind_a_batch_of_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    consumer = Full(15, 16, 500, 1, 0, 1)
+    monkeypatch.setattr(KafkaLog, "_consumer", lambda *_: consumer)
+    reader = KafkaLog("127.0.0.1:1").reader("r", {})
+    assert [len(reader.poll(100, 0)) for _ in range(6)] == [15, 16, 100, 1, 0, 1]
+    assert consumer.gathered_s == [SHORT_S, SHORT_S, LONG_S, LONG_S, SHORT_S, SHORT_S]
