@@ -6,11 +6,16 @@ land and is not tried. A run that was ended goes on where it stopped; once anyth
 again, and of what died only the functions that changed. ``--afresh`` tries everything anew, ``--report`` tries nothing
 and tells what is known.
 
+A module of which every change was tried gets its row in `scores.toml`, which is kept with the code. A group whose
+modules all stand there, with the text that they have now and a reason for each survivor, is not tried again, unless it
+is named.
+
 What survives is killed by a new test, or changes nothing: then it stands in `equivalent.toml` with the reason, by its
 text and not by its line. The status is 1 while any survivor has no reason, or something was not tried.
 """
 
 import argparse
+import hashlib
 import json
 import os
 import shutil
@@ -25,12 +30,14 @@ from typing import NamedTuple
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 GROUPS, REASONS, PLUGIN = HERE / "modules.toml", HERE / "equivalent.toml", HERE / "fastest_first.py"
+SCORES = HERE / "scores.toml"
 PLACE = ROOT / ".denbun" / "mutants"
 _LEFT_OUT = {".git", ".venv", ".denbun", "__pycache__", ".hypothesis", "build", "mutants", "mutations"}
 _TYPED = 37
 _UNTOLD = {None: "left", 2: "left", 0: "survived", 5: "survived", 33: "survived", _TYPED: "refused by mypy"}
 _TIMED_OUT = {36, 24, -24, 152, 255, -9}
-_COLUMNS = ("mutants", "refused by mypy", "killed", "timed out", "survived", "with a reason", "left")
+_KEPT = ("mutants", "refused by mypy", "killed", "timed out", "survived", "with a reason")
+_COLUMNS = (*_KEPT, "left")
 
 
 class Group(NamedTuple):
@@ -65,6 +72,61 @@ def reasons() -> dict[Survivor, str]:
     """Why each of these changes nothing."""
     listed = tomllib.loads(REASONS.read_text("utf-8")).get("equivalent", [])
     return {Survivor(each["module"], each["function"], each["before"], each["after"]): each["why"] for each in listed}
+
+
+# --- what was found for good
+
+
+class Score(NamedTuple):
+    """A module's row, and the text of which it tells; `before`: the share noticed when it was tried first, in percent.
+
+    Where nobody wrote that down, it is None.
+    """
+
+    text: str
+    row: Counter[str]
+    before: float | None = None
+
+    def settles(self, module: str) -> bool:
+        """Whether nothing is to be tried: the module still has that text, and every survivor had a reason."""
+        return self.text == text_of(module) and self.row["survived"] == self.row["with a reason"]
+
+
+def text_of(module: str) -> str:
+    """What tells a module's text from others."""
+    return hashlib.sha256((ROOT / module).read_bytes()).hexdigest()[:16]
+
+
+def scores() -> dict[str, Score]:
+    """Every module's, by its name."""
+    listed = tomllib.loads(SCORES.read_text("utf-8")) if SCORES.exists() else {}
+    return {
+        module: Score(each["text"], Counter({name: each[_key(name)] for name in _KEPT}), each.get("before"))
+        for module, each in listed.items()
+    }
+
+
+def keep(found: Mapping[str, Score]) -> None:
+    """Write them down, in the order of the groups."""
+    order = [module for group in groups() for module in group.modules if module in found]
+    parts = [_HEAD]
+    for module in order:
+        score = found[module]
+        lines = [f'["{module}"]', f'text = "{score.text}"']
+        lines += [f"{_key(name)} = {score.row[name]}" for name in _KEPT]
+        lines += [] if score.before is None else [f"before = {score.before}"]
+        parts.append("\n".join([*lines, ""]))
+    SCORES.write_text("\n".join(parts), "utf-8")
+
+
+def _key(column: str) -> str:
+    return column.replace(" ", "_")
+
+
+_HEAD = """\
+# What `make mutants` found, module by module, when it tried every change of the text that is named; it writes this.
+# `before`: what share of what mypy lets through was noticed when the module was tried first, in percent.
+"""
 
 
 # --- the copy
@@ -201,15 +263,20 @@ def count(codes: Iterable[int | None], found: Sequence[Survivor], known: Mapping
     return row + Counter({"mutants": row.total(), "with a reason": sum(each in known for each in found)})
 
 
-def table(rows: Mapping[str, Counter[str]]) -> str:
-    """The rows of the modules and their sum; the score is what tests noticed of what mypy lets through."""
+def share(row: Counter[str]) -> float | None:
+    """What tests noticed of what mypy lets through, in percent."""
+    tried = row["killed"] + row["timed out"] + row["survived"]
+    return round((tried - row["survived"]) / tried * 100, 1) if tried else None
+
+
+def table(rows: Mapping[str, Counter[str]], before: Mapping[str, float | None]) -> str:
+    """The rows of the modules and their sum; the score is the share noticed, behind what it was `before`."""
     total: Counter[str] = sum(rows.values(), Counter())
     width = max(map(len, (*rows, "module")))
-    head = f"{'module':{width}} " + " ".join(f"{column:>{max(len(column), 7)}}" for column in _COLUMNS) + "   score"
-    lines = [head]
+    columns = " ".join(f"{column:>{max(len(column), 7)}}" for column in _COLUMNS)
+    lines = [f"{'module':{width}} {columns}  before   score"]
     for name, row in (*rows.items(), ("all", total)):
-        tried = row["killed"] + row["timed out"] + row["survived"]
-        score = f"{(tried - row['survived']) / tried:7.1%}" if tried else "      –"
+        score = " ".join(f"{'–' if each is None else f'{each}%':>7}" for each in (before.get(name), share(row)))
         cells = " ".join(f"{row[column]:{max(len(column), 7)}}" for column in _COLUMNS)
         lines.append(f"{name:{width}} {cells} {score}")
     return "\n".join(lines)
@@ -239,20 +306,28 @@ def main(argv: list[str]) -> int:
     chosen = [each for each in groups() if not arguments.names or {each.name, *each.modules} & set(arguments.names)]
     if not chosen:
         parser.error(f"there is no group and no module {arguments.names[0]}: see {GROUPS.name}")
-    known = reasons()
+    known, kept = reasons(), scores()
     rows: dict[str, Counter[str]] = {}
     without: list[Survivor] = []
     os.nice(0 if arguments.report else 10)
     for group in chosen:
+        if not arguments.names and all(module in kept and kept[module].settles(module) for module in group.modules):
+            rows |= {module: kept[module].row for module in group.modules}
+            continue
         if not arguments.report:
             attempt(group, afresh=arguments.afresh, jobs=arguments.jobs)
         for module in group.modules:
             found = list(survivors(group, module))
-            rows[module] = count(_results(group, module).values(), found, known)
+            rows[module] = row = count(_results(group, module).values(), found, known)
             without += [each for each in found if each not in known]
+            if row["mutants"] and not row["left"]:
+                before = kept[module].before if module in kept else share(row)
+                kept[module] = Score(text_of(module), row, before)
+        if not arguments.report:
+            keep(kept)
     print("\n".join(map(told, without)))
-    print(table(rows))
-    untried = [module for group in chosen for module in group.modules if not _meta(group, module).exists()]
+    print(table(rows, {module: score.before for module, score in kept.items()}))
+    untried = [module for module, row in rows.items() if not row["mutants"]]
     if untried:
         print(f"not tried yet: {', '.join(untried)}")
     return 1 if without or untried or any(row["left"] for row in rows.values()) else 0

@@ -2,6 +2,7 @@
 
 import ast
 import json
+import shutil
 from collections import Counter
 from pathlib import Path
 from types import SimpleNamespace
@@ -20,6 +21,7 @@ from mutants import (
     outcome,
     read_difference,
     reasons,
+    scores,
     settings,
     synchronise,
     table,
@@ -81,9 +83,11 @@ _DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 
 @pytest.fixture
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A tree of one module, one file of data and one test; copies are made beside it."""
+    """A tree of one module, one file of data and one test; copies are made beside it, and the scores are its own."""
     monkeypatch.setattr(mutants, "PLACE", tmp_path / "copies")
     tree = tmp_path / "tree"
+    monkeypatch.setattr(mutants, "ROOT", tree)
+    monkeypatch.setattr(mutants, "SCORES", tmp_path / "scores.toml")
     for name in ("pkg/core.py", "pkg/rules.toml", "tests/pkg/test_core.py", "pyproject.toml", ".git/HEAD"):
         (tree / name).parent.mkdir(parents=True, exist_ok=True)
         (tree / name).write_text(f"# {name}\n")
@@ -195,10 +199,11 @@ def test_the_score_is_what_tests_noticed_of_what_could_land() -> None:
     assert row == Counter(
         {"mutants": 6, "refused by mypy": 2, "killed": 2, "timed out": 1, "survived": 1, "with a reason": 1}
     )
-    head, module, total = table({"pkg/core.py": row}).splitlines()
+    head, module, total = table({"pkg/core.py": row}, {"pkg/core.py": 50.0}).splitlines()
     assert head.split()[:2] == ["module", "mutants"]
-    assert module.split() == ["pkg/core.py", "6", "2", "2", "1", "1", "1", "0", "75.0%"]
-    assert total.split() == ["all", "6", "2", "2", "1", "1", "1", "0", "75.0%"]
+    assert module.split() == ["pkg/core.py", "6", "2", "2", "1", "1", "1", "0", "50.0%", "75.0%"]
+    assert total.split() == ["all", "6", "2", "2", "1", "1", "1", "0", "–", "75.0%"]
+    assert table({"pkg/core.py": Counter()}, {}).splitlines()[1].split()[-2:] == ["–", "–"]
 
 
 @pytest.mark.parametrize(
@@ -227,6 +232,71 @@ def test_what_was_never_tried_is_not_well(
     monkeypatch.setattr(mutants, "groups", lambda: [GROUP])
     assert mutants.main(["--report"]) == 1
     assert "not tried yet: pkg/core.py" in capsys.readouterr().out
+
+
+# --- what is kept
+
+
+@pytest.fixture
+def tried(monkeypatch: pytest.MonkeyPatch) -> dict[str, list[int | None]]:
+    """What mutmut finds of the module when it is run, and what it has found already."""
+    found: dict[str, list[int | None]] = {"run": [1, 1, 1, 0, 37]}
+    monkeypatch.setattr(mutants, "groups", lambda: [GROUP])
+    monkeypatch.setattr(mutants, "reasons", lambda: {CHANGE: "it changes nothing at all"})
+
+    def mutmut(_: Group, *words: str) -> str:
+        if words[0] == "run":
+            meta = GROUP.folder / "mutants" / "pkg" / "core.py.meta"
+            meta.parent.mkdir(parents=True, exist_ok=True)
+            codes = {f"pkg.core.x_decide__mutmut_{n}": code for n, code in enumerate(found["run"])}
+            meta.write_text(json.dumps({"exit_code_by_key": codes}))
+            found["ran"] = [*found.get("ran", []), 1]
+        return f"-{CHANGE.before}\n+{CHANGE.after}\n"
+
+    monkeypatch.setattr(mutants, "_mutmut", mutmut)
+    return found
+
+
+def test_what_was_tried_is_not_tried_again_until_its_text_changes(
+    tried: dict[str, list[int | None]], place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert mutants.main([]) == 0
+    shutil.rmtree(mutants.PLACE)  # another machine
+    assert mutants.main([]) == mutants.main(["--report"]) == 0
+    assert len(tried["ran"]) == 1
+    assert capsys.readouterr().out.count("pkg/core.py       5               1       3") == 3
+    (place / "pkg" / "core.py").write_text("# other\n")
+    assert mutants.main(["--report"]) == 1
+    assert mutants.main([]) == 0
+    assert len(tried["ran"]) == 2
+    assert mutants.main(["one"]) == 0
+    assert len(tried["ran"]) == 3
+
+
+@pytest.mark.usefixtures("place")
+def test_a_survivor_without_a_reason_is_tried_again_and_the_first_score_is_kept(
+    tried: dict[str, list[int | None]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mutants, "reasons", dict)
+    assert mutants.main([]) == 1
+    assert mutants.main([]) == 1
+    assert len(tried["ran"]) == 2
+    tried["run"] = [1, 1, 1, 1, 37]
+    assert mutants.main([]) == 0
+    kept = mutants.scores()["pkg/core.py"]
+    assert kept.before == 75.0
+    assert kept.row == Counter({"mutants": 5, "refused by mypy": 1, "killed": 4})
+
+
+@pytest.mark.usefixtures("place")
+def test_what_is_not_wholly_tried_is_not_kept(tried: dict[str, list[int | None]]) -> None:
+    tried["run"] = [1, None]
+    assert mutants.main([]) == 1
+    assert mutants.scores() == {}
+
+
+def test_the_scores_are_of_modules_that_are_tried() -> None:
+    assert scores().keys() <= {module for group in groups() for module in group.modules}
 
 
 def test_a_name_that_is_neither_a_group_nor_a_module_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
