@@ -291,6 +291,11 @@ class Rig:
         return b"\n".join(parts)
 
 
+def tenure_of(server: EgressServer) -> Any:
+    """The time in which a server owns its line."""
+    return next(iter(server._owners.values()))._tenure
+
+
 def said(record: Record | None) -> str:
     """A record in a few words."""
     who = getattr(record, "transaction_id", "").removeprefix("AP02:")

@@ -1,19 +1,18 @@
 """Giving a line up in order leaves nothing behind: no listener, no place taken, no outcome that is not in the log."""
 
+import asyncio
 import socket
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
-from line_rig import LINE, in_loop, line, until
+import pytest
+from line_rig import LINE, in_loop, line, tenure_of, until
+from service_rig import GO
 
-from egress.shell import EgressServer
+from egress.connection import Connector
 from pipeline.log import Outgoing
+from schemas.records import LineOrder, LineOrdered
 from schemas.telegrams import Role
-
-
-def tenure_of(server: EgressServer) -> Any:
-    return next(iter(server._owners.values()))._tenure
 
 
 @in_loop
@@ -78,3 +77,75 @@ async def test_a_line_is_given_up_once(tmp_path: Path) -> None:
         await until(lambda: rig.said("lines")[-1] == "free", lambda: rig.said("lines"))
         assert rig.said("lines") == [*said, "free"]
         assert rig.metric("line_owned") == 0
+
+
+@in_loop
+async def test_what_is_awaited_is_awaited_to_the_last_millisecond_of_the_nodes_clock(tmp_path: Path) -> None:
+    async with line(tmp_path) as rig:
+        tenure = tenure_of(await rig.start())
+        now_ms = 1_000
+        tenure._now = lambda: now_ms
+        waiting = asyncio.create_task(tenure._until(lambda: False, 20_000))
+        await asyncio.sleep(0.02)
+        now_ms = 20_999
+        await asyncio.sleep(0.02)
+        assert not waiting.done()
+        now_ms = 21_000
+        await asyncio.wait_for(waiting, GO)
+
+
+@in_loop
+async def test_nothing_is_awaited_for_ever_where_the_nodes_clock_stands_still(tmp_path: Path) -> None:
+    async with line(tmp_path) as rig:
+        tenure = tenure_of(await rig.start())
+        tenure._now = lambda: 1_000
+        await asyncio.wait_for(tenure._until(lambda: False, 50), GO)
+
+
+@in_loop
+async def test_a_line_rests_only_when_it_has_ended_seeking(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    steps: list[str] = []
+    may_start = asyncio.Event()
+    start, stop = Connector.start, Connector.stop
+
+    async def starts(self: Connector) -> None:
+        steps.append("seeks")
+        await may_start.wait()
+        await start(self)
+        steps.append("has sought")
+
+    async def stops(self: Connector) -> None:
+        steps.append("rests")
+        await stop(self)
+
+    async with line(tmp_path) as rig:
+        monkeypatch.setattr(Connector, "start", starts)
+        monkeypatch.setattr(Connector, "stop", stops)
+        server = await rig.start()
+        await until(lambda: steps == ["seeks"], lambda: steps)
+        tenure = tenure_of(server)
+        tenure._rest()
+        await asyncio.sleep(0.02)
+        assert steps == ["seeks"]
+        may_start.set()
+        await until(lambda: len(steps) == 3, lambda: steps)
+        assert steps == ["seeks", "has sought", "rests"]
+
+
+@in_loop
+async def test_an_operator_orders_nothing_of_a_line_that_was_given_up(tmp_path: Path) -> None:
+    async with line(tmp_path) as rig:
+        server = await rig.start()
+        await rig.partner.opened()
+        await rig.line_is("open")
+        tenure = tenure_of(server)
+        await tenure.lose()
+        said = rig.said("lines")
+        order = LineOrdered(
+            order_id="o1", line=LINE, order=LineOrder.CLOSE, operator="Sato", reason="storm", ordered_ms=rig.clock()
+        )
+        tenure.ordered(order)
+        tenure._around.writer.write(Outgoing(rig.topics("lines"), b"end", None), lambda *_: None)
+        await until(lambda: rig.said("lines")[-1] == "free", lambda: rig.said("lines"))
+        assert rig.said("lines") == [*said, "free"]
+        assert rig.records("line-answers") == []

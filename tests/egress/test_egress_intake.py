@@ -123,6 +123,14 @@ def test_an_allowance_comes_back_with_time_and_never_exceeds_what_may_come_at_on
     assert [(now_s, round(allowance.take(now_s), 3)) for now_s, _ in rows] == rows
 
 
+def test_an_allowance_spares_what_there_is_and_no_more() -> None:
+    allowance = Allowance(10, 3, 0.0)
+    #        second  spared
+    rows = [(0.0, True), (0.0, True), (0.0, True), (0.0, False), (0.1, True), (0.1, False), (9.0, True), (9.0, True),
+            (9.0, True), (9.0, False)]  # fmt: skip
+    assert [(now_s, allowance.spare(now_s)) for now_s, _ in rows] == rows
+
+
 @in_loop
 async def test_while_the_log_is_behind_nothing_is_taken_and_then_all_of_it() -> None:
     rig = Rig()

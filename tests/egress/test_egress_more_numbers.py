@@ -4,7 +4,7 @@ import asyncio
 from pathlib import Path
 
 import pytest
-from line_rig import LINE, Rig, in_loop, line, until
+from line_rig import LINE, Rig, in_loop, line, tenure_of, until
 from partner_rig import Call
 
 from egress import tenure
@@ -50,6 +50,17 @@ async def test_more_are_taken_in_time_and_no_number_is_used_twice(tmp_path: Path
         numbers += await probed(rig, call, AT_FIRST + 4)
         assert numbers == list(range(FIRST + 1, FIRST + 1 + len(numbers)))  # the first opened the station
         assert rig.metric("trace_reserve_left") == LAST - FIRST + 1 - len(numbers) - 1
+
+
+@pytest.mark.parametrize(("last", "batch"), [(9_999, 9), (10_000, 10), (10_009, 10), (11_000, 11)])
+@in_loop
+async def test_a_hundredth_of_the_reserve_is_taken_at_once(tmp_path: Path, last: int, batch: int) -> None:
+    async with line(tmp_path) as rig:
+        tenure_of_line = tenure_of(await rig.start("n1"))
+        await rig.partner.opened()
+        tenure_of_line._trace_range = (1, last)
+        more = await asyncio.to_thread(tenure_of_line._more_numbers)
+        assert (more.start, more.end) == (AT_FIRST, AT_FIRST + batch)
 
 
 @in_loop

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from line_rig import in_loop, line, until
+from line_rig import LINE, in_loop, line, until
 
 from egress.strays import StrayBudget
 from schemas.records import StrayTelegram
@@ -30,7 +30,9 @@ def test_a_budget_of_three_a_minute(came_ms: list[int], kept: list[bool]) -> Non
 
 
 @in_loop
-async def test_a_line_that_brings_too_many_is_hung_up_and_told_and_what_was_read_before_counts(tmp_path: Path) -> None:
+async def test_a_line_that_brings_too_many_is_hung_up_and_told_and_what_was_read_before_counts(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     async with line(tmp_path, strays_per_minute=5) as rig:
         await rig.start("a")
         call = await rig.partner.opened()
@@ -44,6 +46,10 @@ async def test_a_line_that_brings_too_many_is_hung_up_and_told_and_what_was_read
         told = [record.description for record in rig.records("strays") if isinstance(record, StrayTelegram)]
         assert told[-1] == "hung up: more than 5 strays in a minute: what the partner sends is for nobody"
         assert rig.metric("strays_total") == 7
+        warned = [
+            (each.__dict__["line"], each.__dict__["reason"]) for each in caplog.records if each.msg == "line hung up"
+        ]
+        assert warned == [(LINE, told[-1].removeprefix("hung up: "))]
         await until(lambda: "more than 5 strays in a minute" in " ".join(rig.said("lines")), lambda: rig.said("lines"))
         again = await rig.partner.opened()
         rig.order("second")

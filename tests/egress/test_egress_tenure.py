@@ -4,13 +4,15 @@ import logging
 from pathlib import Path
 
 import pytest
-from line_rig import KEY, LINE, PAN, in_loop, line, until
+from line_rig import KEY, LINE, PAN, in_loop, line, tenure_of, until
 from msgspec.structs import replace
 
 from egress.core import LineCore
+from pipeline import crash
 from pipeline.log import LogError, Outgoing, Reader, WriteFailed
 from schemas import wire
 from schemas.cards import pack_card
+from schemas.crash_points import Point
 from schemas.records import LineTaken, TelegramSent
 from schemas.sealing import CARD, create_ring, load_ring
 from schemas.telegrams import Role
@@ -112,6 +114,40 @@ async def test_an_outcome_that_the_log_does_not_take_is_told_by_the_next_owner(t
         await call.nothing_came()
 
 
+@in_loop
+async def test_a_process_can_be_made_to_die_when_the_telegram_is_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    passed: list[str] = []
+    monkeypatch.setattr(crash, "armed", True)
+    monkeypatch.setattr(crash, "here", passed.append)
+    async with line(tmp_path) as rig:
+        await rig.start()
+        call = await rig.partner.opened()
+        rig.order("a")
+        await call.receive_role(Role.SALE_REQUEST)
+        await until(lambda: len(passed) == 2, lambda: passed)
+        assert passed == [Point.SENT_STORED, Point.TELEGRAM_OUT]
+
+
+@in_loop
+async def test_orders_that_are_read_again_hide_none_that_comes_with_them(tmp_path: Path) -> None:
+    async with line(tmp_path) as rig:
+        server = await rig.start()
+        call = await rig.partner.opened()
+        rig.order("a")
+        call.answer(await call.receive_role(Role.SALE_REQUEST))
+        await rig.position_is(1)
+        (first,) = rig.log.everything(rig.dispatch.topic)
+        (order,) = rig.records("dispatch")
+        card = rig.ring.seal(CARD, "AP02:b", pack_card(PAN, "2812"))
+        value, headers = wire.encode(replace(order, transaction_id="AP02:b", reference="b", card=card))
+        tenure_of(server).dispatched([first, replace(first, offset=1, value=value, headers=headers)])
+        asked = await call.receive_role(Role.SALE_REQUEST)
+        assert asked.values["reference"] == "b"
+        await call.nothing_came()
+
+
 # --- a rival --------------------------------------------------------------------------------------------------------
 
 
@@ -126,7 +162,8 @@ async def test_a_former_owner_transmits_nothing_any_more(tmp_path: Path, caplog:
         rig.order("b")
         assert await call.rest() == []
         (error,) = [each for each in caplog.records if each.levelno == logging.ERROR]
-        assert (error.getMessage(), error.__dict__["node"]) == ("the line has a new owner", "n2")
+        told = error.getMessage(), error.__dict__["line"], error.__dict__["node"]
+        assert told == ("the line has a new owner", LINE, "n2")
         assert rig.metric("line_owned") == 0
         lost = await rig.failure(rig.servers[0])
         assert str(lost) == f"line {LINE} was taken by n2: join its group anew"
@@ -166,7 +203,7 @@ async def test_a_report_that_reaches_a_former_owner_is_told_as_long_as_it_does_n
 
 
 @in_loop
-async def test_the_owner_goes_on_when_a_former_owner_writes(tmp_path: Path) -> None:
+async def test_the_owner_goes_on_when_a_former_owner_writes(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     async with line(tmp_path) as rig:
         await rig.start()
         call = await rig.partner.opened()
@@ -182,6 +219,9 @@ async def test_the_owner_goes_on_when_a_former_owner_writes(tmp_path: Path) -> N
         call.answer(await call.receive_role(Role.SALE_REQUEST))
         await rig.hears("reports", "a approved")
         assert rig.metric("rivals_total") == 2
+        (warning,) = [each for each in caplog.records if each.levelno == logging.WARNING]
+        told = warning.getMessage(), warning.__dict__["line"], warning.__dict__["records"]
+        assert told == ("a former owner wrote to sent", LINE, 2)
 
 
 @in_loop

@@ -14,7 +14,7 @@ from log_rig import GO, Broker, poll_until, values
 
 from pipeline.kafka import KafkaLog
 from pipeline.log import GroupReader, LogError, Message, TopicPartition
-from pipeline.memory import MemoryLog
+from pipeline.memory import MemoryGroupReader, MemoryLog
 
 
 @dataclass
@@ -342,3 +342,58 @@ def test_members_that_wait_for_each_other_never_hold_the_same_partition(memory: 
         thread.join(GO)
     assert broken == []
     assert holders == {}
+
+
+def test_a_member_notices_that_one_left_and_another_came_between_two_of_its_polls(memory: Broker) -> None:
+    memory.topic("t", 2)
+    with joining(memory) as join:
+        stays, leaves = join("b"), join("c")
+        until(stays, leaves, ready=lambda: stays.numbers() == {0} and leaves.numbers() == {1})
+        leaves.reader.close()
+        comes = join("a")
+        until(stays, comes, ready=lambda: comes.numbers() == {0} and stays.numbers() == {1})
+
+
+class Waiting:
+    """A lock while whose wait something happens, and that knows whether the wait was over before it and after."""
+
+    def __init__(self, lock: threading.Condition, happens: Callable[[], None]) -> None:
+        self._lock = lock
+        self._happens = happens
+        self.over: list[bool] = []
+
+    def __enter__(self) -> bool:
+        return self._lock.__enter__()
+
+    def __exit__(self, *_: object) -> None:
+        self._lock.release()
+
+    def notify_all(self) -> None:
+        self._lock.notify_all()
+
+    def wait_for(self, ready: Callable[[], bool], _: float) -> bool:
+        self.over.append(ready())
+        self._happens()
+        self.over.append(ready())
+        return self.over[-1]
+
+
+@pytest.mark.parametrize("again", [False, True])
+def test_who_waits_for_a_partition_goes_on_when_it_is_given_up_or_the_group_is_shared_out_anew(
+    memory: Broker, again: bool
+) -> None:
+    memory.topic("t", 1)
+    assert isinstance(memory.log, MemoryLog)
+    log = memory.log
+    with joining(memory) as join:
+        holder = join("b")
+        until(holder, ready=lambda: holder.numbers() == {0})
+        waits = join("a")
+        reader = holder.reader
+        assert isinstance(reader, MemoryGroupReader)
+        waiting = Waiting(log.changed, (lambda: log.leave(log._groups["g"], "b")) if again else reader._let_go)
+        log.changed = waiting  # type: ignore[assignment]
+        waits.poll()
+        assert waiting.over[:2] == [False, True]  # whatever else it then waits for
+        log.changed = waiting._lock
+        until(waits, ready=lambda: waits.numbers() == {0})

@@ -3,7 +3,7 @@
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 from confluent_kafka import Producer
@@ -150,7 +150,7 @@ def test_an_unknown_topic_or_partition_is_a_failed_write(broker: Broker) -> None
     topic = broker.topic("t")
     # By default Kafka's client waits half a minute for a topic that may have been created a moment ago.
     log = KafkaLog(broker.log._servers, write_timeout_ms=1_000) if isinstance(broker.log, KafkaLog) else broker.log
-    for message in (Outgoing(broker.prefix + "nowhere", b"k", b"v"), Outgoing(topic, b"k", b"v", (), 5)):
+    for message in (Outgoing(broker.prefix + "nowhere", b"k", b"v"), Outgoing(topic, b"k", b"v", (), 1)):
         writer = log.writer("w")
         with pytest.raises(WriteFailed, match=r"not acknowledged|not accepted"):
             writer.write([message])
@@ -161,6 +161,13 @@ def test_an_unknown_topic_or_partition_is_a_failed_write(broker: Broker) -> None
     sender.close()
     assert [type(each) for each in told] == [WriteFailed]
     assert broker.everything("t") == []
+
+
+def test_a_message_without_a_key_needs_a_partition() -> None:
+    log = MemoryLog()
+    log.create([NewTopic("t", 1, {})])
+    with pytest.raises(AssertionError, match=r"^without a key the partition must be given$"):
+        log.writer("w").write([Outgoing("t", None, b"v")])
 
 
 def test_after_a_failed_batch_the_first_messages_may_be_stored() -> None:
@@ -368,3 +375,25 @@ def test_a_waiting_reader_is_given_a_message_as_it_comes(broker: Broker) -> None
     waiting.join(GO)
     assert values(found) == [b"v"]
     reader.close()
+
+
+@pytest.mark.parametrize("timeout_s", [0.001, 0.9, 1.0])
+def test_a_reader_of_the_log_in_memory_waits_however_short_it_is_to_wait(
+    timeout_s: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = MemoryLog()
+    log.create([NewTopic("t", 1, {})])
+    place = TopicPartition("t", 0)
+    asked: list[tuple[bool, bool, float]] = []
+
+    def comes(ready: Callable[[], bool], waits_s: float) -> None:
+        before = ready()
+        log.append(Outgoing("t", b"k", b"v"))
+        asked.append((before, ready(), waits_s))
+
+    monkeypatch.setattr(log, "wait", comes)
+    reader = log.reader("r", {place: 0})
+    assert values(reader.poll(10, timeout_s)) == [b"v"]
+    assert asked == [(False, True, timeout_s)]
+    assert log.has_more({place: 0})
+    assert not log.has_more({place: 1})
