@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 from log_rig import GO, Broker, values
 
-from pipeline.log import Log, Message, Outgoing
+from pipeline.log import Log, Message, Outgoing, TopicPartition
 from pipeline.memory import MemoryLog
 from pipeline.owned import MARKER_KEY, OwnedLoop, Step
 
@@ -146,3 +146,11 @@ def numbers_waiting(log: MemoryLog) -> Broker:
         broker.topic(name)
     log.writer("test").write([Outgoing("numbers", key, value) for key, value in NUMBERS])
     return broker
+
+
+def owning(log: MemoryLog, handler: Summing | None = None) -> OwnedLoop:
+    """A loop that has taken partition 0 and that no thread runs: a test calls its steps by itself."""
+    loop = OwnedLoop(log, "a", "summing", ["numbers"], "sums", handler or Summing(), now_ms=lambda: 0)
+    loop._writer = log.writer("a")
+    loop._assigned([TopicPartition("numbers", 0)])
+    return loop

@@ -22,8 +22,9 @@ def test_kafkas_own_vectors(data: bytes, signed: int) -> None:
     assert murmur2(data) == signed % 2**32
 
 
-def test_the_sign_is_taken_off_before_the_remainder() -> None:
-    assert partition_of(b"21", 7) == (-973932308 & 0x7FFFFFFF) % 7
+@pytest.mark.parametrize(("data", "signed"), VECTORS.items(), ids=[key.decode()[:12] for key in VECTORS])
+def test_the_sign_is_taken_off_before_the_remainder(data: bytes, signed: int) -> None:
+    assert partition_of(data, 7) == (signed & 0x7FFFFFFF) % 7
 
 
 @given(st.binary(max_size=64), st.integers(1, 512))

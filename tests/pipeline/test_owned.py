@@ -14,13 +14,14 @@ from owned_rig import (
     UnreadableError,
     memory_log,
     numbers_waiting,
+    owning,
     said,
     starting,
     states,
 )
 
-from pipeline.log import LogError, Outgoing, TopicPartition, WriteFailed, Writer
-from pipeline.memory import MemoryLog
+from pipeline.log import Headers, LogError, Outgoing, TopicPartition, WriteFailed, Writer
+from pipeline.memory import MemoryLog, MemoryWriter
 from pipeline.owned import EPOCH, MARKER_KEY, Counters, OwnedLoop
 
 # --- a life without trouble -----------------------------------------------------------------------------------------
@@ -60,6 +61,28 @@ def test_a_state_that_was_taken_away_is_not_restored(broker: Broker, start: Star
     start("b")
     broker.put("numbers", b"2")
     assert said(broker, 2) == [5, 2]
+
+
+MARKER = Outgoing("sums", MARKER_KEY, b"earlier", (), 0)
+
+
+@pytest.mark.parametrize(
+    ("before", "headers", "believed"),
+    [
+        pytest.param([MARKER], ((EPOCH, b"0"),), True, id="behind its owner's marker"),
+        pytest.param([], ((EPOCH, b"0"),), True, id="its owner's marker compacted away"),
+        pytest.param([], (), True, id="of no owner, behind none"),
+        pytest.param([MARKER], (), False, id="of no owner, behind one"),
+    ],
+)
+def test_a_stored_state_is_believed_unless_a_later_owners_marker_stands_before_it(
+    memory: Broker, before: list[Outgoing], headers: Headers, believed: bool
+) -> None:
+    memory.topic("sums")
+    memory.log.writer("earlier").write([*before, Outgoing("sums", b"k", b"0=5", headers, 0)])
+    handler = Summing()
+    owning(memory_log(memory), handler)
+    assert handler.partitions == ({0: {b"k": {0: 5}}} if believed else {})
 
 
 def test_two_members_share_the_partitions_and_one_takes_all_when_the_other_stops(broker: Broker) -> None:
@@ -163,6 +186,24 @@ def test_every_state_is_stored_before_the_first_act_of_its_batch() -> None:
     assert log.noted[0].key == MARKER_KEY
 
 
+def test_nothing_is_said_when_a_state_was_stored_nobody_knows_where() -> None:
+    class Miscounting(MemoryWriter):
+        def write(self, batch: Sequence[Outgoing]) -> list[int]:
+            offsets = super().write(batch)
+            return offsets[:-1] if len(offsets) > 1 else offsets
+
+    class Miscounted(MemoryLog):
+        def writer(self, name: str) -> MemoryWriter:  # noqa: ARG002  the contract's
+            return Miscounting(self)
+
+    log = Miscounted()
+    broker = numbers_waiting(log)
+    unused: Any = None
+    with pytest.raises(ValueError, match="shorter"):
+        owning(log)._handle(broker.everything("numbers"), unused)
+    assert log.everything("said") == []
+
+
 WRITES = 1 + 2 * len(NUMBERS)  # of a life without trouble: the marker, a state and an act for each number
 
 
@@ -259,15 +300,15 @@ def test_a_deadline_that_cannot_be_written_ends_the_loop(memory: Broker, start_i
 def test_a_group_that_is_not_shared_out_again_is_given_up_and_joined_anew(
     memory: Broker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    now_s = [0.0]
+    now_s = [1_000.0]
     monkeypatch.setattr("pipeline.owned.time.monotonic", lambda: now_s[0])
     unused: Any = None
     loop = OwnedLoop(memory.log, "m", "t-router", ["t"], "s", unused, lambda: 0)
     loop._await_share()
     loop._revoked([])
-    now_s[0] = 60.0
+    now_s[0] = 1_060.0
     loop._await_share()
-    now_s[0] = 60.1
+    now_s[0] = 1_060.1
     with pytest.raises(
         LogError, match=r"^the group t-router has shared nothing out for 60 s: start, and join it, anew$"
     ):

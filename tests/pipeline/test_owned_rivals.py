@@ -4,7 +4,7 @@ import threading
 
 import pytest
 from log_rig import GO, Broker, values
-from owned_rig import Start, Summing, memory_log, numbers_waiting, said, starting, states
+from owned_rig import Start, Summing, memory_log, numbers_waiting, owning, said, starting, states
 
 from pipeline import owned, spans
 from pipeline.log import LogError, Message, NewTopic, Outgoing, Reader, TopicPartition
@@ -72,6 +72,56 @@ def test_an_owner_with_nothing_to_store_looks_for_strangers_by_itself(
     assert values(repaired) == [b"0=7", b"0=999", b"0=7"]
     owner.end()
     assert owner.error is None
+
+
+class Asked(MemoryLog):
+    """A log that counts how often it is asked how far a partition reaches."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.create([NewTopic("sums", 1, {})])
+        self.asked = 0
+
+    def span(self, place: TopicPartition) -> tuple[int, int]:
+        self.asked += 1
+        return super().span(place)
+
+
+def test_strangers_are_looked_for_once_a_minute(monkeypatch: pytest.MonkeyPatch) -> None:
+    now_s = [0.0]
+    monkeypatch.setattr("pipeline.owned.time.monotonic", lambda: now_s[0])
+    log = Asked()
+    loop = owning(log)
+    log.asked = 0
+    asked = {}
+    for at_s in (0.0, 59.9, 60.0, 119.9, 120.0):
+        now_s[0] = at_s
+        loop._look_for_strangers()
+        asked[at_s] = log.asked
+    assert asked == {0.0: 0, 59.9: 0, 60.0: 1, 119.9: 1, 120.0: 2}
+
+
+def test_a_partition_that_has_stored_a_state_meanwhile_is_not_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(owned, "_LOOK_S", 0.0)
+    log = Asked()
+    loop = owning(log)
+    loop._look_for_strangers()
+    loop._store([loop.handler.current(0, b"k")])
+    log.asked = 0
+    loop._look_for_strangers()
+    assert log.asked == 0
+    loop._look_for_strangers()
+    assert log.asked == 1
+
+
+def test_the_owner_that_looks_writes_over_a_stranger_once(memory: Broker, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(owned, "_LOOK_S", 0.0)
+    memory.topic("sums")
+    loop = owning(memory_log(memory))
+    stranger_writes(memory, b"0=999")
+    for _ in range(3):
+        loop._look_for_strangers()
+    assert states(memory) == [b"0=999", None]
 
 
 def test_a_former_owner_with_nothing_to_store_sees_its_successor(

@@ -1,14 +1,16 @@
 """What the loop over owned partitions tells of itself: to its metrics, to its milestones, and in its log."""
 
+import itertools
 import logging
 import threading
 from collections.abc import Sequence
 
 import pytest
 from log_rig import GO, Broker
-from owned_rig import Summing, said
+from owned_rig import Summing, memory_log, owning, said
 
-from pipeline.log import Outgoing
+from pipeline import owned
+from pipeline.log import LogError, Message, Outgoing, TopicPartition
 from pipeline.memory import MemoryLog
 from pipeline.owned import EPOCH, MARKER_KEY, Counters, Milestones, OwnedLoop
 
@@ -51,11 +53,12 @@ class Told:
 
 
 def test_what_was_handled_is_counted_with_the_age_of_the_last_of_it() -> None:
-    told = Told([b"1", b"2", b"4"])
+    stored_ms = itertools.count(STORED_MS, 100)
+    told = Told([b"1", b"2", b"4"], log=MemoryLog(lambda: next(stored_ms)))
     said(told.broker, 3)
     told.end()
-    assert sum(told.handled) == 3
-    assert set(told.lag_ms) == {NOW_MS - STORED_MS}
+    assert told.handled == [3]
+    assert told.lag_ms == [NOW_MS - (STORED_MS + 200)]
 
 
 def test_each_batch_passes_both_milestones_with_what_it_wrote_and_an_idle_loop_none() -> None:
@@ -91,6 +94,25 @@ def test_what_a_partition_held_is_counted_when_it_is_taken(caplog: pytest.LogCap
     assert (given_up.getMessage(), given_up.__dict__["partition"]) == ("partition given up", 0)
 
 
+def test_how_long_a_partition_took_is_told_in_milliseconds(
+    memory: Broker, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now_s = [0.0]
+
+    class Slow(Summing):
+        def restore(self, partition: int, state: Message) -> None:
+            now_s[0] += 1.23456
+            super().restore(partition, state)
+
+    caplog.set_level(logging.INFO, logger="pipeline.owned")
+    monkeypatch.setattr("pipeline.owned.time.monotonic", lambda: now_s[0])
+    memory.topic("sums")
+    memory.put("sums", b"0=5")
+    owning(memory_log(memory), Slow())
+    (taken,) = caplog.records
+    assert taken.__dict__["seconds"] == 1.235
+
+
 def test_every_state_names_the_marker_of_its_owner_and_keeps_its_other_headers() -> None:
     told = Told([b"1"])
     said(told.broker, 1)
@@ -113,3 +135,48 @@ def test_a_former_owners_states_are_told_by_their_keys(caplog: pytest.LogCapture
     assert warning.__dict__["keys"] == 2
     last = {each.key: each.value for each in told.log.everything("sums") if each.key != MARKER_KEY}
     assert last == {b"k": b"0=1 1=3", b"j": None}  # its own again, of both keys
+
+
+# --- when it looks for strangers
+
+
+@pytest.fixture
+def looking_at_every_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(owned, "_LOOK_S", 0.0)
+
+
+@pytest.mark.usefixtures("looking_at_every_turn")
+def test_an_owner_that_finds_no_stranger_says_nothing(memory: Broker, caplog: pytest.LogCaptureFixture) -> None:
+    memory.topic("sums")
+    loop = owning(memory_log(memory))
+    for _ in range(3):
+        loop._look_for_strangers()
+    assert caplog.records == []
+
+
+@pytest.mark.usefixtures("looking_at_every_turn")
+def test_an_owner_that_finds_a_stranger_says_so_once(memory: Broker, caplog: pytest.LogCaptureFixture) -> None:
+    memory.topic("sums")
+    loop = owning(memory_log(memory))
+    memory.put("sums", b"0=9")
+    for _ in range(3):
+        loop._look_for_strangers()
+    (warning,) = caplog.records
+    assert (warning.getMessage(), warning.__dict__["keys"]) == ("a former owner wrote states", 1)
+
+
+@pytest.mark.usefixtures("looking_at_every_turn")
+def test_an_owner_that_cannot_look_says_where_and_why(
+    memory: Broker, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def silent(place: TopicPartition) -> tuple[int, int]:
+        raise LogError(f"{place.topic}/{place.partition} cannot be asked")
+
+    memory.topic("sums")
+    loop = owning(memory_log(memory))
+    loop._look_for_strangers()
+    monkeypatch.setattr(memory.log, "span", silent)
+    loop._look_for_strangers()
+    (warning,) = caplog.records
+    assert (warning.getMessage(), warning.levelname) == ("cannot look for strangers", "WARNING")
+    assert (warning.__dict__["partition"], warning.__dict__["reason"]) == (0, "sums/0 cannot be asked")

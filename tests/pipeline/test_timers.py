@@ -1,5 +1,6 @@
 """Timers against a model that knows no better than to look at every due time each time."""
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
@@ -79,3 +80,15 @@ def test_ten_thousand_changes_of_one_deadline_do_not_pile_up() -> None:
         timers.set("a", number)
     assert len(timers._heap) <= 64 + 4
     assert timers.take(10_000) == [("a", 9_999)]
+
+
+@pytest.mark.parametrize("count", [1, 10, 100])
+def test_as_many_as_64_and_four_for_each_name_are_kept_before_the_outdated_are_thrown_away(count: int) -> None:
+    timers = Timers()
+    for number in range(count):
+        timers.set(f"t{number}", 0)
+    kept = []
+    for number in range(1, 1_000):
+        timers.set("t0", number)
+        kept.append(len(timers._heap))
+    assert (min(kept), max(kept)) == (count, 64 + 4 * count)
