@@ -316,6 +316,7 @@ def main(argv: list[str]) -> int:
             continue
         if not arguments.report:
             attempt(group, afresh=arguments.afresh, jobs=arguments.jobs)
+            kept = scores()  # it took hours
         for module in group.modules:
             found = list(survivors(group, module))
             rows[module] = row = count(_results(group, module).values(), found, known)
