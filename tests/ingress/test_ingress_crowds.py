@@ -68,6 +68,26 @@ def test_a_customer_has_no_more_than_its_share_of_the_places() -> None:
     assert (places.fault("A"), places.fault("B"), len(places)) == (None, None, 2)
 
 
+def test_a_customer_without_a_session_may_have_one() -> None:
+    assert Places(3, 1).fault("A") is None
+
+
+def test_a_customer_whose_sessions_have_ended_takes_no_place() -> None:
+    places = Places(3, 3)
+    for _ in range(3):
+        places.take("A")
+    left = []
+    for _ in range(3):
+        places.give_back("A")
+        left.append(len(places))
+    assert left == [2, 1, 0]
+
+
+def test_all_lines_about_strangers_of_the_first_second_may_be_written() -> None:
+    lines = Lines(2)
+    assert [lines.one_more() for _ in range(3)] == [True, True, False]
+
+
 def test_lines_about_strangers_are_so_many_a_second_and_the_others_are_counted_once() -> None:
     lines = Lines(2)
     assert lines.left_out(0) == 0

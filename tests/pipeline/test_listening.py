@@ -1,0 +1,146 @@
+"""Listening for calls: at which addresses, how many wait, and what is done when one cannot be taken or secured."""
+
+import asyncio
+import functools
+import logging
+import socket
+import ssl
+import struct
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+from log_rig import GO
+
+from pipeline import listening
+from pipeline.listening import Call, TlsListener, bound, let_out
+from pipeline.service import _loop_factory
+
+HOST = "127.0.0.1"
+
+
+def in_loop(test: Callable[..., Awaitable[None]]) -> Callable[..., None]:
+    """Run an async test on an event loop of its own, of the kind the services run on."""
+
+    @functools.wraps(test)
+    def run(*args: Any, **kwargs: Any) -> None:
+        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+            runner.run(test(*args, **kwargs))  # type: ignore[arg-type]
+
+    return run
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Let the loop turn until the condition holds."""
+    end = time.monotonic() + GO
+    while not condition():
+        assert time.monotonic() < end
+        await asyncio.sleep(0.002)
+
+
+class Listening:
+    """A listener at a socket, and what it tells."""
+
+    def __init__(self, at: socket.socket, *, takes: bool) -> None:
+        self.arrived: list[Call] = []
+        self.greeted: list[BaseException | None] = []
+        self._takes = takes
+        self.listener = TlsListener(
+            [at],
+            ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER),  # which has no certificate to show
+            {"ssl_handshake_timeout": GO, "ssl_shutdown_timeout": GO},
+            arrives=self._arrives,
+            greeted=lambda _, error: self.greeted.append(error),
+        )
+
+    def _arrives(self, call: Call) -> asyncio.Protocol | None:
+        self.arrived.append(call)
+        return asyncio.Protocol() if self._takes else None
+
+
+# --- calls ----------------------------------------------------------------------------------------------------------
+
+
+@in_loop
+async def test_a_call_that_cannot_be_taken_is_told_and_the_next_one_is_taken_all_the_same(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(listening, "_AGAIN_S", 0.01)
+    with socket.socket() as at:
+        at.bind((HOST, 0))
+        at.setblocking(False)
+        rig = Listening(at, takes=False)  # where nobody can call yet
+        await until(lambda: len(caplog.records) > 0)
+        at.listen()
+        _, writer = await asyncio.open_connection(*at.getsockname())
+        await until(lambda: len(rig.arrived) == 1)
+        assert [call.address for call in rig.arrived] == [writer.get_extra_info("sockname")]
+        writer.close()
+        rig.listener.close()
+    line = caplog.records[0]
+    assert (line.getMessage(), line.levelno) == ("no call can be taken", logging.ERROR)
+    assert line.__dict__["reason"] == "Invalid argument"
+
+
+@in_loop
+async def test_nothing_is_kept_of_a_handshake_that_is_over() -> None:
+    (at,) = await bound(HOST, 0)
+    rig = Listening(at, takes=True)
+    before = set(rig.listener._tasks)
+    _, writer = await asyncio.open_connection(*at.getsockname())
+    writer.write(b"no TLS")
+    await until(lambda: len(rig.greeted) == 1)
+    assert isinstance(rig.greeted[0], ssl.SSLError)
+    writer.close()
+    assert rig.listener._tasks == before
+    rig.listener.close()
+
+
+@in_loop
+async def test_what_a_task_died_of_is_let_out_and_nothing_of_one_that_ended_or_was_cancelled() -> None:
+    async def divide(by: int) -> None:
+        await asyncio.sleep(0)
+        assert 1 // by == 1
+
+    ended, cancelled, died = (asyncio.create_task(divide(by)) for by in (1, 1, 0))
+    cancelled.cancel()
+    await asyncio.wait([ended, cancelled, died])
+    let_out(ended)
+    let_out(cancelled)
+    with pytest.raises(ZeroDivisionError):
+        let_out(died)
+
+
+# --- sockets --------------------------------------------------------------------------------------------------------
+
+
+async def addresses(host: str) -> set[str]:
+    """Where it is listened for this host; nothing there may ever block the loop."""
+    sockets = await bound(host, 0)
+    assert not any(each.getblocking() for each in sockets)
+    found = {str(each.getsockname()[0]) for each in sockets}
+    assert len(found) == len(sockets)
+    for each in sockets:
+        each.close()
+    return found
+
+
+@in_loop
+async def test_for_a_host_it_is_listened_at_its_address_alone() -> None:
+    assert await addresses(HOST) == {HOST}
+
+
+@in_loop
+async def test_without_a_host_it_is_listened_at_every_address_of_both_kinds() -> None:
+    assert await addresses("") == {"0.0.0.0", "::"}
+
+
+@pytest.mark.skipif(not hasattr(socket, "TCP_INFO"), reason="only Linux tells how many calls a socket holds")
+@pytest.mark.parametrize(("asked", "held"), [((), 100), ((7,), 7)])
+@in_loop
+async def test_so_many_calls_wait_as_are_asked_for_and_else_a_hundred(asked: tuple[int, ...], held: int) -> None:
+    (at,) = await bound(HOST, 0, *asked)
+    with at:
+        told = at.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 32)
+        assert struct.unpack_from("@I", told, 28) == (held,)  # tcpi_sacked, of a socket that listens
