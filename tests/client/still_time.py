@@ -87,7 +87,7 @@ class Session(asyncio.Transport):
         return self._gone
 
 
-class _Leaps(selectors.SelectSelector):
+class _Leaps(selectors.DefaultSelector):
     def __init__(self) -> None:
         super().__init__()
         self.now_s = 0.0
