@@ -72,7 +72,7 @@ def _function(source: str, name: str) -> str:
     for part in name.split("."):
         (node,) = (each for each in body if isinstance(each, _DEFINITIONS) and each.name == part)
         body = node.body
-    return ast.get_source_segment(source, node) or ""
+    return "\n".join(source.splitlines()[node.lineno - 1 : node.end_lineno])  # with what is said behind the last one
 
 
 _DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
