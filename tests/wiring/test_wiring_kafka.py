@@ -6,10 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from memory_service import INSTALLATION, MemoryBroker, with_topics
 
 import wiring
 from pipeline.config import load
-from pipeline.log import NewTopic
+from pipeline.log import LogError, NewTopic
+from pipeline.topic_faults import Difference
 from schemas.installation import Installation, Kafka
 from schemas.sealing import KeyRingError
 
@@ -80,6 +82,27 @@ def test_the_topics_are_made_with_the_partitions_the_slots_and_the_lines_of_the_
     assert {counts[f"p-{name}"] for name in ("requests", "transactions", "reports", "cancels")} == {partitions}
     assert counts["p-replies"] == slots
     assert {counts[f"p-{name}.{line}"] for name in ("dispatch", "sent") for line in lines} == {1}
+
+
+@pytest.mark.parametrize(("replication", "written_to"), [(1, "1"), (3, "2"), (5, "3")])
+def test_what_is_acknowledged_lies_on_most_of_the_copies_that_the_installation_keeps(
+    replication: int, written_to: str
+) -> None:
+    given = load(Installation, DEVELOPMENT, {})
+    kafka = given.kafka.model_copy(update={"replication": replication})
+    wanted = wiring.wanted_topics(given.model_copy(update={"kafka": kafka}))
+    assert {topic.config["min.insync.replicas"] for topic in wanted} == {written_to}
+
+
+def test_topics_are_mended_to_what_the_installation_wants_and_what_was_set_is_told() -> None:
+    log: Any = with_topics(MemoryBroker())
+    log.alter("x-transactions", "cleanup.policy", "delete")
+    with pytest.raises(LogError):
+        wiring.create_topics(INSTALLATION, log)
+    assert wiring.mend_topics(INSTALLATION, log) == [
+        Difference("x-transactions", "cleanup.policy", "delete", "compact")
+    ]
+    assert wiring.create_topics(INSTALLATION, log) == []
 
 
 def test_a_key_ring_is_made_where_that_is_allowed_and_read_as_it_is_ever_after(tmp_path: Path) -> None:
