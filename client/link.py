@@ -126,7 +126,6 @@ class Link(asyncio.Protocol):
         except BaseException:
             link.abort()
             raise
-        link._heard = False
         link._keep_alive_later()
         return link
 

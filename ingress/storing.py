@@ -105,20 +105,19 @@ class Storing:
 
         def done(stored: Stored | None, error: Exception | None) -> None:
             try:
-                known = self._is_stored(name, error)
-                told(stored.timestamp_ms if known and stored is not None else None)
+                self._note(name, error)
+                told(None if stored is None else stored.timestamp_ms)
             except Exception as fault:  # noqa: BLE001  a delivery without its end would be waited for for ever
                 self._fail(fault)
 
         self._writer.write(Outgoing(topic, key.encode(), encoded.value, encoded.headers), done)
 
-    def _is_stored(self, name: str, error: Exception | None) -> bool:
+    def _note(self, name: str, error: Exception | None) -> None:
         if error is None:
             crashes.stored(name)
-            return True
+            return
         self._metrics.failed[name].inc()
         now_ms = self._now_ms()
         if now_ms >= self._failing_until_ms:  # once per outage, not once per request
             _log.error("a record is not known to be stored", extra={"record": name, "reason": str(error)})
         self._failing_until_ms = now_ms + _FAILING_MS
-        return False

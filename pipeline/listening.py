@@ -5,6 +5,7 @@ could count callers, turn one away, or say what was wrong.
 """
 
 import asyncio
+import errno
 import logging
 import socket
 import ssl
@@ -104,17 +105,23 @@ def let_out(task: "asyncio.Task[None]") -> None:
 
 
 async def bound(host: str, port: int, backlog: int = 100) -> list[socket.socket]:
-    """Sockets that listen on every address of the host. Raises `OSError`."""
+    """Sockets that listen on every address of the host, of the families that the system speaks. Raises `OSError`."""
     found = await asyncio.get_running_loop().getaddrinfo(
         host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
     )
     sockets: list[socket.socket] = []
-    try:
-        for family, address in dict.fromkeys((family, address) for family, *_, address in found):
+    unspoken: OSError | None = None
+    for family, address in dict.fromkeys((family, address) for family, *_, address in found):
+        try:
             sockets.append(socket.create_server(address[:2], family=family, backlog=backlog))
-            sockets[-1].setblocking(False)
-    except OSError:
-        for each in sockets:
-            each.close()
-        raise
+        except OSError as error:
+            if error.errno == errno.EAFNOSUPPORT:  # names have addresses of IPv6 where the system has none
+                unspoken = error
+                continue
+            for each in sockets:
+                each.close()
+            raise
+        sockets[-1].setblocking(False)
+    if unspoken is not None and not sockets:
+        raise unspoken
     return sockets

@@ -226,6 +226,7 @@ class OwnedLoop:
                     _, end = self.log.span(TopicPartition(self.state_topic, partition))
                 except LogError as error:
                     _log.warning("cannot look for strangers", extra={"partition": partition, "reason": str(error)})
+                    self._owned[partition] = self._owned.pop(partition)  # next time it is asked last
                     return
                 if end > owned.last + 1:
                     gap = owned.last + 1, end

@@ -148,9 +148,9 @@ def numbers_waiting(log: MemoryLog) -> Broker:
     return broker
 
 
-def owning(log: MemoryLog, handler: Summing | None = None) -> OwnedLoop:
-    """A loop that has taken partition 0 and that no thread runs: a test calls its steps by itself."""
+def owning(log: MemoryLog, handler: Summing | None = None, partitions: int = 1) -> OwnedLoop:
+    """A loop that has taken so many partitions and that no thread runs: a test calls its steps by itself."""
     loop = OwnedLoop(log, "a", "summing", ["numbers"], "sums", handler or Summing(), now_ms=lambda: 0)
     loop._writer = log.writer("a")
-    loop._assigned([TopicPartition("numbers", 0)])
+    loop._assigned([TopicPartition("numbers", number) for number in range(partitions)])
     return loop

@@ -1,6 +1,7 @@
 """Listening for calls: at which addresses, how many wait, and what is done when one cannot be taken or secured."""
 
 import asyncio
+import errno
 import functools
 import logging
 import socket
@@ -132,8 +133,40 @@ async def test_for_a_host_it_is_listened_at_its_address_alone() -> None:
 
 
 @in_loop
-async def test_without_a_host_it_is_listened_at_every_address_of_both_kinds() -> None:
-    assert await addresses("") == {"0.0.0.0", "::"}
+async def test_without_a_host_it_is_listened_at_every_address() -> None:
+    assert "0.0.0.0" in await addresses("")
+
+
+def unspoken(monkeypatch: pytest.MonkeyPatch, *families: socket.AddressFamily) -> None:
+    """Let the system speak none of these families; the others have a server of their own."""
+
+    def created(_: tuple[str, int], *, family: socket.AddressFamily, **__: int) -> socket.socket:
+        if family in families:
+            raise OSError(errno.EAFNOSUPPORT, "Address family not supported by protocol")
+        return socket.socket(socket.AF_INET)
+
+    monkeypatch.setattr(socket, "create_server", created)
+
+
+@pytest.mark.parametrize(
+    ("families", "count"), [((), 2), ((socket.AF_INET6,), 1), ((socket.AF_INET,), 1)], ids=["both", "IPv4", "IPv6"]
+)
+@in_loop
+async def test_without_a_host_it_is_listened_by_every_family_that_the_system_speaks(
+    families: tuple[socket.AddressFamily, ...], count: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unspoken(monkeypatch, *families)
+    sockets = await bound("", 0)
+    assert len(sockets) == count
+    for each in sockets:
+        each.close()
+
+
+@in_loop
+async def test_where_the_system_speaks_no_family_of_the_host_that_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    unspoken(monkeypatch, socket.AF_INET, socket.AF_INET6)
+    with pytest.raises(OSError, match="Address family not supported by protocol"):
+        await bound("", 0)
 
 
 @pytest.mark.skipif(not hasattr(socket, "TCP_INFO"), reason="only Linux tells how many calls a socket holds")

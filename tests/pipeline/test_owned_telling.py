@@ -180,3 +180,23 @@ def test_an_owner_that_cannot_look_says_where_and_why(
     (warning,) = caplog.records
     assert (warning.getMessage(), warning.levelname) == ("cannot look for strangers", "WARNING")
     assert (warning.__dict__["partition"], warning.__dict__["reason"]) == (0, "sums/0 cannot be asked")
+
+
+@pytest.mark.usefixtures("looking_at_every_turn")
+def test_a_partition_that_cannot_be_asked_hides_no_stranger_in_another(
+    memory: Broker, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    span = memory.log.span
+
+    def half(place: TopicPartition) -> tuple[int, int]:
+        if place.partition == 0:
+            raise LogError(f"{place.topic}/0 cannot be asked")
+        return span(place)
+
+    memory.topic("sums", 2)
+    loop = owning(memory_log(memory), partitions=2)
+    monkeypatch.setattr(memory.log, "span", half)
+    memory.put("sums", b"1=9", partition=1)
+    for _ in range(3):
+        loop._look_for_strangers()
+    assert "a former owner wrote states" in caplog.messages
