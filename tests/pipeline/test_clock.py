@@ -184,9 +184,10 @@ def test_a_machines_clock_is_wrong_by_what_a_file_says(tmp_path: Path, monkeypat
         assert Machine(file).now_ms() == EPOCH_MS + shift_ms
 
 
-def test_the_clock_that_counts_counts_milliseconds(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(time, "monotonic_ns", lambda: 7_654_999_999)
-    assert monotonic_ms() == 7_654
+@pytest.mark.parametrize(("ns", "ms"), [(7_654_000_000, 7_654), (7_654_999_999, 7_654)])
+def test_the_clock_that_counts_counts_milliseconds(ns: int, ms: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(time, "monotonic_ns", lambda: ns)
+    assert monotonic_ms() == ms
 
 
 def test_a_wrong_clock_that_is_set_is_right_again(machine: Still) -> None:
