@@ -103,7 +103,7 @@ def test_a_session_that_held_is_replaced_at_once_and_one_that_did_not_after_a_pa
 ) -> None:
     @leaping
     async def scenario() -> None:
-        here().lives_s = lives_s
+        here().lives_s = [*lives_s]
         async with await connected("a"):
             await asyncio.sleep(20)
         assert [when for when, _ in here().dialled] == dialled_s
