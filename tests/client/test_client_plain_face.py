@@ -71,6 +71,24 @@ def test_a_payment_comes_to_the_client_with_every_field_as_it_was_given(
     assert asked == [(Inquiry(reference="r-2", original_reference="r-1"), request, 10_000)]
 
 
+def test_without_a_time_each_call_has_thirty_seconds(
+    made: SyncClient, asked: list[tuple[Inquiry, Request | None, int]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made.pay(**{name: value for name, value in PAYMENT.items() if name != "wait_ms"})
+    made.inquire("r-2")
+    ((_, request, _), (_, _, limit_ms)) = asked
+    assert request is not None
+    assert (request.wait_ms, limit_ms) == (30_000, 30_000)
+    closed: list[float] = []
+
+    async def close(_: Client, timeout_s: float) -> None:
+        closed.append(timeout_s)
+
+    monkeypatch.setattr(Client, "close", close)
+    made.close()
+    assert closed == [30.0]
+
+
 def test_an_inquiry_comes_to_the_client_with_its_original_and_its_time(
     made: SyncClient, asked: list[tuple[Inquiry, Request | None, int]]
 ) -> None:
