@@ -1,7 +1,7 @@
 """The cancel service's only I/O: records in, `core.decide`, orders out. Runs in `pipeline.owned.OwnedLoop`."""
 
 import threading
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from typing import cast, get_args
 
@@ -59,7 +59,7 @@ class Faults:
         self._settings = settings
         self._topics = topics
         self._metrics = metrics
-        self._partitions: dict[int, Cancels] = {}
+        self._partitions: defaultdict[int, Cancels] = defaultdict(Cancels)
         self._gauged: dict[tuple[str, str], int] = {}
 
     # --- pipeline.owned.Handler
@@ -67,7 +67,7 @@ class Faults:
     def restore(self, partition: int, state: Message) -> None:
         assert state.key is not None
         restored = None if state.value is None else wire.decode_as(CancelState, state)
-        self._owned(partition).put(state.key.decode(), restored)
+        self._partitions[partition].put(state.key.decode(), restored)
 
     def drop(self, partition: int) -> None:
         self._partitions.pop(partition, None)
@@ -77,7 +77,7 @@ class Faults:
         if not isinstance(record, _INPUT_TYPES):
             raise wire.misplaced(message, record)
         assert message.key is not None
-        owned = self._owned(message.partition)
+        owned = self._partitions[message.partition]
         before = owned.states.get(record.transaction_id)
         if isinstance(record, DeadlinePassed) and (early_ms := record.due_ms - message.timestamp_ms) > 0:
             if before is not None and before.due_ms == record.due_ms:
@@ -107,17 +107,11 @@ class Faults:
         return passed
 
     def current(self, partition: int, key: bytes) -> Outgoing:
-        state = self._owned(partition).states.get(key.decode())
+        state = self._partitions[partition].states.get(key.decode())
         value, headers = (None, ()) if state is None else wire.encode(state)
         return Outgoing(self._topics("cancels"), key, value, headers, partition)
 
     # --- inside
-
-    def _owned(self, partition: int) -> Cancels:
-        owned = self._partitions.get(partition)
-        if owned is None:
-            owned = self._partitions[partition] = Cancels()
-        return owned
 
     def _gauge(self) -> None:
         """Tell how many cases there are now; a pair of partner and reason that had some has none from then on."""

@@ -1,6 +1,7 @@
 """The router's only I/O: records in, `core.decide`, acts out. Runs in `pipeline.owned.OwnedLoop`."""
 
 import threading
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple, assert_never, cast, get_args
 
@@ -110,12 +111,12 @@ class Router:
         self._deliveries = topics("deliveries")
         self._lines = lines
         self._metrics = metrics
-        self._partitions: dict[int, Transactions] = {}
+        self._partitions: defaultdict[int, Transactions] = defaultdict(Transactions)
 
     # --- pipeline.owned.Handler
 
     def restore(self, partition: int, state: Message) -> None:
-        self._owned(partition).restore(state)
+        self._partitions[partition].restore(state)
 
     def drop(self, partition: int) -> None:
         self._partitions.pop(partition, None)
@@ -125,7 +126,7 @@ class Router:
         record = wire.decode(message) if waited else _stamped(message)  # what waited has its stamp
         if not isinstance(record, _INPUT_TYPES):
             raise wire.misplaced(message, record)
-        owned = self._owned(message.partition)
+        owned = self._partitions[message.partition]
         state = owned.get(record.transaction_id)
         if isinstance(record, DeadlinePassed) and (early_ms := record.due_ms - message.timestamp_ms) > 0:
             self._metrics.ignored.labels("deadline_told_early").inc()
@@ -161,18 +162,12 @@ class Router:
         return passed
 
     def current(self, partition: int, key: bytes) -> Outgoing:
-        state = self._owned(partition).get(key.decode())
+        state = self._partitions[partition].get(key.decode())
         if state is None:
             return self._tombstone(partition, key.decode())
         return self._stored(partition, state, *wire.encode(state))
 
     # --- acts
-
-    def _owned(self, partition: int) -> Transactions:
-        owned = self._partitions.get(partition)
-        if owned is None:
-            owned = self._partitions[partition] = Transactions()
-        return owned
 
     def _keep(self, owned: Transactions, partition: int, act: Store | Forget) -> Outgoing:
         if isinstance(act, Forget):

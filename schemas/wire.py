@@ -237,10 +237,11 @@ def decode(message: Carried) -> Record:
 
 
 def _mark_of(headers: Headers) -> bytes | None:
-    """The fingerprint that a record carries; it stands first in what is written here."""
-    if headers and headers[0][0] == HEADER:
-        return headers[0][1]
-    return next((mark for name, mark in headers if name == HEADER), None)
+    """The fingerprint that a record carries."""
+    for name, mark in headers:
+        if name == HEADER:
+            return mark
+    return None
 
 
 def decode_as(cls: type[R], message: Carried) -> R:

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from gateway_rig import PAN, TOKEN, Gateway, approve, gateway, in_loop, reply_to, until
+from gateway_rig import PAN, TOKEN, Gateway, approve, gateway, reply_to, until
+from loop_rig import in_loop
 
 from client import (
     Card,

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 from forking import CARD, serve
-from gateway_rig import TOKEN, gateway, in_loop
+from gateway_rig import TOKEN, gateway
+from loop_rig import in_loop
 
 from client import Client, ClientClosed, Kind, OutcomeUnknown, SyncClient, UsedElsewhere, sync
 from client.aio import Link

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 from certificates import self_signed
-from gateway_rig import in_loop, until
+from gateway_rig import until
+from loop_rig import in_loop
 
 from client import ConnectError, NotAuthenticated, link
 from client.link import Address, Credentials, Link, decode

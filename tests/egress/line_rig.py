@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import functools
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,6 @@ from egress.metrics import Metrics
 from egress.shell import EgressServer
 from pipeline.log import Done, Listener, NewTopic, Outgoing, Stored, TopicPartition, WriteFailed
 from pipeline.memory import MemoryGroupReader, MemoryLog, MemorySender
-from pipeline.service import _loop_factory
 from schemas import wire
 from schemas.cards import pack_card
 from schemas.installation import Egress, Line
@@ -48,17 +47,6 @@ from schemas.topics import Topics
 LINE = "cafis-1"
 KEY = b"AP02:first"
 PAN = "4111111111111111"
-
-
-def in_loop(test: Callable[..., Awaitable[None]]) -> Callable[..., None]:
-    """Run an async test on an event loop of its own, of the kind on which the service runs."""
-
-    @functools.wraps(test)
-    def run(*args: Any, **kwargs: Any) -> None:
-        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-            runner.run(test(*args, **kwargs))  # type: ignore[arg-type]
-
-    return run
 
 
 async def until(condition: Callable[[], bool], what: Callable[[], object]) -> None:

@@ -7,7 +7,8 @@ import socket
 
 import pytest
 from connecting_rig import FRAMING, HOST, Ears, a_line, called, seeking
-from line_rig import LINE, in_loop, until
+from line_rig import LINE, until
+from loop_rig import in_loop
 
 from egress.connection import Connection, Connector
 from schemas.installation import Egress

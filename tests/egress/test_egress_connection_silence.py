@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from line_rig import Rig, in_loop, line, until
+from line_rig import Rig, line, until
+from loop_rig import in_loop
 
 from egress.connection import Connection
 from schemas.telegrams import Role

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from connecting_rig import FRAMING, HOST, a_line, called, seeking
 from line_certificates import Authority, client, server
-from line_rig import LINE, in_loop, until
+from line_rig import LINE, until
+from loop_rig import in_loop
 
 from egress.config import Settings
 from egress.connection import _HANDSHAKES_OF_ADDRESS_MAX

@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from line_rig import LINE, Rig, in_loop, line, until
+from line_rig import LINE, Rig, line, until
+from loop_rig import in_loop
 
 from schemas.telegrams import Role
 

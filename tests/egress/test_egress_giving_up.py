@@ -6,7 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from line_rig import LINE, in_loop, line, tenure_of, until
+from line_rig import LINE, line, tenure_of, until
+from loop_rig import in_loop
 from service_rig import GO
 
 from egress.connection import Connector

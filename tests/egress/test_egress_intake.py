@@ -5,7 +5,8 @@ from collections.abc import Callable
 
 import pytest
 from connecting_rig import FRAMING
-from line_rig import in_loop, until
+from line_rig import until
+from loop_rig import in_loop
 
 from egress import intake
 from egress.intake import Allowance, Intake

@@ -6,7 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from line_rig import LINE, PAN, in_loop, line, until
+from line_rig import LINE, PAN, line, until
+from loop_rig import in_loop
 
 from egress.connection import Connection, Connector
 from egress.looped import LOOPED

@@ -4,7 +4,8 @@ import asyncio
 from pathlib import Path
 
 import pytest
-from line_rig import LINE, Rig, in_loop, line, tenure_of, until
+from line_rig import LINE, Rig, line, tenure_of, until
+from loop_rig import in_loop
 from partner_rig import Call
 
 from egress import tenure

@@ -3,7 +3,8 @@
 from pathlib import Path
 
 import pytest
-from line_rig import LINE, Rig, in_loop, line, until
+from line_rig import LINE, Rig, line, until
+from loop_rig import in_loop
 
 from pipeline.log import Outgoing
 from schemas import wire

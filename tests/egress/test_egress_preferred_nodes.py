@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from line_rig import in_loop, line
+from line_rig import line
+from loop_rig import in_loop
 from partner_rig import Call
 
 from schemas.telegrams import Role

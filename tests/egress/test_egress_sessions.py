@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from line_rig import LINE, in_loop, line, until
+from line_rig import LINE, line, until
+from loop_rig import in_loop
 from test_egress_handing_over import failed
 
 from egress.sessions import Sessions

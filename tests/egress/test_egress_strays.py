@@ -3,7 +3,8 @@
 from pathlib import Path
 
 import pytest
-from line_rig import LINE, in_loop, line, until
+from line_rig import LINE, line, until
+from loop_rig import in_loop
 
 from egress.strays import StrayBudget
 from schemas.records import StrayTelegram

@@ -3,7 +3,8 @@
 from pathlib import Path
 
 import pytest
-from line_rig import KEY, LINE, PAN, Rig, in_loop, line, until
+from line_rig import KEY, LINE, PAN, Rig, line, until
+from loop_rig import in_loop
 
 from egress import tenure
 from egress.acts import Tell

@@ -4,7 +4,8 @@ import logging
 from pathlib import Path
 
 import pytest
-from line_rig import KEY, LINE, PAN, in_loop, line, tenure_of, until
+from line_rig import KEY, LINE, PAN, line, tenure_of, until
+from loop_rig import in_loop
 from msgspec.structs import replace
 
 from egress.core import LineCore

@@ -6,7 +6,8 @@ from typing import Any
 
 import msgspec
 import pytest
-from line_rig import LINE, Clock, MoodyLog, in_loop, line, until
+from line_rig import LINE, Clock, MoodyLog, line, until
+from loop_rig import in_loop
 from test_egress_core import MIDNIGHT, Rig
 
 from egress.acts import Transmit

@@ -2,14 +2,13 @@
 
 import asyncio
 import contextlib
-import functools
 import hashlib
 import json
 import ssl
 import struct
 import threading
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +19,6 @@ from ingress.config import Settings
 from ingress.shell import IngressServer
 from pipeline.log import Done, Log, NewTopic, Outgoing, TopicPartition
 from pipeline.memory import MemoryLog, MemorySender
-from pipeline.service import _loop_factory
 from schemas import wire
 from schemas.installation import Customer
 from schemas.records import (
@@ -64,17 +62,6 @@ def settings(**changes: Any) -> Settings:
         "drain_ms": 5_000,
     }
     return Settings(**{**given, **changes})
-
-
-def in_loop(test: Callable[..., Awaitable[None]]) -> Callable[..., None]:
-    """Run an async test on an event loop of its own, of the kind the services run on."""
-
-    @functools.wraps(test)
-    def run(*args: Any, **kwargs: Any) -> None:
-        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-            runner.run(test(*args, **kwargs))  # type: ignore[arg-type]
-
-    return run
 
 
 def reply_to(

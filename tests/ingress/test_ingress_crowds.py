@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 from certificates import self_signed
-from gateway_rig import TOKEN, Gateway, RawClient, gateway, in_loop, reply_to, settings, until
+from gateway_rig import TOKEN, Gateway, RawClient, gateway, reply_to, settings, until
+from loop_rig import in_loop
 from service_rig import Clock
 from test_ingress_refusals import framed, told
 from test_ingress_tls import trusting

@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 from certificates import SERVER_NAME, self_signed
-from gateway_rig import TOKEN, Gateway, RawClient, gateway, in_loop, reply_to, request_fields, until
+from gateway_rig import TOKEN, Gateway, RawClient, gateway, reply_to, request_fields, until
+from loop_rig import in_loop
 
 from schemas.client_frames import Rejection
 from schemas.records import InquiryAsked, ReplyDelivered, ReplyReady, RequestAccepted, Status

@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 from certificates import self_signed
-from gateway_rig import RawClient, gateway, in_loop, settings, until
+from gateway_rig import RawClient, gateway, settings, until
+from loop_rig import in_loop
 
 from ingress.connection import Connection
 from ingress.door import BACKLOG, LINGER_S, Door, ensure_files, files_needed

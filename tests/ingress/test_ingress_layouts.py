@@ -6,7 +6,8 @@ from typing import Any
 
 import msgspec
 import pytest
-from gateway_rig import TOKEN, RawClient, gateway, in_loop, request_fields
+from gateway_rig import TOKEN, RawClient, gateway, request_fields
+from loop_rig import in_loop
 from test_ingress_refusals import told
 
 from ingress.config import Settings

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from gateway_rig import RawClient, gateway, in_loop, until
+from gateway_rig import RawClient, gateway, until
+from loop_rig import in_loop
 from prometheus_client import CollectorRegistry
 from service_rig import Clock
 

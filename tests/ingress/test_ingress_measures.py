@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from gateway_rig import RawClient, gateway, in_loop, until
+from gateway_rig import RawClient, gateway, until
+from loop_rig import in_loop
 
 
 @in_loop

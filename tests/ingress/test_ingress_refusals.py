@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from gateway_rig import PAN, TOKEN, TRACK2, Gateway, RawClient, gateway, in_loop, request_fields, until
+from gateway_rig import PAN, TOKEN, TRACK2, Gateway, RawClient, gateway, request_fields, until
+from loop_rig import in_loop
 from service_rig import Clock
 
 from schemas.client_frames import COUNT_MAX, Rejection

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from gateway_rig import PAN, Gateway, RawClient, beside, gateway, in_loop, reply_to, request_fields, until, wall_ms
+from gateway_rig import PAN, Gateway, RawClient, beside, gateway, reply_to, request_fields, until, wall_ms
+from loop_rig import in_loop
 from service_rig import Clock
 
 from schemas.records import (

@@ -4,7 +4,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from gateway_rig import PAN, TRACK2, RawClient, gateway, in_loop, request_fields
+from gateway_rig import PAN, TRACK2, RawClient, gateway, request_fields
+from loop_rig import in_loop
 
 from ingress.acts import StoreRequest
 from ingress.intake import request_accepted

@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from gateway_rig import PAN, RawClient, gateway, in_loop
+from gateway_rig import PAN, RawClient, gateway
+from loop_rig import in_loop
 
 from schemas.cards import unpack_card
 from schemas.records import ReplyDelivered, RequestAccepted

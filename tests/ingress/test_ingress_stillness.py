@@ -3,7 +3,8 @@
 from pathlib import Path
 
 import pytest
-from gateway_rig import RawClient, gateway, in_loop
+from gateway_rig import RawClient, gateway
+from loop_rig import in_loop
 from service_rig import Clock
 
 from ingress import shell

@@ -4,7 +4,8 @@ import asyncio
 from pathlib import Path
 
 import pytest
-from gateway_rig import Gateway, RawClient, gateway, in_loop, reply_to, until
+from gateway_rig import Gateway, RawClient, gateway, reply_to, until
+from loop_rig import in_loop
 from service_rig import Clock
 
 from ingress.shell import IngressServer

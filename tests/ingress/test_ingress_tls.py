@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 from certificates import SERVER_NAME, self_signed
-from gateway_rig import TOKEN, Gateway, RawClient, gateway, in_loop, until
+from gateway_rig import TOKEN, Gateway, RawClient, gateway, until
+from loop_rig import in_loop
 
 from client import Card, Client, Kind
 from ingress.tls import load, server_context

@@ -4,7 +4,8 @@ import asyncio
 from collections.abc import Callable
 
 import pytest
-from gateway_rig import TOKEN, in_loop, settings
+from gateway_rig import TOKEN, settings
+from loop_rig import in_loop
 from test_ingress_crowds import PING
 
 from ingress.connection import Connection

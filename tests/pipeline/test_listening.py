@@ -2,34 +2,21 @@
 
 import asyncio
 import errno
-import functools
 import logging
 import socket
 import ssl
 import struct
 import time
-from collections.abc import Awaitable, Callable
-from typing import Any
+from collections.abc import Callable
 
 import pytest
 from log_rig import GO
+from loop_rig import in_loop
 
 from pipeline import listening
 from pipeline.listening import Call, TlsListener, bound, let_out
-from pipeline.service import _loop_factory
 
 HOST = "127.0.0.1"
-
-
-def in_loop(test: Callable[..., Awaitable[None]]) -> Callable[..., None]:
-    """Run an async test on an event loop of its own, of the kind the services run on."""
-
-    @functools.wraps(test)
-    def run(*args: Any, **kwargs: Any) -> None:
-        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-            runner.run(test(*args, **kwargs))  # type: ignore[arg-type]
-
-    return run
 
 
 async def until(condition: Callable[[], bool]) -> None:
