@@ -111,6 +111,7 @@ def _telegrams() -> Iterator[bytes]:
     for role in (*ORDINARY_REQUESTS, *(REPORT_OF[each] for each in ORDINARY_REQUESTS), Role.ERROR_REPORT):
         yield f"cafis {role}\nterminal_id=1\n-approval_code".encode()
         yield f"cardnet {role}\ntrace_number#1\n-amount".encode()
+    yield from (f"{partner} {role}".encode() for role in Role for partner in ("cafis", "cardnet"))
     yield b"cafis sale_request\nmerchant_name=A "
     yield b"cafis sale_request\ntax_other#0\ninstallments#0\nreference=-\nsecurity_code=1234"
     yield b"cardnet sale_request\ntax_other#0\nproduct_code=0000\ncompany_code=1\nexpiry=x"
