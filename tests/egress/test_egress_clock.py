@@ -75,7 +75,7 @@ async def test_after_a_long_rest_it_joins_the_group_as_a_new_member(tmp_path: Pa
 async def test_one_that_stops_does_not_join_its_group_again(tmp_path: Path) -> None:
     async with line(tmp_path) as rig:
         server = await rig.start("a")
-        await rig.partner.opened()
+        call = await rig.partner.opened()
         await rig.start("b", rank=1)
         await until(lambda: rig.log.members(GROUP) == ["0-a", "1-b"], lambda: rig.log.members(GROUP))
         (owner,) = server._owners.values()
@@ -84,6 +84,7 @@ async def test_one_that_stops_does_not_join_its_group_again(tmp_path: Path) -> N
         owner._helpless()
         owner.resume()
         assert owner._moving is None
+        await closes(call)
         await stopping
         await until(lambda: rig.log.members(GROUP) == ["1-b"], lambda: rig.log.members(GROUP))
 
