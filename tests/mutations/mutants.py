@@ -15,6 +15,7 @@ text and not by its line. The status is 1 while any survivor has no reason, or s
 """
 
 import argparse
+import contextlib
 import hashlib
 import json
 import os
@@ -26,6 +27,8 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
+
+from ops.broker import running
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
@@ -46,6 +49,7 @@ class Group(NamedTuple):
     name: str
     modules: tuple[str, ...]
     tests: tuple[str, ...]
+    broker: bool = False  # whether the tests of the marker `stack` are among them, on a broker started once
 
     @property
     def folder(self) -> Path:
@@ -65,7 +69,9 @@ class Survivor(NamedTuple):
 def groups() -> list[Group]:
     """All of them, in the order they are tried."""
     listed = tomllib.loads(GROUPS.read_text("utf-8"))["group"]
-    return [Group(each["name"], tuple(each["modules"]), tuple(each["tests"])) for each in listed]
+    return [
+        Group(each["name"], tuple(each["modules"]), tuple(each["tests"]), each.get("broker", False)) for each in listed
+    ]
 
 
 def reasons() -> dict[Survivor, str]:
@@ -157,8 +163,8 @@ def synchronise(tree: Path, group: Group) -> bool:
     return bool(changed or there - wanted)
 
 
-def settings(group: Group, tree: Path) -> str:
-    """The `setup.cfg` that tells mutmut what to do."""
+def settings(group: Group, tree: Path, servers: str | None = None) -> str:
+    """The `setup.cfg` that tells mutmut what to do; `servers`: the broker of a group that needs one."""
     packages = tomllib.loads((tree / "pyproject.toml").read_text("utf-8"))["tool"]["setuptools"]["packages"]
     sources = sorted({each.partition(".")[0] for each in packages})
     silent = [each for code in ("unused-ignore", "no-any-return") for each in ("--disable-error-code", code)]
@@ -167,8 +173,14 @@ def settings(group: Group, tree: Path) -> str:
         "source_paths": sources,
         "only_mutate": group.modules,
         "also_copy": sorted(each.name for each in group.folder.iterdir() if each.name not in {*sources, "mutants"}),
-        "pytest_add_cli_args": ["-p", PLUGIN.stem, "-p", "no:cacheprovider"],
-        "pytest_add_cli_args_test_selection": ["-m", "not stack", *group.tests],
+        "pytest_add_cli_args": [
+            "-p",
+            PLUGIN.stem,
+            "-p",
+            "no:cacheprovider",
+            *([] if servers is None else [f"--stack={servers}"]),
+        ],
+        "pytest_add_cli_args_test_selection": [*(["-m", "not stack"] if servers is None else []), *group.tests],
         "do_not_mutate_patterns": [r"assert_never\("],  # mypy holds that nothing gets there
         "type_check_command": mypy,
     }
@@ -249,9 +261,13 @@ def attempt(group: Group, *, afresh: bool, jobs: int) -> None:
     if synchronise(ROOT, group):
         try_again(group)
     shutil.copyfile(PLUGIN, group.folder / PLUGIN.name)
-    (group.folder / "setup.cfg").write_text(settings(group, ROOT), "utf-8")
     print(f"{group.name}: how far it is, {PLACE / group.name}.log says", flush=True)
-    _mutmut(group, "run", "--max-children", str(jobs))
+    with contextlib.ExitStack() as stack:
+        servers = None
+        if group.broker:
+            servers = stack.enter_context(running(PLACE / f"{group.name}-broker")).servers
+        (group.folder / "setup.cfg").write_text(settings(group, ROOT, servers), "utf-8")
+        _mutmut(group, "run", "--max-children", str(jobs))
 
 
 # --- the table

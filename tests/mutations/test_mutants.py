@@ -122,6 +122,16 @@ def test_mutmut_is_told_the_modules_and_the_tests_and_copies_all_else(place: Pat
     copied = lines[lines.index("also_copy =") + 1 : lines.index("pytest_add_cli_args =")]
     assert copied == ["pyproject.toml", "tests"]
     assert lines[lines.index("pytest_add_cli_args_test_selection =") + 1 :][:3] == ["-m", "not stack", "tests/pkg"]
+    assert not any(line.startswith("--stack") for line in lines)
+
+
+def test_where_a_broker_was_started_the_tests_that_need_one_are_run_on_it(place: Path) -> None:
+    synchronise(place, GROUP)
+    (GROUP.folder / "mutants").mkdir()
+    lines = [line.strip() for line in settings(GROUP, place, "127.0.0.1:9").splitlines()]
+    selection = lines.index("pytest_add_cli_args_test_selection =")
+    assert "--stack=127.0.0.1:9" in lines[lines.index("pytest_add_cli_args =") : selection]
+    assert lines[selection + 1] == "tests/pkg"
 
 
 def test_what_survived_is_tried_again_and_nothing_else(place: Path) -> None:
