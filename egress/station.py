@@ -316,9 +316,11 @@ class Station:
         if self.stage is LineStage.CLOSING:  # by the partner, who has the answer, and should hang up
             late = now_ms - self._since_ms >= self._times.closing_timeout_ms
             return self._befalls(Event.UNANSWERED, now_ms, "closed by the partner") if late else []
-        suspended = self.stage is LineStage.SUSPENDED or bool(self._spared())
-        idle_ms = now_ms - max(self._heard_ms, self._answered_ms or 0 if suspended else 0)
-        if self.carries and idle_ms >= (self._times.breaker.probe_ms if suspended else self._times.probe_idle_ms):
+        probing = self.stage is LineStage.SUSPENDED or bool(self._spared())
+        # While something is spared only an answer counts: another partner's traffic, or the own keep-alives of the one
+        # that is spared, could go on for ever.
+        idle_ms = now_ms - ((self._answered_ms or 0) if probing else self._heard_ms)
+        if self.carries and idle_ms >= (self._times.breaker.probe_ms if probing else self._times.probe_idle_ms):
             return self._ask(Role.KEEPALIVE_REQUEST, self._times.probe_timeout_ms, now_ms)
         return []
 

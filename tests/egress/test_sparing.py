@@ -136,3 +136,25 @@ def test_a_partner_that_is_carried_is_spared_alone_and_the_lines_own_goes_on() -
     assert rig.play("ask d until 9000", 1_100) == "withheld d#0 partner_suspended"
     rig.play("release a", 1_101)
     assert rig.play("ask own until 9000", 1_102).startswith("sent own#0 ")
+
+
+def test_a_partner_that_is_carried_comes_back_however_busy_the_line_is_with_the_others() -> None:
+    rig = CarryingRig(times={"breaker": {"silences": 0, "probe_ms": 100}})
+    rig.core.sparing = Sparing({"cafis": SETTINGS, "cardnet": SETTINGS})
+    rig.play("opened", 0)
+    for number, who in enumerate("abc"):
+        silent(rig, who, 10 * number)
+    assert rig.core.spared == ["cardnet"]
+    rig.play("release a", 1_030)
+    rig.play("alive", 1_030)  # it was asked for as soon as the third was silent
+    probed = []
+    for now in range(1_040, 3_000, 10):
+        for event in (f"ask own until {now + 5_000}", "stored", "approved own"):
+            rig.play(event, now)
+        if "transmit keepalive_request" in rig.play("due", now):
+            rig.play("alive", now)
+            probed.append(now)
+        if not rig.core.spared:
+            break
+    assert rig.core.spared == []
+    assert probed[:3] == [1_130, 1_230, 1_330], "as often as over a line over which nothing goes"

@@ -209,6 +209,22 @@ SCENARIOS = {
             2 broken           -> hold r1 a, missing a line_broke, hold r2 b, missing b line_broke, line failed
             3 opened           -> line opening, transmit opening_request, line open
     """,
+    "a suspended line is probed however much the partner asks itself: its own keep-alives end no suspension": """
+            0 ask a            -> sent a#0 t1 r1
+            0 ask b            -> sent b#0 t2 r2
+            1 stored           -> transmit sale_request t1 r1, transmit sale_request t2 r2
+         1001 due              -> hold r1 a, missing a silence, hold r2 b, missing b silence, {suspended}
+         1010 alive            ->
+         1500 keepalive        -> transmit keepalive_answer
+         2009 keepalive        -> transmit keepalive_answer
+         2009 due              ->
+         2010 due              -> transmit keepalive_request
+         2011 alive            ->
+         3010 keepalive        -> transmit keepalive_answer
+         3011 due              -> transmit keepalive_request
+         3600 keepalive        -> transmit keepalive_answer
+         3601 alive            -> line open
+    """,
     "a suspended line can be closed, and breaks like another": """
             0 ask a            -> sent a#0 t1 r1
             0 ask b            -> sent b#0 t2 r2
