@@ -152,6 +152,11 @@ def test_where_a_layout_writes_less_than_it_was_given_the_answer_repeats_what_wa
     assert contradiction(answer, ours, days_about(NOON_MS)) == field
 
 
+def test_what_was_written_is_read_without_what_was_not_given() -> None:
+    given: Fields = {"reference": "ABCD", "payment_method": "10"}  # instalments beside it could not be written
+    assert Named(given, Writes(), Role.SALE_REQUEST).read() == {"reference": "AB", "payment_method": "10"}  # type: ignore[arg-type]
+
+
 def test_what_cannot_be_read_again_is_named_as_it_was_given() -> None:
     ours = Named({"trace_number": 7, "amount": -1}, CAFIS, Role.SALE_REQUEST)
     assert ours.read() == {"trace_number": 7, "amount": -1}

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import msgspec
 import pytest
 from test_egress_core import MIDNIGHT, PAN, Rig, sent_record
 
@@ -212,6 +213,11 @@ def test_the_report_of_an_inherited_cancel_is_known_by_what_the_last_owner_wrote
 @pytest.mark.parametrize(("changed", "reason"), CONTRADICTIONS)
 def test_the_report_of_an_inherited_cancel_is_compared_too(changed: dict[str, Value], reason: str) -> None:
     assert why(confirmed(inherited(ORIGINAL), **changed)).endswith(reason)
+
+
+def test_an_inherited_cancel_that_no_layout_can_write_any_more_is_in_doubt_like_another() -> None:
+    rig = inherited(msgspec.structs.replace(ORIGINAL, terminal_id="端末"))
+    assert why(confirmed(rig)).endswith("what fault_confirm 6 of a former owner names is not known")
 
 
 def test_what_an_older_version_has_not_written_down_cancels_nothing() -> None:
