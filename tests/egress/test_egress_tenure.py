@@ -414,3 +414,25 @@ async def test_a_mistake_in_a_callback_ends_the_server_and_time_goes_on_for_the_
         ticks = mistakes
         if where == "due":
             await until(lambda: mistakes > ticks, lambda: "the line's time has stopped")
+
+
+# --- what counts against the partner's allowance --------------------------------------------------------------------
+
+
+@in_loop
+async def test_what_nobody_awaits_is_told_apart_from_answers_and_from_copies_of_them(tmp_path: Path) -> None:
+    async with line(tmp_path) as rig:
+        server = await rig.start()
+        call = await rig.partner.opened()
+        await rig.line_is("open")
+        rig.order("a")
+        asked = await call.receive_role(Role.SALE_REQUEST)
+        spec, station = rig.partner.spec, {"trace_number": 77, "route_number": 0, "station_id": "DNB00001"}
+        (approval,) = spec.framing.deframer().feed(call.bytes_of_answer(asked))
+        stray, keep_alive = (
+            spec.encode(role, {**spec.telegrams[role].sample(), **more})
+            for role, more in ((Role.SALE_REPORT, {}), (Role.KEEPALIVE_REQUEST, station))
+        )
+        came = (stray, keep_alive, approval, approval)
+        assert [tenure_of(server).received(each) for each in came] == [False, False, True, True]
+        await rig.hears("reports", "a approved")
