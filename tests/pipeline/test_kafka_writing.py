@@ -151,6 +151,18 @@ def test_a_sender_tells_each_message_what_became_of_it_alone() -> None:
     assert sender.serve() is None
 
 
+def test_what_the_broker_refuses_to_store_is_told_with_what_to_allow() -> None:
+    refused, heard = KafkaError(KafkaError.TOPIC_AUTHORIZATION_FAILED), Heard()
+    sender = KafkaSender(Answering(refused))  # type: ignore[arg-type]
+    sender.send(outgoing(1), heard.done)
+    sender.close()
+    (told,) = heard.errors
+    with pytest.raises(WriteFailed) as of_a_writer:
+        written(Answering(refused), 1)
+    for each in (told, str(of_a_writer.value)):
+        assert ": allow WRITE and DESCRIBE on the topic to this user" in each
+
+
 def test_what_a_sender_cannot_hand_over_fails_when_it_is_served_and_not_in_the_middle_of_sending() -> None:
     heard = Heard()
     sender = KafkaSender(Full(BufferError("full")))  # type: ignore[arg-type]
