@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka import TopicPartition as KafkaPartition
 
 from ops.ports import free_port
 from pipeline import kafka
@@ -163,3 +164,35 @@ def test_an_offset_that_the_client_does_not_keep_is_told_but_for_one_that_is_no_
     done(monkeypatch, KafkaError._STATE)
     with pytest.raises(LogError, match=r"^offsets cannot be stored: words$"):
         done(monkeypatch, KafkaError._FATAL)
+
+
+class Sharing:
+    """A consumer of a group, that knows whom to call back and what was committed how."""
+
+    def __init__(self) -> None:
+        self.calls: dict[str, Any] = {}
+        self.committed: list[dict[str, Any]] = []
+
+    def subscribe(self, topics: Sequence[str], **calls: Any) -> None:
+        assert topics == ["requests"]
+        self.calls = calls
+
+    def commit(self, **how: Any) -> None:
+        self.committed.append(how)
+
+
+def test_what_is_given_up_is_committed_before_another_has_it_and_what_is_lost_is_not(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    consumer, told = Sharing(), list[str]()
+    monkeypatch.setattr(KafkaLog, "_consumer", lambda *_: consumer)
+    KafkaLog(SERVERS).group_reader(
+        "m", "g", ["requests"],
+        lambda places: told.append(f"given {places}, committed {len(consumer.committed)}"),
+        lambda places: told.append(f"taken {places}, committed {len(consumer.committed)}"),
+    )  # fmt: skip
+    place = TopicPartition("requests", 2)
+    for call in ("on_assign", "on_lost", "on_revoke"):
+        consumer.calls[call](consumer, [KafkaPartition(*place)])
+    assert told == [f"given {[place]}, committed 0"] + [f"taken {[place]}, committed 0"] * 2
+    assert consumer.committed == [{"asynchronous": False}]
