@@ -135,6 +135,51 @@ def test_what_the_broker_said_counts_where_no_client_has_told_of_trouble_since(m
     assert said.startswith(f"no Kafka broker answers at {SERVERS} (nothing within 1 s)")
 
 
+class Away:
+    """A broker that answers nothing, whose client has heard nothing yet."""
+
+    def __init__(self) -> None:
+        self.polled: list[float] = []
+
+    def list_topics(self, timeout: float) -> None:
+        raise KafkaException(KafkaError(KafkaError._TRANSPORT, f"nothing within {timeout:g} s"))
+
+    def describe_configs(self, asked: Sequence[Any]) -> dict[Any, Any]:
+        return {each: SimpleNamespace(result=self._result) for each in asked}
+
+    def _result(self, timeout: float) -> None:
+        assert timeout == 15.0
+        raise TimeoutError
+
+    def poll(self, timeout: float) -> None:
+        self.polled.append(timeout)
+
+
+def test_where_nothing_was_heard_of_a_broker_its_client_has_the_word(monkeypatch: pytest.MonkeyPatch) -> None:
+    log, away = KafkaLog(SERVERS), Away()
+    monkeypatch.setitem(log.__dict__, "_admin", away)
+    with pytest.raises(LogError, match=rf"^no Kafka broker answers at {SERVERS} \(nothing within 15 s\)"):
+        log.partition_count("requests")
+    assert away.polled == [0]
+
+
+@pytest.mark.parametrize("why", ["no TLS with Kafka", None])
+def test_what_is_not_answered_is_told_with_what_keeps_it_or_with_how_long_it_was_waited_for(
+    monkeypatch: pytest.MonkeyPatch, why: str | None
+) -> None:
+    asked: list[tuple[Any, ...]] = []
+    monkeypatch.setattr(kafka, "why_not", lambda *words: asked.append(words) or why)
+    log, away = KafkaLog(SERVERS, extra={"ssl.ca.location": "ca.pem"}), Away()
+    monkeypatch.setitem(log.__dict__, "_admin", away)
+    partitions = {0: SimpleNamespace(replicas=[1])}
+    monkeypatch.setattr(log, "_topics", lambda: {"requests": SimpleNamespace(partitions=partitions)})
+    with pytest.raises(LogError) as refused:
+        log.found(["requests"])
+    told = "no answer within 15 s" if why is None else why
+    assert str(refused.value) == f"the configuration of topic requests cannot be read: {told}"
+    assert (asked, away.polled) == ([(SERVERS, {"ssl.ca.location": "ca.pem"}, 8.0)], [0])
+
+
 # --- what a member has done with
 
 

@@ -94,6 +94,8 @@ class Refusing:
 class Told:
     """A message that is an error, as the client gives it."""
 
+    about: str | None = None
+
     def __init__(self, code: int) -> None:
         self._error = KafkaError(code, WORDS)
 
@@ -101,7 +103,7 @@ class Told:
         return self._error
 
     def topic(self) -> str | None:
-        return None
+        return self.about
 
 
 def nothing(_: Any) -> None:
@@ -123,9 +125,23 @@ def test_a_member_that_the_broker_refuses_ends_with_its_words_and_the_remedy(
     assert remedy in str(refused.value)
 
 
+@pytest.mark.parametrize(("about", "named"), [(None, ""), ("requests", " requests")])
+def test_a_refusal_names_the_topic_that_it_is_about(
+    monkeypatch: pytest.MonkeyPatch, about: str | None, named: str
+) -> None:
+    monkeypatch.setattr(Told, "about", about)
+    with pytest.raises(LogError) as refused:
+        group_reader(monkeypatch, KafkaError.TOPIC_AUTHORIZATION_FAILED).poll(10, 1.0)
+    assert str(refused.value).startswith(f"the broker refuses{named} ({WORDS}): allow READ and DESCRIBE")
+
+
 @pytest.mark.parametrize("code", PASSING)
-def test_what_passes_by_itself_ends_no_member(monkeypatch: pytest.MonkeyPatch, code: int) -> None:
+def test_what_passes_by_itself_ends_no_member_and_is_told(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, code: int
+) -> None:
+    monkeypatch.setattr(kafka._log, "filters", [])  # the same trouble is told once in ten seconds
     assert group_reader(monkeypatch, code).poll(10, 1.0) == []
+    assert caplog.messages == [WORDS]
 
 
 def test_who_reads_in_no_group_does_not_end_for_one(monkeypatch: pytest.MonkeyPatch) -> None:
