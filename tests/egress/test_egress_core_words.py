@@ -233,6 +233,7 @@ def test_what_is_no_telegram_is_told_as_a_stray_with_its_time() -> None:
     rig.play("garbage", 400)
     (stray,) = (act.record for act in rig.told() if isinstance(act.record, StrayTelegram))
     assert (stray.line, stray.role, stray.received_ms) == ("cafis-1", None, MIDNIGHT + 400)
+    assert stray.description.startswith("cafis telegram, field type_code")
 
 
 @pytest.mark.parametrize(
@@ -246,7 +247,9 @@ def test_a_stray_is_told_with_its_role_and_why_it_is_for_nobody(role: Role, stat
     rig = opened()
     rig.seen(rig.do_partner(400, role, station))
     (stray,) = (act.record for act in rig.told() if isinstance(act.record, StrayTelegram))
-    assert (stray.role, stray.description.splitlines()[0]) == (role, why)
+    told, *fields = stray.description.splitlines()
+    assert (stray.role, told) == (role, why)
+    assert any("station_id" in field and station in field for field in fields), fields
 
 
 def test_an_approval_is_told_with_its_number() -> None:

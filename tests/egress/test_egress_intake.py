@@ -93,7 +93,7 @@ async def test_a_telegram_that_takes_long_ends_the_turn(monkeypatch: pytest.Monk
     monkeypatch.setattr("egress.intake.time.monotonic", lambda: now_s[0])
 
     def slow(_: str) -> bool:
-        now_s[0] += 0.0015
+        now_s[0] += 0.001
         return True
 
     rig = Rig(slow)
@@ -114,6 +114,20 @@ async def test_what_nobody_awaits_is_taken_at_its_rate_and_meanwhile_nothing_is_
     assert not rig.socket.reading
     await rig.hands(*names(6))
     await until(lambda: rig.socket.reading, lambda: "not reading")
+
+
+@in_loop
+async def test_what_nobody_awaits_waits_for_its_rate_and_not_for_the_next_turn_of_the_loop(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(intake, "_UNASKED_AT_ONCE", 1)
+    monkeypatch.setattr(intake, "_UNASKED_A_SECOND", 0.01)
+    rig = Rig(lambda _: False)
+    rig.intake.feed(telegrams(5))
+    for _ in range(20):
+        await asyncio.sleep(0)
+    assert rig.handed == names(2)
+    rig.intake.stop()
 
 
 def test_an_allowance_comes_back_with_time_and_never_exceeds_what_may_come_at_once() -> None:
@@ -163,6 +177,20 @@ async def test_what_had_come_when_the_connection_ends_still_counts() -> None:
     assert rig.handed == names(300)
     rig.intake.feed(telegrams(1))
     assert rig.handed == names(300)
+    assert rig.broken == []
+
+
+@in_loop
+async def test_bytes_that_were_no_telegram_are_told_when_the_connection_ends_and_not_after_it_was_hung_up() -> None:
+    for stopped in (False, True):
+        rig = Rig()
+        rig.intake.feed(telegrams(300) + b"\0\0" + telegrams(1))
+        rig.socket.closing = True
+        if stopped:
+            rig.intake.stop()
+        rig.intake.finish()
+        assert len(rig.broken) == (0 if stopped else 1)
+        assert len(rig.handed) == (50 if stopped else 300)
 
 
 @in_loop

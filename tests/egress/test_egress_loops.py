@@ -7,7 +7,7 @@ from test_egress_core import MIDNIGHT, Rig, steps
 
 from egress.acts import Act, Hang, Tell, Transmit
 from egress.looped import LOOPED
-from schemas.records import LineState
+from schemas.records import LineState, StrayTelegram
 from schemas.telegrams import Role
 
 
@@ -142,3 +142,13 @@ def test_the_board_and_the_log_say_that_the_line_is_looped() -> None:
     (state,) = [act.record for act in acts if isinstance(act, Tell) and isinstance(act.record, LineState)]
     assert state.reason == LOOPED
     assert [act for act in acts if isinstance(act, Hang)] == [Hang(LOOPED, warn=True)]
+
+
+def test_what_has_come_back_is_told_as_a_stray_field_by_field() -> None:
+    rig = LoopRig()
+    rig.play("connected", 0)
+    acts = rig.do_loop(1, Role.OPENING_REQUEST)
+    (stray,) = (act.record for act in acts if isinstance(act, Tell) and isinstance(act.record, StrayTelegram))
+    told, *fields = stray.description.splitlines()
+    assert (stray.role, told) == (Role.OPENING_REQUEST, LOOPED)
+    assert any("station_id" in field and "DNB00001" in field for field in fields), fields

@@ -1,9 +1,11 @@
 """Whose telegram a report is about, where a line carries another partner's: what is inside, or its envelope."""
 
+import pytest
+
 from egress.flights import NOTHING
 from egress.jobs import Job, Stage
 from egress.numbers import Numbers
-from egress.parties import Came, Parties
+from egress.parties import Came, Parties, Unreadable
 from egress.telegrams import CardData, Telegrams
 from schemas.installation import Line
 from schemas.records import Kind, Sealed, SendRequest
@@ -100,3 +102,11 @@ def test_what_has_ended_is_not_found_by_its_envelope_any_more() -> None:
     flying = on_the_line(of)
     of.remove(flying)
     assert of.answered(Came(of.own, error_report(Role.ENVELOPE_REQUEST)), {TODAY}) == NOTHING
+
+
+@pytest.mark.parametrize("role", [Role.ENVELOPE_REPORT, Role.ENVELOPE_REQUEST, Role.KEEPALIVE_ANSWER])
+def test_an_envelope_holds_neither_another_envelope_nor_anything_about_a_line(role: Role) -> None:
+    inside = CAFIS.encode(role, CAFIS.telegrams[role].sample())
+    values = CAFIS.telegrams[Role.ENVELOPE_REPORT].sample() | {"carried_code": CODE, "carried_telegram": inside.hex()}
+    with pytest.raises(Unreadable, match=r"^in an envelope, where nothing about a line belongs\n"):
+        parties().read(CAFIS.encode(Role.ENVELOPE_REPORT, values))

@@ -5,7 +5,10 @@ from pathlib import Path
 import pytest
 from line_rig import LINE, line, until
 from loop_rig import in_loop
+from test_egress_core import Rig
 
+from egress import core
+from egress.acts import Tell
 from egress.strays import StrayBudget
 from schemas.records import StrayTelegram
 from schemas.telegrams import Role
@@ -70,3 +73,23 @@ async def test_a_partner_that_gives_its_answer_again_and_again_is_not_hung_up(tm
         rig.order("second")
         call.answer(await call.receive_role(Role.SALE_REQUEST))
         await rig.hears("reports", "first approved", "second approved")
+
+
+def test_an_answer_is_known_as_a_copy_as_long_as_not_too_many_have_come_since(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(core, "_ANSWERS", 2)
+    rig = Rig()
+    rig.play("opened", 0)
+    for who in "abc":
+        rig.play(f"ask {who}", 1)
+    rig.play("stored", 2)
+
+    def again(who: str) -> bool:
+        """Whether an answer is known as one that came before."""
+        (stray,) = (act for act in rig.answer("approved", 9, who) if isinstance(act, Tell))
+        return stray.copy
+
+    for who in "ab":
+        rig.play(f"approved {who}", 3)
+    assert [again(who) for who in "ab"] == [True, True]
+    rig.play("approved c", 4)
+    assert [again(who) for who in "abc"] == [False, True, True]

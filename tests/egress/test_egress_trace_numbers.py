@@ -12,13 +12,13 @@ from test_egress_core import MIDNIGHT, Rig
 
 from egress.acts import Transmit
 from egress.jobs import Takeover
-from egress.numbers import AT_FIRST, BATCH, FIRST_TIME, Reserve, Reserved, batch_of, shares_of
+from egress.numbers import AT_FIRST, BATCH, FIRST_TIME, Reserve, Reserved, batch_of, days_about, shares_of
 from egress.reserving import NotTheOwner, reserve
 from egress.takeover import Places, take_over
 from pipeline.log import NewTopic, Outgoing
 from schemas import wire
 from schemas.installation import Egress
-from schemas.japan_time import DAY_MS
+from schemas.japan_time import DAY_MS, business_date
 from schemas.records import LineTaken, NumbersReserved
 from schemas.telegrams import Deframer, load_partner
 from schemas.topics import Topics
@@ -92,6 +92,26 @@ def test_without_a_number_no_station_telegram_goes_out_and_the_board_says_why() 
     assert not [act for act in acts if isinstance(act, Transmit)]
     assert rig.seen(acts).endswith("hang no trace number is left for the opening")
     assert "transmit opening_request" in rig.play("opened", DAY_MS), "a new business day has them all again"
+
+
+def test_without_a_number_an_open_line_is_not_asked_for_a_sign_of_life_and_stays_open() -> None:
+    rig = FewNumbers()
+    rig.play("opened", 0)
+    for turn in range(1, 9):
+        assert rig.play("due", 30_000 * turn).endswith("transmit keepalive_request")
+        rig.play("alive", 30_000 * turn)
+    assert [rig.play("due", now) for now in (270_000, 300_000)] == ["line open"] * 2
+    assert rig.core.station.open
+
+
+def test_the_days_about_midnight_are_two_and_else_there_is_one() -> None:
+    (first, second, third) = (business_date(MIDNIGHT + DAY_MS * day) for day in (-1, 0, 1))
+    minute_ms = 60_000
+    assert days_about(MIDNIGHT) == {first, second}
+    assert days_about(MIDNIGHT + minute_ms) == {second}
+    assert days_about(MIDNIGHT + minute_ms - 1) == {first, second}
+    assert days_about(MIDNIGHT + DAY_MS - minute_ms - 1) == {second}
+    assert days_about(MIDNIGHT + DAY_MS - minute_ms) == {second, third}
 
 
 def test_what_is_left_is_counted() -> None:
