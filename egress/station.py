@@ -262,7 +262,7 @@ class Station:
         if message.role is Role.CLOSING_ANSWER:
             return self._befalls(Event.CLOSING_ANSWERED, now_ms)
         if self._partner.dated(message.values).classify(message) is not Outcome.APPROVED:
-            code = str(message.values.get("result_code", ""))
+            code = message.values[self._partner.result_field]
             return self._befalls(Event.REFUSED, now_ms, f"the partner refuses to open the station: {code}")
         return self._befalls(Event.OPENED, now_ms)
 
