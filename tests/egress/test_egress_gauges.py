@@ -5,6 +5,9 @@ from pathlib import Path
 from line_rig import LINE, Rig, line, until
 from loop_rig import in_loop
 
+from egress.numbers import shares_of
+from egress.tenure import finish_limit_ms
+from schemas.installation import Egress
 from schemas.telegrams import Role
 
 GAUGES = ("line_owned", "line_open", "line_as_wished", "in_flight", "waiting", "free_routes", "held_routes")
@@ -32,6 +35,10 @@ async def test_the_gauges_follow_a_line_from_its_opening_to_its_last_report(tmp_
         call.answer(opening)
         early = await call.receive_role(Role.SALE_REQUEST)
         await shows(rig, line_owned=1, line_open=1, line_as_wished=1, waiting=0, in_flight=1, free_routes=199)
+        first, last = rig.partner.spec.trace_range
+        requests, reserve = (shares_of(first, last).dispatched, shares_of(first, last).reserve)
+        assert rig.metric("trace_numbers_left") == requests[1] - requests[0] + 1 - 1
+        assert rig.metric("trace_reserve_left") == reserve[1] - reserve[0] + 1 - 1
         rig.order("b")
         later = await call.receive_role(Role.SALE_REQUEST)
         await shows(rig, in_flight=2, free_routes=198, held_routes=0)
@@ -111,3 +118,7 @@ async def test_each_partner_of_the_line_shows_whether_it_is_spared(tmp_path: Pat
         await until(lambda: spared() == 1, spared)
         sparing.spared = frozenset({"cardnet"})
         await until(lambda: spared() == 0, spared)
+
+
+def test_giving_a_line_up_takes_no_longer_than_its_parts() -> None:
+    assert finish_limit_ms(Egress(metrics_port=0, drain_ms=20_000, closing_timeout_ms=3_000)) == 20_000 + 6_000 + 6_000

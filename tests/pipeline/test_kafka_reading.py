@@ -58,3 +58,21 @@ def test_a_reader_gathers_longer_behind_a_batch_of_many(monkeypatch: pytest.Monk
     reader = KafkaLog("127.0.0.1:1").reader("r", {})
     assert [len(reader.poll(100, 0)) for _ in range(6)] == [15, 16, 100, 1, 0, 1]
     assert consumer.gathered_s == [SHORT_S, SHORT_S, LONG_S, LONG_S, SHORT_S, SHORT_S]
+
+
+class Late(Full):
+    """A consumer whose first message comes while it is polled, and the others with it."""
+
+    def poll(self, timeout_s: float) -> Raw:
+        assert timeout_s == 0.5
+        return Raw()
+
+
+def test_what_comes_with_the_first_of_many_is_taken_with_it_and_nothing_more_is_waited_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    consumer = Late(0, 500)
+    monkeypatch.setattr(KafkaLog, "_consumer", lambda *_: consumer)
+    reader = KafkaLog("127.0.0.1:1").reader("r", {})
+    assert len(reader.poll(100, 0.5)) == 100
+    assert consumer.gathered_s == [SHORT_S, 0]

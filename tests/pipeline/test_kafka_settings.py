@@ -1,6 +1,8 @@
 """What each kind of client is told: all of it, for what is left out is the client's default, and some of those lose."""
 
+import logging
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -97,3 +99,25 @@ def test_a_member_beats_six_times_a_session_and_ten_times_a_second_at_most(sessi
 def test_what_the_installation_sets_counts_but_for_what_a_client_is_there_for() -> None:
     KafkaLog("one:9092", extra={"socket.nagle.disable": "false", "enable.idempotence": "false"}).writer("w")
     assert (Client.told["socket.nagle.disable"], Client.told["enable.idempotence"]) == ("false", True)
+
+
+def test_where_nobody_says_how_long_a_write_is_tried_for_half_a_minute() -> None:
+    KafkaLog("one:9092").writer("w")
+    assert Client.told["message.timeout.ms"] == 30_000
+
+
+def test_the_same_trouble_is_told_once_in_ten_seconds_whatever_numbers_are_in_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now_s = [5.0]  # a machine that was started just now
+    monkeypatch.setattr(kafka, "time", SimpleNamespace(monotonic=lambda: now_s[0]))
+    calm = kafka._Calm()
+
+    def told(at_s: float, text: str) -> bool:
+        now_s[0] = at_s
+        return calm.filter(logging.makeLogRecord({"msg": text}))
+
+    assert told(5.0, "one:9092/1: refused (3 times)")
+    assert not told(14.9, "one:9092/12: refused (31 times)")
+    assert told(14.9, "two:9092/12: refused (31 times)")
+    assert told(15.0, "one:9092/1: refused (32 times)")

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from confluent_kafka import KafkaError, KafkaException
+from msgspec.structs import replace
 
 from pipeline import kafka
 from pipeline.kafka import KafkaLog, KafkaSender, KafkaWriter
@@ -81,6 +82,12 @@ def test_a_batch_of_which_any_part_failed_has_failed(answers: tuple[int | KafkaE
     with pytest.raises(WriteFailed, match=rf"{said} messages were not acknowledged: .*Not enough in-sync replicas"):
         written(producer, 3)
     assert len(producer) == 0  # and every message was answered before it is said
+
+
+def test_a_batch_that_has_failed_names_its_topics() -> None:
+    batch = [outgoing(1), replace(outgoing(2), topic="deliveries"), outgoing(3)]
+    with pytest.raises(WriteFailed, match=r"^deliveries, requests: 1 of 3 messages were not acknowledged: "):
+        KafkaWriter(Answering(0, REFUSED, 2)).write(batch)  # type: ignore[arg-type]
 
 
 def test_a_message_goes_out_whole_and_to_its_partition() -> None:
