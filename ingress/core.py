@@ -23,8 +23,6 @@ from collections.abc import Callable, Sequence
 from enum import Enum
 from typing import assert_never
 
-import msgspec
-
 from ingress.acts import (
     Act,
     Close,
@@ -39,6 +37,7 @@ from ingress.acts import (
 )
 from ingress.checking import content_of, own_name_fault, request_fault
 from ingress.config import Settings
+from ingress.in_flight import Asked, InFlight
 from ingress.protocol import Unreadable, read, read_first
 from ingress.replies import settled, told
 from ingress.strangers import counts_itself, guess
@@ -63,8 +62,9 @@ from schemas.client_frames import (
     Welcome,
     reference_fault,
 )
+from schemas.identity import transaction_id
 from schemas.installation import Customer
-from schemas.records import ReplyReady, Status
+from schemas.records import ReplyReady
 
 NOT_CONFIRMED = "not_confirmed"
 
@@ -87,14 +87,6 @@ class SessionStage(Enum):
     CLOSED = "closed"
 
 
-class Asked(msgspec.Struct, frozen=True, gc=False):
-    """A request or inquiry without an answer."""
-
-    asked_ms: int
-    expires_ms: int
-    content: int = 0  # a request's, as a number that means nothing outside of this process
-
-
 class Session:
     """One client connection. `id` is its name in the records, unique for ever."""
 
@@ -113,7 +105,7 @@ class Session:
         self._opened_ms = now_ms
         self._heard_ms = now_ms
         self._lay_ms = 0
-        self._in_flight: dict[tuple[str, bool], Asked] = {}  # by reference and whether it is an inquiry
+        self._in_flight = InFlight(settings.max_in_flight)
         self._deliveries: dict[tuple[str, int], Delivery] = {}  # owed or being stored
         # Ended, until when they are known: for copies. Taking a plain dict's first passes by all that have gone before.
         self._over: OrderedDict[tuple[str, int], tuple[int, Delivery]] = OrderedDict()
@@ -213,8 +205,9 @@ class Session:
         if (fault := self._settings.layouts.fault(customer, request, now_ms)) is not None:
             return [Send(Rejection.INVALID_REQUEST.told(reference=request.reference, place=fault))]
         expires_ms = now_ms - self._lay_ms + min(request.wait_ms, self._settings.wait_max_ms)
-        asked = Asked(now_ms, expires_ms, hash(content_of(request)))
-        if self._is_owed((request.reference, False), asked, _AGAIN_MS):
+        named = transaction_id(self.customer, request.reference, request.original_reference)
+        asked = Asked(named, now_ms, expires_ms, hash(content_of(request)))
+        if self._in_flight.has_lately(request.reference, asked, _AGAIN_MS, inquiry=False):
             return []
         if (refused := self._enter(request.reference, asked, inquiry=False)) is not None:
             return [Send(refused)]
@@ -228,20 +221,13 @@ class Session:
             fault = reference_fault(inquiry.original_reference, "original_reference")
         if fault is not None:
             return [Send(Rejection.INVALID_REQUEST.told(reference=inquiry.reference, place=fault))]
-        asked = Asked(now_ms, now_ms + self._settings.wait_max_ms)
-        if self._is_owed((inquiry.reference, True), asked, self._settings.wait_max_ms):
+        named = transaction_id(self.customer, inquiry.reference, inquiry.original_reference)
+        asked = Asked(named, now_ms, now_ms + self._settings.wait_max_ms)
+        if self._in_flight.has_lately(inquiry.reference, asked, self._settings.wait_max_ms, inquiry=True):
             return []
         if (refused := self._enter(inquiry.reference, asked, inquiry=True)) is not None:
             return [Send(refused)]
         return [StoreInquiry(self.id, self.customer, inquiry, now_ms)]
-
-    def _is_owed(self, key: tuple[str, bool], asked: Asked, for_ms: int) -> bool:
-        """Whether the same was asked here within this time, and the answer that is owed answers this, too.
-
-        Else a client that repeats one thing without end would fill the log, which all share.
-        """
-        before = self._in_flight.get(key)
-        return before is not None and before.content == asked.content and asked.asked_ms - before.asked_ms < for_ms
 
     def _enter(self, reference: str, asked: Asked, *, inquiry: bool) -> Refused | None:
         """Count what is asked as in flight, or say why not."""
@@ -249,21 +235,7 @@ class Session:
             return Rejection.STOPPING.told(reference=reference, place="bye was said")
         if self._stopping and not inquiry:
             return Rejection.STOPPING.told(reference=reference)
-        key = (reference, inquiry)
-        before = self._in_flight.get(key)
-        if before is not None and before.content != asked.content:  # or the one's answer would pass for the other's
-            return Rejection.REFERENCE_IN_FLIGHT.told(reference=reference)
-        if key not in self._in_flight and len(self._in_flight) >= self._settings.max_in_flight:
-            self._forget_expired(asked.asked_ms)
-            if len(self._in_flight) >= self._settings.max_in_flight:
-                place = f"at most {self._settings.max_in_flight}"
-                return Rejection.TOO_MANY_IN_FLIGHT.told(reference=reference, place=place)
-        self._in_flight[key] = asked
-        return None
-
-    def _forget_expired(self, now_ms: int) -> None:
-        """Nobody waits for these any more; an answer that comes all the same is told."""
-        self._in_flight = {key: asked for key, asked in self._in_flight.items() if asked.expires_ms > now_ms}
+        return self._in_flight.enter(reference, asked, inquiry=inquiry)
 
     def _ack(self, ack: Ack, now_ms: int) -> list[Act]:
         delivery = self._known((ack.reference, ack.delivery_no))
@@ -302,11 +274,15 @@ class Session:
 
     def tell(self, record: ReplyReady, now_ms: int) -> tuple[list[Act], int | None]:
         """Hand a reply to the client. Gives too when the request was accepted, if this is its answer."""
-        asked_ms = self._release(record)
+        if self._in_flight.is_about_another(record):
+            return self._withhold(record, now_ms), None
+        asked_ms = self._in_flight.answered(record)
         if record.confirm_by_ms is None:
             return [Send(told(record))], asked_ms
         key = (record.reference, record.delivery_no)
         delivery = self._known(key)
+        if delivery is not None and delivery.transaction_id != record.transaction_id:
+            return [*self._withhold(record, now_ms), settled(Delivery.of(record))], asked_ms
         if delivery is not None:  # a copy; whoever asked again may not know the first
             return [settled(delivery) if delivery.stage is DeliveryStage.VOID else Send(told(record))], asked_ms
         self._deliveries[key] = delivery = Delivery.of(record)
@@ -314,12 +290,12 @@ class Session:
             return self._void(delivery, now_ms), asked_ms
         return [Send(told(record))], asked_ms
 
-    def _release(self, record: ReplyReady) -> int | None:
-        inquiry = self._in_flight.pop((record.reference, True), None) if record.inquiry else None
-        if record.status is Status.IN_PROCESS:
-            return None
-        asked = self._in_flight.pop((record.reference, False), None) or inquiry
-        return None if asked is None else asked.asked_ms
+    def _withhold(self, record: ReplyReady, now_ms: int) -> list[Act]:
+        """Do not show a reply under a reference that stands here for another transaction.
+
+        The client could not tell which of them it means, nor could its acknowledgement.
+        """
+        return [] if record.confirm_by_ms is None else [StoreUndeliverable(Delivery.of(record), NOT_CONFIRMED, now_ms)]
 
     def stored(self, delivery: Delivery, stamp_ms: int | None, now_ms: int) -> list[Act]:
         """The log has answered about a `StoreDelivered`: when the broker stored it; None: not known to be stored."""
@@ -330,7 +306,7 @@ class Session:
 
     def not_stored(self, reference: str, *, inquiry: bool) -> list[Act]:
         """It is not known whether a request or inquiry was stored."""
-        self._in_flight.pop((reference, inquiry), None)
+        self._in_flight.give_up(reference, inquiry=inquiry)
         return [] if self.stage is SessionStage.CLOSED else [Send(Rejection.OUTCOME_UNKNOWN.told(reference=reference))]
 
     # --- time and ends
@@ -374,7 +350,7 @@ class Session:
 
     def drained(self, now_ms: int) -> bool:
         """Whether nobody waits for anything here."""
-        self._forget_expired(now_ms)
+        self._in_flight.forget_expired(now_ms)
         return not self._in_flight and not self._deliveries
 
     def gone(self) -> list[Delivery]:

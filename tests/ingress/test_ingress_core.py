@@ -199,7 +199,7 @@ SCENARIOS = {
 }
 
 
-def _reply(words: str) -> ReplyReady:
+def reply_record(words: str) -> ReplyReady:
     told = words.split()
     inquiry = told[0] == "status"
     status = Status.APPROVED if told[0] == "reply" else Status(told[2])
@@ -273,7 +273,7 @@ class Player:
         after: int | None = None
         match what.split():
             case [("reply" | "final" | "status"), *_]:
-                acts, asked_ms = self.session.tell(_reply(what), now_ms)
+                acts, asked_ms = self.session.tell(reply_record(what), now_ms)
                 after = None if asked_ms is None else now_ms - asked_ms
             case [("stored" | "failed") as outcome, reference, number]:
                 delivery = self.storing.pop((reference, int(number)))
@@ -365,7 +365,7 @@ def test_a_session_that_is_closed_says_nothing_more() -> None:
 
 
 def _owed(reference: str = "r1", number: int = 1) -> Delivery:
-    return Delivery.of(_reply(f"reply {reference} {number} by 9000"))
+    return Delivery.of(reply_record(f"reply {reference} {number} by 9000"))
 
 
 def _due(gone: Gone, now_ms: int) -> list[tuple[str, int, str]]:
@@ -386,7 +386,7 @@ def test_a_client_that_comes_back_takes_what_it_is_owed_along() -> None:
     gone = Gone(200)
     gone.add(_owed("r1"), 0)
     gone.add(_owed("r2"), 0)
-    gone.came_back(_reply("reply r1 2 by 9000"))
+    gone.came_back(reply_record("reply r1 2 by 9000"))
     assert _due(gone, 200) == [("r2", 1, SESSION_GONE)]
 
 
