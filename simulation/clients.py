@@ -24,6 +24,7 @@ _UNDER_WAY = ("being_cancelled", "in_process")
 _AGAIN_S = 0.3
 _NEW_YEN = 1_000_000  # no centre has a rule about it
 _NEW_WAIT_MS = 3_000
+_NAMELESS = 3  # every third customer
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,9 +221,9 @@ class Merchants:
         told = await till.pay(asked, payment.wait_ms)
         if payment.then is None or told != "approved":
             return
-        follow_up = Asked(
-            asked.customer, f"{asked.reference}-{payment.then}", asked.reference, payment.then, payment.then_amount
-        )
+        # Some have one name for all that follows, whatever it follows.
+        name = f"{payment.then}" if payment.number % _NAMELESS == 0 else f"{asked.reference}-{payment.then}"
+        follow_up = Asked(asked.customer, name, asked.reference, payment.then, payment.then_amount)
         heard = await till.pay(follow_up, payment.wait_ms)
         if heard == f"refused: {Refusal.ORIGINAL_STILL_IN_PROCESS}":
             self.world.trouble(till.process, f"{asked.reference} was told as approved, its {payment.then}: {heard}")
