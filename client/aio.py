@@ -178,7 +178,7 @@ class Client:
         """
         inquiry = Inquiry(reference=reference, original_reference=original_reference)
         _check(inquiry)
-        return await self._run(Course(inquiry, None, _now_ms() + wait_ms), wait_ms)
+        return await self._run(Course(inquiry), wait_ms)
 
     async def _run(self, course: Course, limit_ms: int) -> Result:
         self._place.check()

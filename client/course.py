@@ -48,7 +48,7 @@ class Stage(Enum):
 class Course:
     """One transaction. With `request` None it is only inquired about."""
 
-    def __init__(self, inquiry: Inquiry, request: Request | None, expires_ms: int) -> None:
+    def __init__(self, inquiry: Inquiry, request: Request | None = None, expires_ms: int = 0) -> None:
         self.reference = inquiry.reference
         self.stage = Stage.NEW if request is not None else Stage.UNSURE
         self.end: Result | ClientError | None = None

@@ -237,7 +237,7 @@ class Link(asyncio.Protocol):
 
     def _keep_alive(self) -> None:
         """Ping once in an interval; a gateway that says nothing until the next one is gone."""
-        if self._pings and not self._heard:
+        if not self._heard:
             self.abort()
             return
         self._heard = False

@@ -145,17 +145,15 @@ class SyncClient:
             return asyncio.run_coroutine_threadsafe(work, self._loop)
 
     def _serve(self) -> None:
-        why = "the client is closed: connect another"
         try:
             with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
                 try:
                     runner.run(self._until_stopped())
                 except BaseException as error:
                     why = f"the client's thread has ended ({type(error).__name__}): connect another"
-                    raise
-                finally:
                     with self._lock:  # before the loop is closed, which ends whatever is asked by then
                         self._closed = self._closed or why
+                    raise
         except BaseException:  # noqa: BLE001  the last place where it can be said
             _log.exception("the client's thread has ended")
 

@@ -71,14 +71,13 @@ class Breaker:
     def _wrong(self, now_ms: int, count: int, limit: int) -> bool:
         if self.state is State.OPEN or limit == 0 or (self.state is State.CLOSED and count < limit):
             return False
-        longer = self._rest_ms * 2 if self.state is State.TRIAL else 0
-        self._rest_ms = min(max(self.settings.rest_ms, longer), self.settings.rest_max_ms)
+        self._rest_ms = min(max(self.settings.rest_ms, 2 * self._rest_ms), self.settings.rest_max_ms)
         self.rest_until_ms = now_ms + self._rest_ms
         self.state, self._answers = State.OPEN, 0
         return True
 
     def __str__(self) -> str:
         """Why it is open, for people."""
-        if self.errors:
-            return f"{self.errors} errors in a row"
-        return f"{self.silences} requests in a row without an answer"
+        if self.silences:
+            return f"{self.silences} requests in a row without an answer"
+        return f"{self.errors} errors in a row"

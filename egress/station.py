@@ -303,7 +303,7 @@ class Station:
     def _drained_or_not(self, now_ms: int) -> list[Act]:
         closes = self.stage is LineStage.DRAINING and self._wish.what is LineWish.CLOSED and not self._ending
         if closes and (not any(self._load()) or now_ms - self._since_ms >= self._times.close_limit_ms):
-            return self._befalls(Event.EMPTY, now_ms, self._reason)
+            return self._befalls(Event.EMPTY, now_ms)
         return []
 
     def _asked_or_not(self, now_ms: int) -> list[Act]:

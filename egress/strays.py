@@ -9,11 +9,11 @@ class StrayBudget:
     def __init__(self, a_minute: int) -> None:
         self._a_minute = a_minute
         self._left = float(a_minute)
-        self._at_ms: int | None = None
+        self._at_ms = 0
 
     def spend(self, now_ms: int) -> bool:
         """One has come: whether the line may keep its connection."""
-        passed_ms = 0 if self._at_ms is None else max(0, now_ms - self._at_ms)
+        passed_ms = max(0, now_ms - self._at_ms)
         self._at_ms = now_ms
         self._left = min(float(self._a_minute), self._left + passed_ms * self._a_minute / _MINUTE_MS)
         if self._left < 1:

@@ -234,8 +234,8 @@ def mermaid() -> str:
     lines = ["stateDiagram-v2"]
     ways: dict[tuple[str, str], list[str]] = {}
     for row in TABLE.values():
-        if row.next != row.state and row.event is not Event.FORGET:
-            ways.setdefault((row.state or "[*]", row.next or "[*]"), []).append(row.event.value)
+        if row.next is not None and row.next != row.state:
+            ways.setdefault((row.state or "[*]", row.next), []).append(row.event.value)
     lines += [f"    {state} --> {to}: {' · '.join(events)}" for (state, to), events in ways.items()]
     lines += [f"    {end} --> [*]" for end in ENDS]
     return "\n".join(lines) + "\n"

@@ -171,8 +171,9 @@ class ClockWatch:
         heard: list[Stored | Exception] = []
 
         def done(stored: Stored | None, error: Exception | None) -> None:
-            assert stored is not None or error is not None
-            heard.append(stored if stored is not None else error or WriteFailed("not acknowledged"))
+            outcome = stored or error
+            assert outcome is not None
+            heard.append(outcome)
 
         sent_ms = monotonic_ms()
         self._sender.send(self._message(self._clock), done)

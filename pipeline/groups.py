@@ -174,6 +174,9 @@ def security_of(client: Mapping[str, str]) -> dict[str, Any]:
     return settings
 
 
+_FALSE = ("false", "f", "0")  # as librdkafka writes it, in letters of either size
+
+
 def _context(given: Mapping[str, str]) -> ssl.SSLContext:
     """TLS as librdkafka does it with these settings; without an authority of its own, with the system's."""
     authority = given.get("ssl.ca.location")
@@ -182,9 +185,9 @@ def _context(given: Mapping[str, str]) -> ssl.SSLContext:
     )
     if (certificate := given.get("ssl.certificate.location")) is not None:
         context.load_cert_chain(certificate, given.get("ssl.key.location"), given.get("ssl.key.password"))
-    if given.get("ssl.endpoint.identification.algorithm") == "none":
+    if given.get("ssl.endpoint.identification.algorithm", "").lower() == "none":
         context.check_hostname = False
-    if given.get("enable.ssl.certificate.verification", "true") == "false":
+    if given.get("enable.ssl.certificate.verification", "").lower() in _FALSE:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
     return context

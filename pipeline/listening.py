@@ -113,7 +113,7 @@ async def bound(host: str, port: int, backlog: int = 100) -> list[socket.socket]
     unspoken: OSError | None = None
     for family, address in dict.fromkeys((family, address) for family, *_, address in found):
         try:
-            sockets.append(socket.create_server(address[:2], family=family, backlog=backlog))
+            sockets.append(socket.create_server(address, family=family, backlog=backlog))
         except OSError as error:
             if error.errno == errno.EAFNOSUPPORT:  # names have addresses of IPv6 where the system has none
                 unspoken = error

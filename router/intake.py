@@ -39,7 +39,7 @@ def accept(record: RequestAccepted, original: TransactionState | None, world: Wo
     state = TransactionState(
         transaction_id=record.transaction_id,
         transaction_key=key_of(record),
-        stage=Stage.DISPATCHED if refusal is None else Stage.REFUSED,
+        stage=Stage.DISPATCHED,
         request_id=record.request_id,
         customer=record.customer,
         reference=record.reference,

@@ -12,6 +12,7 @@ Letters part nothing: digits on both sides of one are two numbers. Pure.
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import accumulate
 from typing import Final
 
 SHORTEST, LONGEST = 13, 19
@@ -58,7 +59,7 @@ def _in_run(run: re.Match[str]) -> Iterator[tuple[int, int]]:
     groups = [(run.start() + each.start(), run.start() + each.end()) for each in _GROUP.finditer(run.group())]
     group_of = [number for number, (start, end) in enumerate(groups) for _ in range(end - start)]
     sizes = [end - start for start, end in groups]
-    starts = [sum(sizes[:number]) for number in range(len(sizes) + 1)]
+    starts = list(accumulate(sizes, initial=0))
     digits = "".join(str(int(each)) for each in run.group() if each.isdecimal())  # of whatever script, as ASCII
     at = 0
     while at + SHORTEST <= len(digits):
@@ -72,7 +73,7 @@ def _in_run(run: re.Match[str]) -> Iterator[tuple[int, int]]:
             continue
         last = group_of[at + size - 1]
         yield groups[first][0], groups[last][1]
-        at = len(group_of) if last == group_of[-1] else group_of.index(last + 1, at)
+        at = starts[last + 1]
 
 
 def _size_at(digits: str, at: int, group_of: Sequence[int], sizes: Sequence[int]) -> int:

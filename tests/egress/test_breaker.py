@@ -85,3 +85,14 @@ def test_keep_alives_are_counted_anew_over_another_connection() -> None:
     breaker.broken()
     assert breaker.probed(2_100) is False
     assert breaker.probed(2_200) is True
+
+
+def test_it_says_what_came_last_in_a_row() -> None:
+    breaker = Breaker(SETTINGS)
+    breaker.failed(0)
+    assert str(breaker) == "1 errors in a row"
+    breaker.silent(1)
+    breaker.silent(2)
+    assert str(breaker) == "2 requests in a row without an answer"
+    breaker.failed(3)
+    assert str(breaker) == "2 errors in a row"

@@ -308,3 +308,36 @@ def test_a_line_tells_since_when_it_is_what_it_is_by_whose_wish_and_what_is_on_i
     rig.play("broken", 1_600)
     failed = state_of(rig)
     assert (failed["stage"], failed["connected_ms"], failed["since_ms"]) == ("failed", None, MIDNIGHT + 1_600)
+
+
+# --- after a fault of ours
+
+
+@pytest.mark.parametrize("call", ["drain", "due", "sought refused", "order open", "close", "called_again", "opened"])
+def test_what_was_decided_before_a_fault_of_ours_is_told_all_the_same(call: str) -> None:
+    rig = failed_after_a_decision()
+    assert "report a approved" in rig.play(call, 4)
+
+
+@pytest.mark.parametrize("came", ["approved b", "keepalive", "echo b", "garbage"])
+def test_the_next_telegram_brings_what_was_decided_before_a_fault_of_ours(came: str) -> None:
+    rig = failed_after_a_decision()
+    rig.core._preparing._open_card = rig.open_card
+    assert rig.play(came, 4).startswith("report a approved, ")
+
+
+def failed_after_a_decision() -> Rig:
+    """A line that has decided what to tell of a, and has failed over the card of the next one."""
+
+    def fails(_: object) -> CardData:
+        raise ZeroDivisionError
+
+    rig = Rig()
+    rig.play("opened", 0)
+    for who in "abcd":  # one more than there are routes
+        rig.play(f"ask {who}", 1)
+    rig.play("stored", 2)
+    rig.core._preparing._open_card = fails
+    with pytest.raises(ZeroDivisionError):
+        rig.play("approved a", 3)
+    return rig

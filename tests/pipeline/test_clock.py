@@ -3,6 +3,7 @@
 import threading
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from log_rig import GO, Broker
@@ -328,3 +329,25 @@ def test_a_watch_that_never_started_can_be_closed() -> None:
 def test_the_clock_that_counts_counts() -> None:
     first = monotonic_ms()
     assert 0 <= monotonic_ms() - first < 60_000
+
+
+def test_while_an_answer_is_awaited_it_sleeps_between_two_looks_and_not_behind_the_answer(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    turns: list[int] = []
+
+    class Slow(MemorySender):
+        def serve(self) -> float | None:
+            turns.append(1)
+            return super().serve() if len(turns) > 3 else 0.0
+
+    log, slept = MemoryLog(), list[tuple[float, int]]()
+    log.create([NewTopic("clocks", 1, {})])
+    monkeypatch.setattr(log, "sender", lambda _: Slow(log))
+    monkeypatch.setattr(module, "time", SimpleNamespace(
+        sleep=lambda seconds: slept.append((seconds, len(turns))), monotonic_ns=time.monotonic_ns, time_ns=time.time_ns
+    ))  # fmt: skip
+    watch = ClockWatch(Clock(1_000_000), log, "x", lambda _: Outgoing("clocks", b"k", b"v"))
+    watch.start()
+    watch.close()
+    assert slept == [(0.002, 1), (0.002, 2), (0.002, 3)]

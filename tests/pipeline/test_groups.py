@@ -70,13 +70,25 @@ def test_without_an_authority_of_its_own_the_systems_are_asked(protocol: str, au
 @pytest.mark.parametrize(
     ("setting", "verified"),
     [
-        ({"ssl.endpoint.identification.algorithm": "none"}, ssl.CERT_REQUIRED),
-        ({"enable.ssl.certificate.verification": "false"}, ssl.CERT_NONE),
+        *(({"ssl.endpoint.identification.algorithm": each}, ssl.CERT_REQUIRED) for each in ("none", "None", "NONE")),
+        *(
+            ({"enable.ssl.certificate.verification": each}, ssl.CERT_NONE)
+            for each in ("false", "False", "FALSE", "f", "F", "0")
+        ),
     ],
 )
-def test_what_is_not_to_be_verified_is_not(setting: dict[str, str], verified: ssl.VerifyMode) -> None:
+def test_what_is_not_to_be_verified_is_not_however_that_is_written(
+    setting: dict[str, str], verified: ssl.VerifyMode
+) -> None:
     context = security_of({"security.protocol": "ssl", **setting})["ssl_context"]
     assert (context.check_hostname, context.verify_mode) == (False, verified)
+
+
+@pytest.mark.parametrize("setting", ["true", "True", "t", "1"])
+def test_what_is_to_be_verified_is(setting: str) -> None:
+    given = {"enable.ssl.certificate.verification": setting, "ssl.endpoint.identification.algorithm": "HTTPS"}
+    context = security_of({"security.protocol": "ssl", **given})["ssl_context"]
+    assert (context.check_hostname, context.verify_mode) == (True, ssl.CERT_REQUIRED)
 
 
 # --- who is a member

@@ -135,6 +135,24 @@ def unspoken(monkeypatch: pytest.MonkeyPatch, *families: socket.AddressFamily) -
     monkeypatch.setattr(socket, "create_server", created)
 
 
+@in_loop
+async def test_an_address_of_one_interface_is_listened_at_on_that_interface(monkeypatch: pytest.MonkeyPatch) -> None:
+    address, asked = ("fe80::1", 9, 0, 4), []
+
+    async def found(*_: object, **__: object) -> list[tuple[object, ...]]:
+        return [(socket.AF_INET6, socket.SOCK_STREAM, 6, "", address)]
+
+    def created(at: tuple[object, ...], *, family: socket.AddressFamily, **_: int) -> socket.socket:
+        asked.append((at, family))
+        return socket.socket(socket.AF_INET)
+
+    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", found)
+    monkeypatch.setattr(socket, "create_server", created)
+    for each in await bound("fe80::1%4", 9):
+        each.close()
+    assert asked == [(address, socket.AF_INET6)]
+
+
 @pytest.mark.parametrize(
     ("families", "count"), [((), 2), ((socket.AF_INET6,), 1), ((socket.AF_INET,), 1)], ids=["both", "IPv4", "IPv6"]
 )
