@@ -1,5 +1,6 @@
 """Asking a broker about a partition whose leader moves: it is asked again until there is a leader that can tell."""
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -61,3 +62,36 @@ def test_what_does_not_pass_is_told_at_once(monkeypatch: pytest.MonkeyPatch) -> 
         LogError, match=r"^transactions/3 cannot be asked: Broker: Topic authorization failed: allow DESCRIBE "
     ):
         asked(monkeypatch, Moving(KafkaError.TOPIC_AUTHORIZATION_FAILED))
+
+
+# --- what a group has done with
+
+
+class Committed(Moving):
+    """A consumer that knows what its group has committed."""
+
+    def __init__(self, offset: int, error: KafkaError | None = None) -> None:
+        super().__init__()
+        self._found = SimpleNamespace(offset=offset, error=error)
+
+    def committed(self, places: list[KafkaPartition], timeout: float) -> list[SimpleNamespace]:
+        assert [(each.topic, each.partition) for each in places] == [PLACE]
+        assert timeout > 0
+        return [self._found]
+
+
+@pytest.mark.parametrize(("offset", "known"), [(-1_001, None), (-1, None), (0, 0), (1, 1)])
+def test_a_group_that_has_committed_nothing_is_told_from_one_that_stands_at_the_beginning(
+    monkeypatch: pytest.MonkeyPatch, offset: int, known: int | None
+) -> None:
+    monkeypatch.setattr(KafkaLog, "_consumer", lambda *_: Committed(offset))
+    assert KafkaLog("nobody:1").committed("g", PLACE) == known
+
+
+def test_an_offset_that_the_broker_does_not_tell_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    refused = KafkaError(KafkaError.GROUP_AUTHORIZATION_FAILED, "not yours")
+    monkeypatch.setattr(KafkaLog, "_consumer", lambda *_: Committed(-1, refused))
+    with pytest.raises(
+        LogError, match=r"^transactions/3 cannot be asked: not yours: allow READ and DESCRIBE on the group"
+    ):
+        KafkaLog("nobody:1").committed("g", PLACE)

@@ -3,8 +3,10 @@
 from typing import Any
 
 import pytest
+from confluent_kafka import KafkaError, KafkaException
 
 from pipeline.kafka import KafkaLog
+from pipeline.log import LogError
 
 SHORT_S, LONG_S = 0.001, 0.003
 
@@ -76,3 +78,13 @@ def test_what_comes_with_the_first_of_many_is_taken_with_it_and_nothing_more_is_
     reader = KafkaLog("127.0.0.1:1").reader("r", {})
     assert len(reader.poll(100, 0.5)) == 100
     assert consumer.gathered_s == [SHORT_S, 0]
+
+
+def test_a_reading_that_failed_is_told_in_the_clients_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Failing(Full):
+        def consume(self, count: int, timeout_s: float) -> list[Raw]:
+            raise KafkaException(KafkaError(KafkaError._FATAL, f"no {count} within {timeout_s} s"))
+
+    monkeypatch.setattr(KafkaLog, "_consumer", lambda *_: Failing())
+    with pytest.raises(LogError, match=r"^reading failed: no 100 within 0\.001 s$"):
+        KafkaLog("127.0.0.1:1").reader("r", {}).poll(100, 0.5)

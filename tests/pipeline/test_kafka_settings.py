@@ -9,6 +9,7 @@ import pytest
 
 from pipeline import kafka
 from pipeline.kafka import KafkaLog
+from pipeline.log import TopicPartition
 
 COMMON = {
     "bootstrap.servers": "one:9092,two:9092",
@@ -32,6 +33,7 @@ READS = {
     "queued.max.messages.kbytes": 16_384,
     "auto.offset.reset": "earliest",
 }
+ASKS = {name: value for name, value in READS.items() if name != "auto.offset.reset"} | {"enable.auto.commit": False}
 IN_A_GROUP = {
     "group.id": "g",
     "partition.assignment.strategy": "range",
@@ -53,6 +55,14 @@ KINDS: dict[str, tuple[Callable[[KafkaLog], object], dict[str, Any]]] = {
         READS | {"client.id": "m"} | IN_A_GROUP,
     ),
     "admin": (lambda log: log._admin, {"client.id": "admin"}),
+    "asker": (
+        lambda log: log.span(TopicPartition("t", 0)),
+        ASKS | {"client.id": "asker", "group.id": "none"},
+    ),
+    "asker about a group": (
+        lambda log: log.committed("g", TopicPartition("t", 0)),
+        ASKS | {"client.id": "asker", "group.id": "g"},
+    ),
 }
 
 
@@ -69,6 +79,17 @@ class Client:
 
     def subscribe(self, *_: Any, **__: Any) -> None:
         """It is given nothing."""
+
+    def get_watermark_offsets(self, _: Any, timeout: float) -> tuple[int, int]:
+        assert timeout == 1.0
+        return 0, 0
+
+    def committed(self, _: Any, timeout: float) -> list[Any]:
+        assert timeout == 1.0
+        return [SimpleNamespace(offset=0, error=None)]
+
+    def close(self) -> None:
+        """It is not needed any more."""
 
 
 @pytest.fixture(autouse=True)

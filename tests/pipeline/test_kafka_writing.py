@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from pipeline import kafka
 from pipeline.kafka import KafkaLog, KafkaSender, KafkaWriter
-from pipeline.log import NewTopic, Outgoing, WriteFailed
+from pipeline.log import LogError, NewTopic, Outgoing, WriteFailed
 
 REFUSED = KafkaError(KafkaError.NOT_ENOUGH_REPLICAS)
 TIMED_OUT = KafkaError(KafkaError._MSG_TIMED_OUT)
@@ -189,8 +189,11 @@ def test_what_a_sender_cannot_hand_over_fails_when_it_is_served_and_not_in_the_m
 class Admin:
     """A broker's administration that has no topic until it is asked for some, and writes down how."""
 
+    error: Exception | None = None
+
     def __init__(self, *_: Any) -> None:
         self.created: list[Any] = []
+        self.hidden: list[Any] = []
 
     def list_topics(self, timeout: float) -> Any:
         assert timeout > 0
@@ -200,12 +203,17 @@ class Admin:
         return SimpleNamespace(topics=there)
 
     def describe_topics(self, _: Any) -> dict[str, Any]:
-        return {}  # it hides none
+        return {name: SimpleNamespace(result=self._result) for name in self.hidden}
 
     def create_topics(self, topics: Sequence[Any], operation_timeout: float) -> Any:
         assert operation_timeout > 0
         self.created += topics
-        return {each.topic: SimpleNamespace(result=lambda _: None) for each in topics}
+        return {each.topic: SimpleNamespace(result=self._result) for each in topics}
+
+    def _result(self, timeout: float) -> None:
+        assert timeout == 15.0
+        if self.error is not None:
+            raise self.error
 
 
 @pytest.mark.parametrize("replication", [1, 3])
@@ -219,3 +227,57 @@ def test_a_topic_is_created_with_its_partitions_its_settings_and_as_many_copies_
     (made,) = admin.created
     assert (made.topic, made.num_partitions, made.replication_factor) == ("requests", 6, replication)
     assert made.config["cleanup.policy"] == "delete"
+
+
+def made(monkeypatch: pytest.MonkeyPatch, admin: Admin) -> list[str]:
+    monkeypatch.setattr(kafka, "AdminClient", lambda *_: admin)
+    return KafkaLog("nobody:1").create([NewTopic("requests", 6, {})])
+
+
+def test_a_topic_that_another_process_has_made_meanwhile_is_there_and_that_is_well(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    admin = Admin()
+    admin.error = KafkaException(KafkaError(KafkaError.TOPIC_ALREADY_EXISTS))
+    assert made(monkeypatch, admin) == []
+
+
+def test_a_topic_that_the_broker_does_not_make_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    admin = Admin()
+    admin.error = KafkaException(KafkaError(KafkaError.INVALID_REPLICATION_FACTOR, "too many"))
+    with pytest.raises(LogError, match=r"^topic requests cannot be created: too many: correct kafka\.replication"):
+        made(monkeypatch, admin)
+
+
+def test_a_topic_that_was_made_is_awaited_until_it_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    admin, slept = Admin(), list[float]()
+    late, there = iter(range(3)), admin.list_topics  # before it is made, and twice afterwards
+
+    def listed(timeout: float) -> Any:
+        return there(timeout) if next(late, None) is None else SimpleNamespace(topics={})
+
+    monkeypatch.setattr(admin, "list_topics", listed)
+    monkeypatch.setattr("time.sleep", slept.append)
+    assert made(monkeypatch, admin) == ["requests"]
+    assert slept
+    assert set(slept) == {0.02}
+
+
+def test_a_topic_that_was_made_and_is_not_seen_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    admin = Admin()
+    monkeypatch.setattr(kafka, "_ADMIN_S", 0.1)
+    monkeypatch.setattr(admin, "_result", lambda _: None)
+    monkeypatch.setattr(admin, "list_topics", lambda timeout: SimpleNamespace(topics={}, timeout=timeout))
+    with pytest.raises(LogError, match=r"^topic requests was created but does not appear: see the broker's log$"):
+        made(monkeypatch, admin)
+
+
+def test_a_topic_that_is_hidden_from_us_is_told_from_one_that_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    admin = Admin()
+    admin.hidden = ["requests"]
+    admin.error = KafkaException(KafkaError(KafkaError.UNKNOWN_TOPIC_OR_PART))
+    monkeypatch.setattr(kafka, "AdminClient", lambda *_: admin)
+    assert KafkaLog("nobody:1").found(["requests"]) == {}
+    admin.error = KafkaException(KafkaError(KafkaError.TOPIC_AUTHORIZATION_FAILED, "not yours"))
+    with pytest.raises(LogError, match=r"^topic requests is not ours to see: not yours: allow DESCRIBE"):
+        KafkaLog("nobody:1").found(["requests"])
