@@ -35,6 +35,8 @@ async def test_the_gauges_follow_a_line_from_its_opening_to_its_last_report(tmp_
         call.answer(opening)
         early = await call.receive_role(Role.SALE_REQUEST)
         await shows(rig, line_owned=1, line_open=1, line_as_wished=1, waiting=0, in_flight=1, free_routes=199)
+        calls = {"line": LINE, "outcome": "connected"}
+        assert rig.registry.get_sample_value("denbun_egress_attempts_total", calls) == 1
         first, last = rig.partner.spec.trace_range
         requests, reserve = (shares_of(first, last).dispatched, shares_of(first, last).reserve)
         assert rig.metric("trace_numbers_left") == requests[1] - requests[0] + 1 - 1

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from line_rig import LINE, line, until
+from line_rig import LINE, line, tenure_of, until
 from loop_rig import in_loop
 from test_egress_handing_over import failed
 
@@ -63,3 +63,14 @@ async def test_two_nodes_that_are_both_full_do_not_pass_the_line_on_and_on(tmp_p
             taken.extend(f"taken by {node}" for node in turns)
             owner = turns[-1]
         await until(lambda: rig.said("sent") == taken, lambda: rig.said("sent"))
+
+
+@in_loop
+async def test_a_line_too_many_says_that_it_is_no_more_than_that(tmp_path: Path) -> None:
+    async with line(tmp_path, sessions_max=2) as rig:
+        server = await rig.start("a", others=OTHERS)
+        await rig.line_is(FULL)
+        tenure, told = tenure_of(server), list[dict[str, bool]]()
+        tenure._helpless = lambda **how: told.append(how)
+        tenure._seek()
+        assert told == [{"full": True}]
