@@ -30,6 +30,8 @@ async def test_the_log_holds_the_sent_record_before_the_first_byte_is_on_the_lin
         rig.log.hold(rig.sent)
         rig.order("a")
         await rig.hears("sent", "taken by n1", "a#0 t1 r1 by n1")
+        stored = rig.log.everything(rig.sent)[-1]
+        assert (stored.key, stored.partition) == (KEY, 0)
         await call.nothing_came()  # stored, but the log has not said so
         rig.log.release()
         asked = await call.receive_role(Role.SALE_REQUEST)

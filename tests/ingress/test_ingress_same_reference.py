@@ -110,3 +110,10 @@ def test_a_late_answer_about_the_one_is_not_taken_for_the_others(late: str) -> N
     (told,), asked_ms = rig.session.tell(about("o2", "final c1 refused"), 40)
     assert isinstance(told, Send)
     assert asked_ms == 20
+
+
+def test_an_answer_about_the_one_ends_no_inquiry_about_the_other() -> None:
+    rig = Twice()
+    rig.asks(Inquiry(reference="c1", original_reference="o2"), 0)
+    assert rig.session.tell(about("o1", "status c1 refused"), 10) == ([], None)
+    assert rig.session.in_flight == 1
