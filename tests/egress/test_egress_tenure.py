@@ -8,13 +8,15 @@ from line_rig import KEY, LINE, PAN, line, tenure_of, until
 from loop_rig import in_loop
 from msgspec.structs import replace
 
+from egress import crashes
 from egress.core import LineCore
 from pipeline import crash
 from pipeline.log import LogError, Outgoing, Reader, WriteFailed
+from pipeline.owned import EPOCH
 from schemas import wire
 from schemas.cards import pack_card
 from schemas.crash_points import Point
-from schemas.records import LineTaken, TelegramSent
+from schemas.records import LineTaken, Record, TelegramSent
 from schemas.sealing import CARD, create_ring, load_ring
 from schemas.telegrams import Role
 
@@ -438,3 +440,37 @@ async def test_what_nobody_awaits_is_told_apart_from_answers_and_from_copies_of_
         came = (stray, keep_alive, approval, approval)
         assert [tenure_of(server).received(each) for each in came] == [False, False, True, True]
         await rig.hears("reports", "a approved")
+
+
+# --- what it tells --------------------------------------------------------------------------------------------------
+
+
+@in_loop
+async def test_the_last_word_about_a_route_names_its_owner_and_what_is_told_is_counted_by_its_kind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    telling: list[Record | None] = []
+    monkeypatch.setattr(crashes, "telling", telling.append)
+    async with line(tmp_path) as rig:
+        await rig.start()
+        call = await rig.partner.opened()
+        await rig.line_is("open")
+        rig.order("a")
+        await call.receive_role(Role.SALE_REQUEST)
+        rig.clock.pass_ms(30_001)
+        await rig.hears("reports", "a silence")
+        rig.release("a")
+        await rig.hears("holds", "r1 for a", "free")
+        names = {
+            topic: [EPOCH in dict(message.headers) for message in rig.log.everything(rig.topics(topic))]
+            for topic in ("holds", "reports", "lines")
+        }
+        assert (names["holds"], names["reports"]) == ([True, True], [False])
+        assert not any(names["lines"])
+        (taken, _) = rig.log.everything(rig.sent)
+        assert {dict(each.headers)[EPOCH] for each in rig.log.everything(rig.topics("holds"))} == {b"%d" % taken.offset}
+        for record in ("RouteHeld", "released", "ReportMissing"):
+            labels = {"line": LINE, "record": record}
+            assert rig.registry.get_sample_value("denbun_egress_told_total", labels) == 1, record
+        kinds = [type(each).__name__ for each in telling]
+        assert [kind for kind in kinds if kind != "LineState"] == ["RouteHeld", "ReportMissing", "NoneType"]
