@@ -421,3 +421,30 @@ def test_a_line_that_is_opened_again_while_its_breaker_is_open_says_why_it_is_su
     rig.play("broken", 1_100)
     rig.play("opened", 1_200)
     assert reasons(rig) == [("failed", "reset"), ("opening", None), ("suspended", "its breaker is open")]
+
+
+def test_a_drained_line_that_does_not_come_about_says_why_and_since_when_and_then_by_whose_wish_it_is_drained() -> None:
+    rig = opened()
+    rig.play("order drain", 10)
+    assert reasons(rig) == [("draining", "drained by Sato: maintenance")]
+    rig.play("broken", 20)
+    assert reasons(rig) == [("failed", "reset")]
+    rig.play("sought refused", 1_000)
+    rig.play("sought refused", 2_000)
+    rig.play("due", 6_000)
+    refused = [act.record for act in rig.told() if isinstance(act.record, LineState)]
+    assert [(each.reason, each.since_ms, each.told_ms) for each in refused] == [
+        ("refused", MIDNIGHT + 1_000, MIDNIGHT + at) for at in (1_000, 6_000)
+    ]
+    rig.play("opened", 7_000)
+    assert reasons(rig)[-1] == ("draining", "drained by Sato: maintenance")
+
+
+def test_an_order_to_drain_a_line_that_has_failed_leaves_the_trouble_on_the_board() -> None:
+    rig = opened()
+    rig.play("broken", 20)
+    rig.told()
+    rig.play("order drain", 30)
+    state = state_of(rig)
+    told = (state["stage"], state["reason"], state["since_ms"], state["wish"], state["wished_by"])
+    assert told == ("failed", "reset", MIDNIGHT + 20, "drained", "Sato")
