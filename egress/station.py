@@ -332,7 +332,8 @@ class Station:
         if row.next is LineStage.OPEN and self.stage is not LineStage.OPEN and self.breaker.state is State.OPEN:
             row, reason = row._replace(next=LineStage.SUSPENDED), "its breaker is open"  # it tripped before
         acts: list[Act] = []
-        if row.next is not self.stage or (row.next is LineStage.FAILED and reason not in (None, self._reason)):
+        anew = row.next is LineStage.FAILED and event not in WISHES and reason != self._reason  # a wish is no trouble
+        if row.next is not self.stage or anew:
             closes = row.next in (LineStage.CLOSING, LineStage.CLOSED)  # for the reason for which it was drained
             self._reason = self._reason if reason is None and closes else reason
             self.stage, self._since_ms = row.next, now_ms

@@ -125,6 +125,9 @@ class Writes:
     telegrams = CAFIS.telegrams
     decode = staticmethod(CAFIS.decode)
 
+    def dated(self, values: Fields) -> "Writes":  # noqa: ARG002  it has one edition
+        return self
+
     def encode(self, role: Role, values: Fields) -> bytes:
         written = {name: value for name, value in values.items() if name in CAFIS.telegrams[role].names}
         return CAFIS.encode(role, written | {"reference": str(values["reference"])[:2]})
@@ -150,6 +153,13 @@ def test_where_a_layout_writes_less_than_it_was_given_the_answer_repeats_what_wa
         >= {"reference": "AB", "original_amount": 400}.items()
     )
     assert contradiction(answer, ours, days_about(NOON_MS)) == field
+
+
+def test_a_telegram_is_read_again_as_the_one_that_it_was_written_as() -> None:
+    data, ours = named(Writes(), Role.SALE_REQUEST, SALE | {"reference": "ABCD"})  # type: ignore[arg-type]
+    assert CAFIS.decode(data).values["reference"] == "AB"
+    assert ours.read() == ours.given | {"reference": "AB"}
+    assert contradiction({"reference": "AB", "trace_number": 7}, ours, days_about(NOON_MS)) is None
 
 
 def test_what_was_written_is_read_without_what_was_not_given() -> None:

@@ -338,6 +338,17 @@ transmit sale_request t3 r3, unsent d#1 not_sent_in_time
          1161 release a        -> free r1, sent z#7 t3 r1
          1162 stored           -> hold r1 z, transmit fault_confirm_again t3 r1
     """,
+    "a cancel whose time is over before the partner takes it delays none that comes after it": """
+            0 ask a            -> sent a#0 t1 r1
+            0 ask b            -> sent b#0 t2 r2
+            1 stored           -> transmit sale_request t1 r1, transmit sale_request t2 r2
+         1002 due              -> hold r1 a, missing a silence, hold r2 b, missing b silence
+         1003 blocked          ->
+         1010 8930 a 1 by 1500 ->
+         1011 8930 b 1 unknown ->
+         1501 due              -> withheld a#1 line_not_open
+         1502 unblocked        -> sent b#1 t4 r2
+    """,
     "a command in error, and one without an answer, delay no other cancel": """
             0 ask a            -> sent a#0 t1 r1
             0 ask b            -> sent b#0 t2 r2

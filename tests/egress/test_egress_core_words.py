@@ -4,13 +4,17 @@ import re
 from typing import Any
 
 import pytest
-from test_egress_core import MIDNIGHT, SCENARIOS, Rig, steps
+from test_egress_core import MIDNIGHT, SCENARIOS, Rig, sent_record, steps
 
 from egress.acts import Act, Tell
+from egress.core import LineCore
+from egress.jobs import Takeover
 from egress.telegrams import CardData
 from schemas.japan_time import business_date
 from schemas.records import (
     CancelReported,
+    LineOrder,
+    LineOrdered,
     LineState,
     NeverSent,
     Outcome,
@@ -192,6 +196,47 @@ def test_a_confirm_holds_the_route_in_the_name_of_its_original_and_is_done_with_
     assert rig.core.position == 1
 
 
+def test_a_line_that_is_not_taken_over_yet_is_done_with_no_order() -> None:
+    core = Rig().core
+    assert LineCore(core.line, core.partner, core.times, core.node, core.open_card).position == 0
+
+
+# --- what a new owner says of the holds that it finds
+
+
+def found_hold(who: str, route: int, reason: str = "in_doubt") -> RouteHeld:
+    return RouteHeld(
+        line="cafis-1", route_number=route, transaction_id=who, trace_number=39, business_date=business_date(MIDNIGHT),
+        reason=reason, since_ms=MIDNIGHT, expires_ms=None,
+    )  # fmt: skip
+
+
+def test_a_new_owner_says_of_each_hold_that_it_finds_whether_it_lasts() -> None:
+    past, lasting = found_hold("AP02:old", 3), found_hold("AP02:b", 2)
+    sent = [sent_record("old", 4, 39, 3), sent_record("c", 5, 40, 3)]  # its route has carried another since
+    found = Takeover(
+        sent=sent, known_since_ms=MIDNIGHT, position=6, holds=[past, lasting], day_began_at=0, last_words=[1]
+    )  # fmt: skip
+    rig = Listening(found=found)
+    words = [(act.key, act.record, act.offset) for act in rig.told() if act.topic == "holds"]
+    assert words == [(b"cafis-1/3", None, None), (b"cafis-1/2", lasting, None), (b"cafis-1/1", None, None)]
+    assert [rig.core.routes.holder(route) for route in (1, 2, 3)] == [None, "AP02:b", None]
+
+
+def test_an_operators_hold_lasts_though_its_route_has_carried_telegrams_before() -> None:
+    held = found_hold("operator:o-1", 3, "Sato: asked for")
+    found = Takeover(
+        sent=[sent_record("c", 5, 40, 3)], known_since_ms=MIDNIGHT, position=6, holds=[held], day_began_at=0
+    )  # fmt: skip
+    rig = Listening(found=found)
+    assert rig.taken == "hold r3 operator:o-1, line connecting, seek"
+    assert [act.record for act in rig.told() if act.topic == "holds"] == [held]
+    rig.offset = 6
+    rig.play("opened", 1)
+    assert [rig.play(f"ask {who}", 2) for who in "xyz"] == ["sent x#0 t7 r1", "sent y#0 t8 r2", ""]
+    assert rig.play("route release 3", 3) == "free r3, route 3 done for operator:o-1, sent z#0 t9 r3"
+
+
 # --- how the partner is told of
 
 
@@ -205,9 +250,12 @@ def test_a_line_that_its_partner_closes_says_so() -> None:
 def test_a_line_says_when_its_partner_has_asked_for_a_sign_of_life_and_when_it_has_given_one() -> None:
     rig = opened()
     rig.play("keepalive", 700)
-    rig.play("partner_closes", 800)
+    rig.play("due", 30_700)
+    rig.play("alive", 30_800)
+    rig.told()
+    rig.play("partner_closes", 30_900)
     (state,) = (act.record for act in rig.told() if isinstance(act.record, LineState))
-    assert state.asked_ms == MIDNIGHT + 700
+    assert (state.asked_ms, state.answered_ms) == (MIDNIGHT + 700, MIDNIGHT + 30_800)
 
 
 def test_a_cancel_that_was_answered_without_an_error_code_is_told_by_its_result_code() -> None:
@@ -341,3 +389,95 @@ def failed_after_a_decision() -> Rig:
     with pytest.raises(ZeroDivisionError):
         rig.play("approved a", 3)
     return rig
+
+
+# --- why it is what it is
+
+
+def reasons(rig: Listening) -> list[tuple[str, str | None]]:
+    """Each stage that the line has told since the last time, and its reason."""
+    return [(act.record.stage, act.record.reason) for act in rig.told() if isinstance(act.record, LineState)]
+
+
+def test_a_new_owner_that_leaves_a_line_closed_says_who_has_ordered_so_and_why() -> None:
+    order = LineOrdered(
+        order_id="o", line="cafis-1", order=LineOrder.CLOSE, operator="Sato", reason="storm", ordered_ms=MIDNIGHT
+    )
+    assert reasons(Listening(order=order)) == [("closed", "closed by Sato: storm")]
+    assert reasons(Listening(hours=["mon-sun 08:00-20:00"])) == [("closed", "closed by calendar")]
+
+
+def test_a_line_that_is_closed_by_order_says_so_until_it_is_closed() -> None:
+    rig = opened()
+    rig.told()
+    why = "closed by Sato: maintenance"
+    for at, event, stage in ((10, "order close", "draining"), (20, "due", "closing"), (30, "closed", "closed")):
+        rig.play(event, at)
+        assert reasons(rig) == [(stage, why)]
+
+
+def test_a_line_that_breaks_while_it_is_to_be_closed_is_closed_for_the_reason_it_was_to_be() -> None:
+    rig = opened()
+    rig.play("ask a", 0)
+    rig.play("stored", 1)
+    rig.play("order close", 10)
+    assert reasons(rig) == [("draining", "closed by Sato: maintenance")]
+    rig.play("broken", 20)
+    assert reasons(rig) == [("failed", "reset"), ("closed", "closed by Sato: maintenance")]
+
+
+def test_a_line_that_follows_its_hours_by_order_is_closed_by_them_and_for_no_operators_reason() -> None:
+    rig = Listening(hours=["mon-sun 00:00-00:01"])
+    rig.play("opened", 0)
+    rig.play("order calendar", 10)
+    rig.told()
+    rig.play("due", 60_000)
+    assert reasons(rig)[1:] == [("draining", "closed by calendar"), ("closing", "closed by calendar")]
+
+
+def test_a_line_whose_owner_ends_says_so_and_gives_no_operators_reason() -> None:
+    rig = opened()
+    rig.play("order open", 10)
+    rig.told()
+    for at, event, stage in ((20, "drain", "draining"), (30, "close", "closing"), (40, "closed", "closed")):
+        rig.play(event, at)
+        assert reasons(rig) == [(stage, "closed by the end of its owner")]
+
+
+def test_a_line_that_is_opened_again_while_its_breaker_is_open_says_why_it_is_suspended() -> None:
+    rig = Listening(times={"breaker": {"silences": 1}})
+    for at, event in ((0, "opened"), (1, "ask a"), (1, "stored")):
+        rig.play(event, at)
+    rig.told()
+    rig.play("due", 1_001)
+    assert reasons(rig) == [("suspended", "1 requests in a row without an answer")]
+    rig.play("broken", 1_100)
+    rig.play("opened", 1_200)
+    assert reasons(rig) == [("failed", "reset"), ("opening", None), ("suspended", "its breaker is open")]
+
+
+def test_a_drained_line_that_does_not_come_about_says_why_and_since_when_and_then_by_whose_wish_it_is_drained() -> None:
+    rig = opened()
+    rig.play("order drain", 10)
+    assert reasons(rig) == [("draining", "drained by Sato: maintenance")]
+    rig.play("broken", 20)
+    assert reasons(rig) == [("failed", "reset")]
+    rig.play("sought refused", 1_000)
+    rig.play("sought refused", 2_000)
+    rig.play("due", 6_000)
+    refused = [act.record for act in rig.told() if isinstance(act.record, LineState)]
+    assert [(each.reason, each.since_ms, each.told_ms) for each in refused] == [
+        ("refused", MIDNIGHT + 1_000, MIDNIGHT + at) for at in (1_000, 6_000)
+    ]
+    rig.play("opened", 7_000)
+    assert reasons(rig)[-1] == ("draining", "drained by Sato: maintenance")
+
+
+def test_an_order_to_drain_a_line_that_has_failed_leaves_the_trouble_on_the_board() -> None:
+    rig = opened()
+    rig.play("broken", 20)
+    rig.told()
+    rig.play("order drain", 30)
+    state = state_of(rig)
+    told = (state["stage"], state["reason"], state["since_ms"], state["wish"], state["wished_by"])
+    assert told == ("failed", "reset", MIDNIGHT + 20, "drained", "Sato")

@@ -177,6 +177,16 @@ def test_more_places_help_a_cancel_while_one_number_of_the_day_is_left(used: int
     assert found.comes_later("20260401") is later
 
 
+def test_places_that_are_granted_before_the_last_ones_are_used_follow_them() -> None:
+    found, day = Reserve(901, 1_000), "20260401"
+    found.grant(Reserved(0, 4, day, 0))
+    assert [found.of(day, cancel=True) for _ in range(2)] == [901, 902]
+    assert found.wants_more
+    found.grant(Reserved(10, 14, day, 0))  # those between were taken by an owner that has lost the line since
+    assert not found.wants_more
+    assert list(drawn(found, day)) == [903, 904, 911, 912, 913, 914]
+
+
 def test_an_owner_goes_on_where_the_last_one_may_have_been() -> None:
     first, second = Reserve(1, 100), Reserve(1, 100)
     first.grant(Reserved(0, 60, "20260401", 0))

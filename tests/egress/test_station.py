@@ -137,6 +137,13 @@ SCENARIOS = {
             2 sought refused   ->
             3 opened           -> line opening, transmit opening_request, line open
     """,
+    "a drained line fails: the trouble is told as of any other, and told once": """
+            0 order drain      -> line draining, ordered drain by Sato
+            1 broken           -> line failed
+            2 sought refused   -> line failed
+            3 sought refused   ->
+            4 opened           -> line opening, transmit opening_request, line open, line draining
+    """,
     "the breaker: silences keep requests away, keep-alives let them come again": """
             0 ask a            -> sent a#0 t1 r1
             0 ask b            -> sent b#0 t2 r2
