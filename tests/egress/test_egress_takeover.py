@@ -6,12 +6,12 @@ import pytest
 from line_rig import KEY, LINE, PAN, Rig, line, until
 from loop_rig import in_loop
 
-from egress import tenure
+from egress import takeover, tenure
 from egress.acts import Tell
 from egress.core import LineCore
 from egress.takeover import _LOOK, Places, take_over
 from egress.telegrams import CardData
-from pipeline.log import NewTopic, Outgoing
+from pipeline.log import Message, NewTopic, Outgoing
 from pipeline.memory import MemoryLog
 from pipeline.owned import EPOCH
 from schemas import wire
@@ -188,6 +188,16 @@ def test_what_a_former_owner_wrote_after_its_successor_had_the_line_is_not_what_
     ]  # fmt: skip
 
 
+def test_what_the_first_owner_of_all_wrote_counts_where_its_taking_over_lies_further_back() -> None:
+    record = TelegramWithheld(
+        transaction_id="AP02:a", transaction_key=KEY.decode(), attempt=0, role=Role.SALE_REQUEST, dispatch_offset=0,
+        reason="not_sent_in_time", noticed_ms=NOON, node="n1",
+    )  # fmt: skip
+    value, known = wire.encode(record)
+    message = Message("sent", 0, 7, KEY, value, (*known, (EPOCH, b"0")), NOON)
+    assert list(takeover._by_owners([message])) == [record]
+
+
 def test_a_hold_that_a_former_owner_wrote_after_a_later_one_is_none_and_its_last_word_is_known() -> None:
     log, topics, times = MemoryLog(lambda: NOON), Topics(), Egress(metrics_port=0)
     log.create(NewTopic(each.name, each.partitions, each.config) for each in topics.creations([LINE], 1, 1))
@@ -202,6 +212,7 @@ def test_a_hold_that_a_former_owner_wrote_after_a_later_one_is_none_and_its_last
         name = f"{LINE}/{route}".encode()
         writer.write([Outgoing(places.holds.topic, name, value, (*known, (EPOCH, b"%d" % epoch)), 0)])
 
+    write(3, None, 3)  # of its hold nothing is left: the topic is compacted
     write(1, "a", 4)
     write(2, "b", 4)
     write(1, "a", 9)  # the next owner, in its own name
