@@ -16,7 +16,7 @@ from client.course import Course, CourseFrame, Stage
 from client.link import Address, Credentials, Link
 from client.place import Place
 from client.results import ClientClosed, ConnectError, NotAuthenticated, RequestRefused, Result
-from schemas.client_frames import Card, Inquiry, Refused, Rejection, Request, frame, reference_fault
+from schemas.client_frames import Bye, Card, Inquiry, Refused, Rejection, Request, frame, reference_fault
 from schemas.records import Kind
 
 _log = logging.getLogger("denbun.client")
@@ -27,6 +27,7 @@ _FRAME_MAX_BYTES = 1_024  # no gateway takes less, and no sound request is longe
 _BACKOFF_S = (0.02, 2.0)
 _PAUSE_S = (0.05, 2.0)
 _KEEPER_ENDS_S = 5.0
+_LEAVE = (Rejection.STOPPING, Rejection.OUTCOME_UNKNOWN)  # the second: it answers pings, and stores nothing
 
 
 def _now_ms() -> int:
@@ -186,6 +187,9 @@ class Client:
             raise ClientClosed("the client is closed: connect another")
         if course.reference in self._courses:
             raise ValueError(f"{course.reference} is under way in this client: await its end there")
+        if any(link.given_up.get(course.reference, course.original) != course.original for link in self._links):
+            # No frame says which original it is about: the first one's answer would pass for this one's.
+            raise ValueError(f"{course.reference} was given up under another original: take another reference")
         done: asyncio.Future[None] = self._loop.create_future()
         self._courses[course.reference] = (course, done)
         timer = self._loop.call_later(limit_ms / 1000, self._time_up, course.reference)
@@ -217,7 +221,8 @@ class Client:
         self._unsure.pop(course.reference, None)
         self._new.pop(course.reference, None)
         for link in self._links:
-            link.courses.pop(course.reference, None)
+            if link.courses.pop(course.reference, None) is not None and not course.is_answered:
+                link.give_up(course)
         self._pump()
 
     # --- sending
@@ -253,7 +258,9 @@ class Client:
                 self._finish(course)
             case Stage.UNSURE | Stage.NEW:
                 del link.courses[course.reference]
-                if isinstance(message, Refused) and message.code == Rejection.STOPPING:
+                if isinstance(message, Refused) and message.code in _LEAVE:
+                    if not link.leaving:
+                        link.send(Bye())  # so that it ends when all that is in flight there has
                     link.leave()
                     self._part(link)
                 self._try_again(course)

@@ -49,7 +49,7 @@ class Course:
     """One transaction. With `request` None it is only inquired about."""
 
     def __init__(self, inquiry: Inquiry, request: Request | None = None, expires_ms: int = 0) -> None:
-        self.reference = inquiry.reference
+        self.reference, self.original = inquiry.reference, inquiry.original_reference
         self.stage = Stage.NEW if request is not None else Stage.UNSURE
         self.end: Result | ClientError | None = None
         self.setbacks = 0  # how often in a row it came back to where it was: the next try waits longer
@@ -95,6 +95,11 @@ class Course:
         """The session over which it was sent is no more."""
         if self.stage in (Stage.AWAITING, Stage.INQUIRED, Stage.ACKNOWLEDGED):
             self.stage = Stage.UNSURE
+
+    @property
+    def is_answered(self) -> bool:
+        """Whether nothing more is to come of it: not so where its caller has left, or waits no longer."""
+        return self.end is not None and not isinstance(self.end, OutcomeUnknown)
 
     def time_up(self) -> None:
         """Its caller waits no longer."""

@@ -5,6 +5,7 @@ import contextlib
 import os
 import ssl
 import weakref
+from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import cast
@@ -41,6 +42,7 @@ _type = msgspec.json.Decoder(Greeting)
 _UNREADABLE = (ValueError, RecursionError)  # the second: of JSON nested without end
 _TYPES = frozenset({"welcome", "reply", "status", "settled", "pong", "refused", "bye"})
 _PING_MAX_S = 5.0
+_GIVEN_UP = 10_000
 _GONE_S = 1.0  # in which an aborted connection is gone
 
 Address = tuple[str, int]
@@ -80,6 +82,8 @@ class Link(asyncio.Protocol):
     ) -> None:
         self.address = address
         self.courses: dict[str, Course] = {}  # what was sent here and has no end
+        # References of which the last may still be answered here though nobody waits, and their originals.
+        self.given_up: OrderedDict[str, str | None] = OrderedDict()
         self.welcome: Welcome | None = None
         self.leaving = False  # the gateway takes nothing new here
         self._on_frame = on_frame
@@ -191,6 +195,12 @@ class Link(asyncio.Protocol):
         if self.welcome is None or self.leaving or self._transport is None or self._transport.is_closing():
             return 0
         return self.welcome.max_in_flight - len(self.courses)
+
+    def give_up(self, course: Course) -> None:
+        """Nobody waits for this one any more; it may be answered here all the same."""
+        self.given_up[course.reference] = course.original
+        if len(self.given_up) > _GIVEN_UP:
+            self.given_up.popitem(last=False)
 
     def send(self, message: ClientFrame) -> None:
         """Send a frame, together with what else is sent in this turn of the loop."""

@@ -12,6 +12,7 @@ from egress.shell import EgressServer
 from egress.takeover import Places
 from pipeline.service import Stop, run_async, stop_of
 from schemas.installation import Installation
+from schemas.line_rules import RANK_MAX
 
 
 def _settings(installation: Installation, arguments: argparse.Namespace) -> Settings:
@@ -51,7 +52,9 @@ def _work(process: wiring.Process) -> int:
 
 def _add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--line", action="append", default=[], help="only this line; may be given several times")
-    parser.add_argument("--rank", type=int, default=0, help="the lower one owns a line that names no nodes")
+    ranks = range(RANK_MAX + 1)
+    told = f"of 0 to {RANK_MAX} the lower one owns a line that names no nodes"
+    parser.add_argument("--rank", type=int, default=0, choices=ranks, metavar="N", help=told)
 
 
 def main(argv: Sequence[str]) -> int:

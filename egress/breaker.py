@@ -33,9 +33,12 @@ class Breaker:
     rest_until_ms: int = 0
     _rest_ms: int = 0
     _answers: int = 0
+    _trial_ms: int = 0  # when the last one began: what went out before says nothing about it
 
-    def silent(self, now_ms: int) -> bool:
-        """A request was not answered in time."""
+    def silent(self, now_ms: int, sent_ms: int) -> bool:
+        """A request that went out at `sent_ms` was not answered in time."""
+        if sent_ms < self._trial_ms:
+            return False
         self.silences += 1
         return self._wrong(now_ms, self.silences, self.settings.silences)
 
@@ -64,7 +67,7 @@ class Breaker:
         self._answers += 1
         if self._answers < self.settings.probes or now_ms < self.rest_until_ms:
             return False
-        self.state = State.TRIAL
+        self.state, self._trial_ms = State.TRIAL, now_ms
         self.silences = self.errors = 0
         return True
 

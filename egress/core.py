@@ -351,7 +351,7 @@ class LineCore:
         elif now_ms > job.send_by_ms:
             self._not_transmitted(job, too_late(job), now_ms)
         else:
-            job.stage, job.order = Stage.SENT, None
+            job.stage, job.order, job.sent_ms = Stage.SENT, None, now_ms
             if job.holds is not None and job.holds.route_number not in self._told_holds:
                 self._tell_hold(job, job.holds, now_ms, job.offset)
             self._in_flight += 1
@@ -518,9 +518,9 @@ class LineCore:
         self._in_doubt(job, doubt, now_ms)
         if doubt is Doubt.SILENCE and job.command is None:
             partner = self._partner_of(job)
-            self.sparing.silent(partner, now_ms)
+            self.sparing.silent(partner, now_ms, job.sent_ms)
             if partner == self.line.partner:
-                self._acts += self.station.silent(now_ms)
+                self._acts += self.station.silent(now_ms, job.sent_ms)
 
     def _in_doubt(self, job: Job, doubt: Doubt, now_ms: int, *, holds: bool = True) -> None:
         """Nobody knows what became of what was on the line: its route is held, its cancel begins or goes on."""
@@ -594,8 +594,9 @@ class LineCore:
                 self._told_holds.add(route)
                 self._tell("holds", self._hold_key(route), held_by_order(order, self.line.name), offset)
         else:
-            done = holder is not None
-            if holder is not None:
+            # Read again, or made on an old view, it meant another hold than the one that is there now.
+            done = holder is not None and order.seen in (None, holder) and self._inherited.get(holder, -1) < offset
+            if holder is not None and done:
                 self._let_go(holder, offset)
         answer = RouteOrderAnswered(
             order_id=order.order_id,
@@ -606,7 +607,7 @@ class LineCore:
             reason=order.reason,
             node=self.node,
             done=done,
-            released=None if order.hold else holder,
+            released=holder if done and not order.hold else None,
             answered_ms=now_ms,
         )
         self._tell("line-answers", self.line.name.encode(), answer, offset)

@@ -61,6 +61,7 @@ class Job:
     stage: Stage = Stage.WAITING
     numbers: Numbers | None = None
     data: bytes = field(default=b"", repr=False)  # until it is on the line: with the card
+    sent_ms: int = 0  # when it went onto the line; of an inherited one not known
     connection: int = 0  # the line's when `sent` was told of it: it goes out over that one, or never
     match: tuple[Value, ...] | None = None
     error_match: tuple[Value, ...] = ()

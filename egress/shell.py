@@ -148,8 +148,10 @@ class LineOwner:
         if set(await asyncio.to_thread(self._members)) - {self._member}:
             _log.warning("line handed over: it cannot be opened here", extra={"line": self._line.name})
             await self._leave()
-            self._handed_over = min(self._handed_over + 1, _LAST)
-            self._member = f"9{self._handed_over:03}-{self._around.node}"  # behind every rank
+            self._handed_over += 1
+            rounds, turn = divmod(self._handed_over, _LAST)
+            # Behind every rank, and behind whoever has had fewer turns: names are compared letter by letter.
+            self._member = f"{'9999' * rounds}9{turn:03}-{self._around.node}"
             self._moving = None
             self.resume()
 

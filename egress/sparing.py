@@ -21,9 +21,9 @@ class Sparing:
         self._breakers = {partner: Breaker(each) for partner, each in settings.items()}
         self.spared: frozenset[str] = frozenset()  # partners to whom no requests go now
 
-    def silent(self, partner: str, now_ms: int) -> None:
-        """A request to it was not answered in time."""
-        if (breaker := self._breakers.get(partner)) is not None and breaker.silent(now_ms):
+    def silent(self, partner: str, now_ms: int, sent_ms: int) -> None:
+        """A request to it that went out at `sent_ms` was not answered in time."""
+        if (breaker := self._breakers.get(partner)) is not None and breaker.silent(now_ms, sent_ms):
             self._changed()
 
     def reported(self, partner: str, now_ms: int, *, in_error: bool) -> None:

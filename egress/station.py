@@ -125,15 +125,16 @@ class Station:
 
     def is_helpless(self, now_ms: int) -> bool:
         """Whether it should be open, and could not be opened for long; true once for each such time."""
-        if self._ending or self.carries or self._wish.what is LineWish.CLOSED:
+        times = self._times  # that it works, only a connection shows that lives, as in `egress.dialling`
+        lives = self.carries and now_ms - (self._connected_ms or 0) >= min(times.reconnect_max_ms, times.hand_over_ms)
+        if self._ending or lives or self._wish.what is LineWish.CLOSED:
             self._helpless_since_ms = None
-            return False
-        if self._helpless_since_ms is None:
+        elif self._helpless_since_ms is None:
             self._helpless_since_ms = now_ms
-        if now_ms - self._helpless_since_ms < self._times.hand_over_ms:
-            return False
-        self._helpless_since_ms = now_ms
-        return True
+        elif not self.carries and now_ms - self._helpless_since_ms >= times.hand_over_ms:
+            self._helpless_since_ms = now_ms
+            return True
+        return False
 
     @property
     def refusal(self) -> Refusal | None:
@@ -278,9 +279,9 @@ class Station:
             return self._ask(Role.KEEPALIVE_REQUEST, self._times.probe_timeout_ms, now_ms)
         return []
 
-    def silent(self, now_ms: int) -> list[Act]:
-        """A request was not answered in time. Only an answer to another one ends the row."""
-        return self._befalls(Event.TRIPPED, now_ms, str(self.breaker)) if self.breaker.silent(now_ms) else []
+    def silent(self, now_ms: int, sent_ms: int) -> list[Act]:
+        """A request of then was not answered in time. Only an answer to another one ends the row."""
+        return self._befalls(Event.TRIPPED, now_ms, str(self.breaker)) if self.breaker.silent(now_ms, sent_ms) else []
 
     def reported(self, now_ms: int, *, in_error: bool) -> list[Act]:
         """A request was answered in time. `in_error`: by an error of the network, not by an answer to what it asks."""
@@ -317,8 +318,7 @@ class Station:
             late = now_ms - self._since_ms >= self._times.closing_timeout_ms
             return self._befalls(Event.UNANSWERED, now_ms, "closed by the partner") if late else []
         probing = self.stage is LineStage.SUSPENDED or bool(self._spared())
-        # While something is spared only an answer counts: another partner's traffic, or the own keep-alives of the one
-        # that is spared, could go on for ever.
+        # While something is spared only an answer counts: all else that comes could go on for ever.
         idle_ms = now_ms - ((self._answered_ms or 0) if probing else self._heard_ms)
         if self.carries and idle_ms >= (self._times.breaker.probe_ms if probing else self._times.probe_idle_ms):
             return self._ask(Role.KEEPALIVE_REQUEST, self._times.probe_timeout_ms, now_ms)

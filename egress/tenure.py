@@ -64,7 +64,8 @@ class Tenure:
         self._line = line
         self._places = places
         self._helpless = helpless
-        self._placeless = False  # it is to be sought, and has no place among the sessions of this process yet
+        self._seeks = False  # it is to be sought, and has its place among the sessions of this process
+        self._placeless = False  # it is to be sought, and has none yet
         self._counts = Counts(around.metrics, line.name)
         self._core = LineCore(
             line, partner, around.times, around.node, around.open_card, partners, around.sparing,
@@ -104,6 +105,7 @@ class Tenure:
     def _seek(self) -> None:
         sessions = self._around.sessions
         self._placeless = not sessions.take(self._line.name)
+        self._seeks = not self._placeless
         if self._placeless:
             most = f"this process has {sessions.most} sessions, the most it may have: egress.sessions_max"
             self._perform(self._core.sought(most, self._now()))
@@ -113,7 +115,7 @@ class Tenure:
         self._around.look_after(self._seeking)
 
     def _rest(self) -> None:
-        self._placeless = False
+        self._placeless = self._seeks = False
         self._seeking = asyncio.create_task(self._rested(self._seeking))
         self._around.look_after(self._seeking)
 
@@ -127,7 +129,8 @@ class Tenure:
         if before is not None:
             await before
         await self._connector.stop()
-        self._around.sessions.give_back(self._line.name)
+        if not self._seeks:  # by now it may be sought again, in the same place
+            self._around.sessions.give_back(self._line.name)
 
     async def finish(self) -> None:
         """Give the line up in order: let reports come in, close the station, have everything stored."""
@@ -137,6 +140,7 @@ class Tenure:
             await self._until(lambda: self._core.idle or self._hurried, times.drain_ms)
             self._perform(self._core.close(self._now()))
             await self._until(lambda: self._connector.connection is None, 2 * times.closing_timeout_ms)
+            self._seeks = False
             await self._rested(self._seeking)
             await self._until(lambda: self._core.idle, _STORE_MS)
         self._end()
@@ -158,6 +162,12 @@ class Tenure:
         metrics, name = self._around.metrics, self._line.name
         for gauge in (metrics.owned, metrics.open, metrics.in_flight, metrics.waiting):
             gauge.labels(name).set(0)
+        for gauge in (
+            metrics.as_wished, metrics.free_routes, metrics.held_routes, metrics.trace_numbers_left,
+            metrics.trace_reserve_left,
+        ):  # fmt: skip
+            with contextlib.suppress(KeyError):  # it was never shown
+                gauge.remove(name)
 
     async def _until(self, reached: Callable[[], bool], limit_ms: int) -> None:
         """Wait, no longer than this by the node's clock, and by the loop's, which nobody sets back."""

@@ -33,6 +33,7 @@ from schemas.records import (
 from schemas.topics import Topics
 
 GROUP = "router"
+_SILENT_MS = 15_000  # whoever owns a line tells its state every five seconds
 INPUTS = ("requests", "reports", "deliveries", "settlements")
 _DUE = "due"  # header of a state: lets a million ended transactions be restored without reading them
 _NO_OFFSET = -1  # of a state that is only about to be stored
@@ -239,12 +240,15 @@ def _outgoing(topic: str, key: str, encoded: wire.Encoded, partition: int | None
 class LinesWatch:
     """Follows `lines` on a thread of its own; `lines` gives always the newest knowledge."""
 
-    def __init__(self, log: Log, topics: Topics, settings: Settings, metrics: Metrics) -> None:
+    def __init__(
+        self, log: Log, topics: Topics, settings: Settings, metrics: Metrics, now_ms: Callable[[], int]
+    ) -> None:
         self._log = log
         self._place = TopicPartition(topics("lines"), 0)
         self._partners_of_line = settings.partners_of_line
         self._metrics = metrics
-        self._states: dict[str, LineState] = {}
+        self._now_ms = now_ms
+        self._states: dict[str, tuple[LineState, int]] = {}  # and when the broker stored it
         self._lines = Lines({}, frozenset())
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._follow, name="lines", daemon=True)
@@ -286,25 +290,29 @@ class LinesWatch:
     def _take(self, batch: Sequence[Message]) -> None:
         for message in batch:
             state = wire.decode_as(LineState, message)
-            self._states[state.line] = state
-        if batch:
-            takes = sorted(self._partners_of_line.items())
-            opened: dict[str, list[str]] = {partner: [] for _, partners in takes for partner in partners}
-            wished: set[str] = set()
-            spared: set[str] = set()
-            for line, partners in takes:
-                known = self._states.get(line)
-                if known is not None and known.stage in (LineStage.OPEN, LineStage.SUSPENDED):
-                    for partner in partners:
-                        if known.stage is LineStage.SUSPENDED or partner in (known.spared or "").split(","):
-                            spared.add(partner)
-                        else:
-                            opened[partner].append(line)
-                if known is None or known.wish in (None, LineWish.OPEN) or known.wished_by == ITS_OWNERS_END:
-                    wished.update(partners)
-            self._lines = Lines(opened, frozenset(opened.keys() - wished), frozenset(spared))
-            for partner, lines in opened.items():
-                self._metrics.open_lines.labels(partner).set(len(lines))
+            self._states[state.line] = state, message.timestamp_ms
+        self._look(self._now_ms())
+
+    def _look(self, now_ms: int) -> None:
+        """See which lines are open: not by the last word of an owner that has died, for nobody takes its orders."""
+        takes = sorted(self._partners_of_line.items())
+        opened: dict[str, list[str]] = {partner: [] for _, partners in takes for partner in partners}
+        wished: set[str] = set()
+        spared: set[str] = set()
+        for line, partners in takes:
+            known, told_ms = self._states.get(line, (None, 0))
+            owned = now_ms - told_ms <= _SILENT_MS
+            if known is not None and owned and known.stage in (LineStage.OPEN, LineStage.SUSPENDED):
+                for partner in partners:
+                    if known.stage is LineStage.SUSPENDED or partner in (known.spared or "").split(","):
+                        spared.add(partner)
+                    else:
+                        opened[partner].append(line)
+            if known is None or known.wish in (None, LineWish.OPEN) or known.wished_by == ITS_OWNERS_END:
+                wished.update(partners)
+        self._lines = Lines(opened, frozenset(opened.keys() - wished), frozenset(spared))
+        for partner, lines in opened.items():
+            self._metrics.open_lines.labels(partner).set(len(lines))
 
 
 def group_of(topics: Topics) -> str:
@@ -317,7 +325,7 @@ def run(
     now_ms: Callable[[], int], ready: threading.Event | None = None, pulse: Pulse | None = None,
 ) -> None:  # fmt: skip
     """Run a router until `stop`. Raises `LogError` or `RecordError`; then nothing is lost, and it can be run again."""
-    watch = LinesWatch(log, topics, settings, metrics)
+    watch = LinesWatch(log, topics, settings, metrics, now_ms)
     watch.start()
     try:
         loop = OwnedLoop(

@@ -173,18 +173,20 @@ def release_route(config: Path, line: str, route: int, given: Given, *, ask: Cal
         if not ask("保留を解除しますか  release it?"):
             console.print("取りやめ  nothing was ordered")
             return NOT_DONE
-        return _route(lines, console, line, route, given, hold=False)
+        return _route(lines, console, line, route, given, hold=False, seen=held.transaction_id)
 
     return at_desk(config, work)
 
 
-def _route(lines: Lines, console: Console, line: str, route: int, given: Given, *, hold: bool) -> int:
+def _route(
+    lines: Lines, console: Console, line: str, route: int, given: Given, *, hold: bool, seen: str | None = None
+) -> int:
     first, last = lines.line(line).routes
     if not first <= route <= last:
         raise Wrong(f"{line} has no route {route}: {first} to {last}")
     record = RouteOrdered(
         order_id=uuid.uuid4().hex, route_number=route, hold=hold, operator=name_text(given.operator),
-        reason=reason_text(given.reason), ordered_ms=now_ms(),
+        reason=reason_text(given.reason), ordered_ms=now_ms(), seen=seen,
     )  # fmt: skip
     return _tell(console, lines.ask("dispatch", line, record))
 

@@ -10,9 +10,9 @@ SETTINGS = Settings(silences=3, errors=3, rest_ms=1_000, rest_max_ms=3_000, prob
 
 def test_an_error_ends_a_row_of_silences_whole() -> None:
     breaker = Breaker(SETTINGS)
-    assert [breaker.silent(0), breaker.silent(0), breaker.failed(0)] == [False] * 3
-    assert [breaker.silent(0), breaker.silent(0)] == [False, False]
-    assert breaker.silent(0) is True
+    assert [breaker.silent(0, 0), breaker.silent(0, 0), breaker.failed(0)] == [False] * 3
+    assert [breaker.silent(0, 0), breaker.silent(0, 0)] == [False, False]
+    assert breaker.silent(0, 0) is True
 
 
 @pytest.mark.parametrize("state", [State.CLOSED, State.TRIAL])
@@ -28,8 +28,9 @@ def test_a_keep_alive_changes_a_breaker_that_is_open_alone(state: State) -> None
 def test_on_trial_the_rows_begin_anew(wrong: str, said: str) -> None:
     breaker = Breaker(SETTINGS)
     for _ in range(3):
-        breaker.silent(0)
+        breaker.silent(0, 0)
     assert breaker.probed(1_000) is True
     assert (breaker.silences, breaker.errors) == (0, 0)
-    assert getattr(breaker, wrong)(1_100) is True
+    sent = (1_050,) if wrong == "silent" else ()
+    assert getattr(breaker, wrong)(1_100, *sent) is True
     assert str(breaker) == said

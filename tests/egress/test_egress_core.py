@@ -851,6 +851,38 @@ def test_a_new_owner_takes_back_what_a_former_one_said_last_of_a_route_unless_it
     assert Rig(found).taken == "hold r2 a, silent a#0 nobody_said, free r3, line connecting, seek"
 
 
+def test_an_operators_release_that_is_read_again_ends_no_hold_that_came_after_it() -> None:
+    held = RouteHeld(
+        line="cafis-1", route_number=2, transaction_id="AP02:d", trace_number=7,
+        business_date=business_date(MIDNIGHT), reason="in_doubt", since_ms=MIDNIGHT, expires_ms=None,
+    )  # fmt: skip
+    sent_later = sent_record("d", 6, 7, 2)
+    found = Takeover(sent=[sent_later], known_since_ms=MIDNIGHT - 60_000, position=5, holds=[held], day_began_at=0)
+    rig = Rig(found)
+    rig.offset = 5
+    assert rig.play("route release 2", 1) == "route 2 not done"
+    assert rig.core.routes.holder(2) == "AP02:d"
+    rig.offset = 7
+    assert rig.play("route release 2", 2) == "free r2, route 2 done for AP02:d"
+
+
+@pytest.mark.parametrize(
+    ("seen", "told"),
+    [("AP02:b", "route 1 not done"), ("AP02:a", "free r1, route 1 done for AP02:a"),
+     (None, "free r1, route 1 done for AP02:a")],
+)  # fmt: skip
+def test_an_operators_release_ends_the_hold_that_he_has_seen_and_no_other(seen: str | None, told: str) -> None:
+    rig = Rig()
+    rig.play("opened", 0)
+    rig.play("ask a", 0)
+    rig.play("stored", 1)
+    assert "hold r1 a" in rig.play("due", 1_001)
+    order = RouteOrdered(
+        order_id="o", route_number=1, hold=False, operator="Sato", reason="asked for", ordered_ms=MIDNIGHT, seen=seen
+    )
+    assert rig.seen(rig.dispatched(order, 1_100)) == told
+
+
 def test_a_release_that_is_read_again_ends_no_hold_that_came_after_it() -> None:
     held = RouteHeld(
         line="cafis-1", route_number=2, transaction_id="AP02:a", trace_number=42,

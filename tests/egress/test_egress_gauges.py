@@ -124,3 +124,18 @@ async def test_each_partner_of_the_line_shows_whether_it_is_spared(tmp_path: Pat
 
 def test_giving_a_line_up_takes_no_longer_than_its_parts() -> None:
     assert finish_limit_ms(Egress(metrics_port=0, drain_ms=20_000, closing_timeout_ms=3_000)) == 20_000 + 6_000 + 6_000
+
+
+@in_loop
+async def test_a_line_that_went_to_another_node_leaves_no_gauge_behind(tmp_path: Path) -> None:
+    async with line(tmp_path) as rig:
+        server = await rig.start()
+        call = await rig.partner.opened()
+        await shows(rig, line_open=1, free_routes=200)
+        (owner,) = server._owners.values()
+        owner.rest()  # the process lives on
+        call.answer(await call.receive_role(Role.CLOSING_REQUEST))
+        await until(lambda: owner._tenure is None, lambda: "has it still")
+        gone = ("line_as_wished", "free_routes", "held_routes", "trace_numbers_left", "trace_reserve_left")
+        assert {name: rig.metric(name) for name in gone} == dict.fromkeys(gone)
+        assert rig.metric("line_owned") == 0

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import pytest
 from line_rig import LINE, Rig, line, until
 from loop_rig import in_loop
 from test_egress_preferred_nodes import closes
@@ -75,3 +76,18 @@ async def test_a_node_alone_keeps_trying(tmp_path: Path) -> None:
         stopping = rig.begin_stop(rig.servers[0])
         await closes(call)
         await stopping
+
+
+@in_loop
+async def test_nodes_take_turns_however_often_they_have(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("egress.shell._LAST", 2)
+    async with line(tmp_path, hand_over_ms=60_000) as rig:
+        await rig.start("a", port=free_port(), rank=0)
+        await rig.start("b", port=free_port(), rank=1)
+        turns = ["a"]
+        for turn in range(8):
+            await failed(rig, turns[-1])
+            rig.clock.pass_ms(60_000)
+            await until(lambda count=turn + 2: len(rig.said("sent")) == count, lambda: rig.said("sent"))
+            turns.append(rig.said("sent")[-1].removeprefix("taken by "))
+        assert turns == ["a", "b"] * 4 + ["a"]

@@ -7,6 +7,7 @@ from loop_rig import in_loop
 from test_egress_handing_over import failed
 
 from egress.sessions import Sessions
+from schemas.records import LineOrder, LineOrdered
 from schemas.telegrams import Role
 
 GROUP = f"t-egress.{LINE}"
@@ -74,3 +75,28 @@ async def test_a_line_too_many_says_that_it_is_no_more_than_that(tmp_path: Path)
         tenure._helpless = lambda **how: told.append(how)
         tenure._seek()
         assert told == [{"full": True}]
+
+
+@in_loop
+async def test_a_line_that_is_opened_again_before_it_is_closed_keeps_its_place(tmp_path: Path) -> None:
+    async with line(tmp_path, sessions_max=2) as rig:
+        server = await rig.start("a", others=OTHERS[:1])
+        call = await rig.partner.opened()
+        await rig.line_is("open")
+        tenure = tenure_of(server)
+
+        def order(what: LineOrder) -> None:
+            tenure.ordered(
+                LineOrdered(
+                    order_id=what, line=LINE, order=what, operator="Sato", reason="storm", ordered_ms=rig.clock()
+                )
+            )
+
+        order(LineOrder.CLOSE)
+        closing = await call.receive_role(Role.CLOSING_REQUEST)
+        order(LineOrder.OPEN)
+        call.answer(closing)
+        await rig.partner.opened()
+        await rig.line_is("open")
+        assert server._sessions._lines == {OTHERS[0], LINE}
+        assert not server._sessions.take(OTHERS[1])

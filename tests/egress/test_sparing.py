@@ -110,11 +110,11 @@ def test_keep_alives_over_its_lines_end_it_after_a_rest_and_never_a_customers_pa
 def test_on_trial_the_first_that_goes_wrong_has_it_spared_again_for_twice_as_long() -> None:
     sparing = Sparing({"cafis": SETTINGS})
     for _ in range(3):
-        sparing.silent("cafis", 0)
+        sparing.silent("cafis", 0, 0)
     for now in (500, 1_000):
         sparing.probed(["cafis"], now)
     assert sparing.spared == set()
-    sparing.silent("cafis", 1_100)
+    sparing.silent("cafis", 1_100, 1_100)
     assert sparing.spared == {"cafis"}
     for now in (2_200, 3_000):
         sparing.probed(["cafis"], now)

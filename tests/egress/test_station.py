@@ -232,6 +232,20 @@ SCENARIOS = {
          3600 keepalive        -> transmit keepalive_answer
          3601 alive            -> line open
     """,
+    "the breaker: on trial, silences of what went out before it was suspended count for nothing": """
+            0 ask a            -> sent a#0 t1 r1
+            0 ask b            -> sent b#0 t2 r2
+            1 stored           -> transmit sale_request t1 r1, transmit sale_request t2 r2
+         1001 due              -> hold r1 a, missing a silence, hold r2 b, missing b silence, {suspended}
+         1002 alive            ->
+         2002 due              -> transmit keepalive_request
+         2003 alive            ->
+         3003 due              -> transmit keepalive_request
+         3501 alive            -> line open
+         3502 ask c            -> sent c#0 t3 r3
+         3503 stored           -> transmit sale_request t3 r3
+         4503 due              -> hold r3 c, missing c silence, {suspended}
+    """,
     "a suspended line can be closed, and breaks like another": """
             0 ask a            -> sent a#0 t1 r1
             0 ask b            -> sent b#0 t2 r2

@@ -51,3 +51,27 @@ def test_a_line_whose_owner_ends_is_not_handed_over() -> None:
 def test_an_owner_that_has_waited_enough_hangs_up_where_there_is_nothing_to_close() -> None:
     rig = Rig(times=TIMES)
     assert rig.play("close", 10) == "hang closed"
+
+
+def test_a_line_that_breaks_as_soon_as_it_is_open_goes_to_another_node() -> None:
+    rig = Rig(times={"hand_over_ms": 60_000, "reconnect_max_ms": 15_000})
+    helpless = []
+    for start in range(0, 150_000, 15_000):
+        rig.play("opened", start)
+        for now in range(start, start + 15_000, 100):
+            if now == start + 14_900:  # a moment before it has shown that it lives
+                rig.play("broken", now)
+            if rig.core.station.is_helpless(MIDNIGHT + now):
+                helpless.append(now)
+    assert helpless == [74_900, 134_900]
+
+
+def test_a_connection_that_has_lived_begins_the_time_anew() -> None:
+    rig = Rig(times={"hand_over_ms": 60_000, "reconnect_max_ms": 15_000})
+    rig.play("broken", 0)
+    assert not rig.core.station.is_helpless(MIDNIGHT)
+    rig.play("opened", 50_000)
+    assert not rig.core.station.is_helpless(MIDNIGHT + 65_000)
+    rig.play("broken", 65_000)
+    seen = [now for now in range(65_000, 130_000, 1_000) if rig.core.station.is_helpless(MIDNIGHT + now)]
+    assert seen == [125_000]

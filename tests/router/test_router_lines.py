@@ -31,7 +31,7 @@ class Watching:
 
     def __init__(self, rig: Rig, settings: Settings = SETTINGS) -> None:
         self.registry = CollectorRegistry()
-        self.watch = LinesWatch(rig.log, rig.topics, settings, Metrics(self.registry))
+        self.watch = LinesWatch(rig.log, rig.topics, settings, Metrics(self.registry), rig.clock)
         self.watch.start()
 
     def open(self, partner: str = "cafis") -> float | None:
@@ -158,3 +158,31 @@ def test_a_broker_that_is_lost_while_the_lines_are_followed_stops_the_router(
     with pytest.raises(LogError, match="reading failed: the broker is gone"):
         watching.watch.lines()
     watching.watch.close()
+
+
+def test_a_line_is_open_as_long_as_its_owner_says_so_and_no_longer(rig: Rig) -> None:
+    rig.line("cafis-1")
+    rig.line("cafis-2")
+    watching = Watching(rig)
+    rig.clock.pass_ms(15_000)
+    rig.line("cafis-2")
+    rig.wait(lambda: watching.open() == 2, watching.open)
+    rig.clock.pass_ms(1)
+    rig.wait(lambda: watching.open() == 1, watching.open)
+    assert watching.watch.lines().open == {"cafis": ["cafis-2"]}
+    rig.line("cafis-1")
+    rig.wait(lambda: watching.open() == 2, watching.open)
+    watching.watch.close()
+
+
+def test_where_no_line_has_an_owner_any_more_a_payment_is_refused_and_not_put_in_doubt(rig: Rig) -> None:
+    rig.line("cafis-1")
+    rig.line("cafis-2")
+    node = rig.start()
+    rig.clock.pass_ms(15_001)
+    opened = lambda: node.registry.get_sample_value("denbun_router_open_lines", {"partner": "cafis"})  # noqa: E731
+    rig.wait(lambda: opened() == 0, opened)
+    rig.ask("r")
+    rig.wait(lambda: rig.stage("r") is not None, lambda: "no state")
+    assert rig.stage("r") == "refused"
+    assert rig.said("replies") == ["r no_open_line #0"]

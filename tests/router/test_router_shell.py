@@ -245,10 +245,11 @@ def test_the_deadline_of_a_confirmation_is_told_among_the_deliveries(restarted: 
 
 def test_a_deadline_that_a_clock_ahead_of_the_brokers_tells_too_early_changes_nothing(rig: Rig) -> None:
     ahead = Ahead(rig.clock, 3_600_000)
-    rig.start("n1", ahead)
+    node = rig.start("n1", ahead)
     rig.ask("r1", accepted_ms=rig.clock(), expires_ms=rig.clock() + 60_000)
     rig.hears("replies", "r1 expired #0")  # a router that does not know the broker's time takes nothing
     ahead.by_ms = 0
+    rig.until(lambda: node.registry.get_sample_value("denbun_router_open_lines", {"partner": "cafis"}) == 2)
     rig.ask("r2")
     rig.comes_to_be("r2", "dispatched")
     rig.approve("r2")
