@@ -1,5 +1,7 @@
 """Egress' metrics: every name in one place."""
 
+import contextlib
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 
@@ -58,6 +60,14 @@ class Metrics:
             buckets=(0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10),
             registry=registry,
         )
+
+    def forget(self, line: str) -> None:
+        """Show no more what only the owner of this line can know."""
+        for gauge in (
+            self.as_wished, self.free_routes, self.held_routes, self.trace_numbers_left, self.trace_reserve_left,
+        ):  # fmt: skip
+            with contextlib.suppress(KeyError):  # it was never shown
+                gauge.remove(line)
 
 
 class Counts:

@@ -162,12 +162,7 @@ class Tenure:
         metrics, name = self._around.metrics, self._line.name
         for gauge in (metrics.owned, metrics.open, metrics.in_flight, metrics.waiting):
             gauge.labels(name).set(0)
-        for gauge in (
-            metrics.as_wished, metrics.free_routes, metrics.held_routes, metrics.trace_numbers_left,
-            metrics.trace_reserve_left,
-        ):  # fmt: skip
-            with contextlib.suppress(KeyError):  # it was never shown
-                gauge.remove(name)
+        metrics.forget(name)
 
     async def _until(self, reached: Callable[[], bool], limit_ms: int) -> None:
         """Wait, no longer than this by the node's clock, and by the loop's, which nobody sets back."""

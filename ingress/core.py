@@ -282,7 +282,10 @@ class Session:
         key = (record.reference, record.delivery_no)
         delivery = self._known(key)
         if delivery is not None and delivery.transaction_id != record.transaction_id:
-            return [*self._withhold(record, now_ms), settled(Delivery.of(record))], asked_ms
+            if key in self._deliveries:
+                return [*self._withhold(record, now_ms), settled(Delivery.of(record))], asked_ms
+            del self._over[key]  # the client knows how that one ended: from here on it speaks of this one
+            delivery = None
         if delivery is not None:  # a copy; whoever asked again may not know the first
             return [settled(delivery) if delivery.stage is DeliveryStage.VOID else Send(told(record))], asked_ms
         self._deliveries[key] = delivery = Delivery.of(record)

@@ -706,7 +706,7 @@ class RouteOrdered(Record, frozen=True, kw_only=True):
     operator: str
     reason: str
     ordered_ms: int
-    seen: str | None = None  # of a release: for whom the operator saw the route held; None: whoever it is
+    seen: str | None  # of a release: for whom the operator saw the route held; None: whoever it is
 
 
 class RouteOrderAnswered(Record, frozen=True, kw_only=True):

@@ -236,7 +236,7 @@ class Rig:
     def order_route(self, number: int, *, hold: bool) -> int:
         order = RouteOrdered(
             order_id=f"o{number}", route_number=number, hold=hold, operator="Sato", reason="test",
-            ordered_ms=self.clock(),
+            ordered_ms=self.clock(), seen=None,
         )  # fmt: skip
         return self.write(order)
 

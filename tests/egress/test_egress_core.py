@@ -606,7 +606,7 @@ class Rig:
     def do_route(self, now: int, what: str, number: str) -> list[Act]:
         order = RouteOrdered(
             order_id=f"o-{now}", route_number=int(number), hold=what == "hold", operator="Sato", reason="asked for",
-            ordered_ms=MIDNIGHT + now,
+            ordered_ms=MIDNIGHT + now, seen=None,
         )  # fmt: skip
         return self.dispatched(order, now)
 

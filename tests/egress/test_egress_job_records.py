@@ -182,7 +182,9 @@ def test_a_route_is_held_for_the_cancel_of_a_doubt_or_of_an_answer(command: Comm
     assert held(job, NUMBERS, "cafis-1", 500) == msgspec.structs.replace(HELD, reason=reason)
 
 
-ORDERED = RouteOrdered(order_id="o1", route_number=3, hold=True, operator="Sato", reason="circuit test", ordered_ms=400)
+ORDERED = RouteOrdered(
+    order_id="o1", route_number=3, hold=True, operator="Sato", reason="circuit test", ordered_ms=400, seen=None
+)
 
 
 def test_a_route_held_by_order_says_by_whom_and_why_and_is_no_transactions() -> None:

@@ -10,7 +10,7 @@ from test_ingress_core import Player, reply_record
 
 from client.course import Course, Stage
 from ingress.acts import Act, Send, StoreDelivered, StoreInquiry, StoreRequest, StoreUndeliverable
-from schemas.client_frames import Ack, Card, Inquiry, Refused, Rejection, Request, Settled, frame
+from schemas.client_frames import Ack, Card, Inquiry, Refused, Rejection, Reply, Request, Settled, frame
 from schemas.records import ReplyReady
 
 
@@ -49,17 +49,14 @@ REPLY = "reply c1 1 by 600"
 
 
 @pytest.mark.parametrize("first", ["o1", None])
-@pytest.mark.parametrize("stands", ["confirmed", "being stored", "owed"])
-def test_the_confirmation_of_the_one_is_none_of_the_other(stands: str, first: str | None) -> None:
+@pytest.mark.parametrize("stands", ["being stored", "owed"])
+def test_while_the_one_is_not_settled_the_other_is_not_shown(stands: str, first: str | None) -> None:
     rig = Twice()
     session = rig.session
     rig.asks(cancel(first), 0)
     session.tell(about(first, REPLY), 10)
-    delivered = rig.asks(Ack(reference="c1", delivery_no=1), 20) if stands != "owed" else []
-    if stands == "confirmed":
-        (store,) = delivered
-        assert isinstance(store, StoreDelivered)
-        session.stored(store.delivery, 30, 30)
+    if stands == "being stored":
+        rig.asks(Ack(reference="c1", delivery_no=1), 20)
     course = Course(Inquiry(reference="c1", original_reference="o2"), cancel("o2"), 1_100)
     request = course.next_frame(100)
     assert isinstance(request, Request)
@@ -73,6 +70,32 @@ def test_the_confirmation_of_the_one_is_none_of_the_other(stands: str, first: st
     assert isinstance(told.frame, Settled)
     assert course.take(told.frame) is None
     assert course.stage is Stage.UNSURE, "it asks what became of it"
+
+
+@pytest.mark.parametrize("first", ["o1", None])
+@pytest.mark.parametrize("ended", ["confirmed", "void"])
+def test_once_the_one_is_settled_the_other_is_shown_and_confirmed_by_itself(ended: str, first: str | None) -> None:
+    rig = Twice()
+    session = rig.session
+    rig.asks(cancel(first), 0)
+    session.tell(about(first, REPLY), 10)
+    (store,) = rig.asks(Ack(reference="c1", delivery_no=1), 20)
+    assert isinstance(store, StoreDelivered)
+    session.stored(store.delivery, 30 if ended == "confirmed" else None, 30)
+    rig.asks(cancel("o2"), 100)
+    (told,), asked_ms = session.tell(about("o2", "reply c1 1 by 700"), 110)
+    assert isinstance(told, Send)
+    assert isinstance(told.frame, Reply)
+    assert asked_ms == 100
+    (store,) = rig.asks(Ack(reference="c1", delivery_no=1), 120)
+    assert isinstance(store, StoreDelivered)
+    assert store.delivery.transaction_id == "AP02:o2/c1"
+    assert session.stored(store.delivery, 130, 130) == [Send(Settled(reference="c1", delivery_no=1, confirmed=True))]
+    session.tick(729)
+    session.tick(830)
+    assert rig.asks(Ack(reference="c1", delivery_no=1), 830) == [
+        Send(Settled(reference="c1", delivery_no=1, confirmed=False))
+    ], "forgotten by now, as any other"
 
 
 def test_a_reference_is_in_flight_for_one_transaction_whether_it_is_asked_for_or_about() -> None:

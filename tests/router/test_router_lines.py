@@ -166,12 +166,12 @@ def test_a_line_is_open_as_long_as_its_owner_says_so_and_no_longer(rig: Rig) -> 
     watching = Watching(rig)
     rig.clock.pass_ms(15_000)
     rig.line("cafis-2")
-    rig.wait(lambda: watching.open() == 2, watching.open)
+    rig.until(lambda: watching.open() == 2)
     rig.clock.pass_ms(1)
-    rig.wait(lambda: watching.open() == 1, watching.open)
+    rig.until(lambda: watching.open() == 1)
     assert watching.watch.lines().open == {"cafis": ["cafis-2"]}
     rig.line("cafis-1")
-    rig.wait(lambda: watching.open() == 2, watching.open)
+    rig.until(lambda: watching.open() == 2)
     watching.watch.close()
 
 
@@ -181,7 +181,7 @@ def test_where_no_line_has_an_owner_any_more_a_payment_is_refused_and_not_put_in
     node = rig.start()
     rig.clock.pass_ms(15_001)
     opened = lambda: node.registry.get_sample_value("denbun_router_open_lines", {"partner": "cafis"})  # noqa: E731
-    rig.wait(lambda: opened() == 0, opened)
+    rig.until(lambda: opened() == 0)
     rig.ask("r")
     rig.wait(lambda: rig.stage("r") is not None, lambda: "no state")
     assert rig.stage("r") == "refused"

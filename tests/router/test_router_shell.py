@@ -249,7 +249,7 @@ def test_a_deadline_that_a_clock_ahead_of_the_brokers_tells_too_early_changes_no
     rig.ask("r1", accepted_ms=rig.clock(), expires_ms=rig.clock() + 60_000)
     rig.hears("replies", "r1 expired #0")  # a router that does not know the broker's time takes nothing
     ahead.by_ms = 0
-    rig.until(lambda: node.registry.get_sample_value("denbun_router_open_lines", {"partner": "cafis"}) == 2)
+    rig.until(lambda: bool(node.registry.get_sample_value("denbun_router_open_lines", {"partner": "cafis"})))
     rig.ask("r2")
     rig.comes_to_be("r2", "dispatched")
     rig.approve("r2")
