@@ -8,7 +8,9 @@ from gateway_rig import gateway, reply_to, until
 from loop_rig import in_loop
 from test_client_payments import client_of, payment
 
-from client import Client, Kind, Result
+from client import Client, Kind, Result, link
+from client.course import Course
+from schemas.client_frames import Inquiry
 from schemas.records import RequestAccepted
 
 
@@ -45,3 +47,14 @@ async def test_what_was_refused_may_be_asked_for_under_another_original(tmp_path
             with pytest.raises(Exception, match="amount must be 1 to"):
                 await client.pay(**refused)
         assert asked == []
+
+
+@in_loop
+async def test_of_what_was_given_up_only_so_much_is_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(link, "_GIVEN_UP", 2)
+    one = link.Link(("127.0.0.1", 1), lambda *_: None)
+    kept = []
+    for reference in "abc":
+        one.give_up(Course(Inquiry(reference=reference, original_reference=f"o-{reference}")))
+        kept.append(dict(one.given_up))
+    assert kept == [{"a": "o-a"}, {"a": "o-a", "b": "o-b"}, {"b": "o-b", "c": "o-c"}]
