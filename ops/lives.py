@@ -1,8 +1,8 @@
 """The life of one transaction, as its states tell it: whether it has one end, and what its client may be told of it."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
-from schemas.records import Stage, TransactionState
+from schemas.records import CancelNotSent, NeverSent, NotCancelled, Record, Stage, TransactionState
 
 
 def fault_of_life(life: Sequence[TransactionState]) -> str | None:
@@ -18,6 +18,19 @@ def fault_of_life(life: Sequence[TransactionState]) -> str | None:
         if (later.answer, later.refusal) != (end.answer, end.refusal):
             return f"ended as {end.stage}, and its answer changed afterwards"
     return None
+
+
+def never_sent(reports: Iterable[Record]) -> set[str]:
+    """The transactions of which the line said that their request never went out: itself, or asked by their cancel.
+
+    What it said itself may be lost with the broker's answer; what it knew it tells the cancel all the same.
+    """
+    return {
+        each.transaction_id
+        for each in reports
+        if isinstance(each, NeverSent)
+        or (isinstance(each, CancelNotSent) and each.reason is NotCancelled.ORIGINAL_NEVER_SENT)
+    }
 
 
 def words_of(end: TransactionState) -> set[str]:

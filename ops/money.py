@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from ops.lives import fault_of_life, words_of
+from ops.lives import fault_of_life, never_sent, words_of
 from pipeline.log import Message
 from pipeline.owned import EPOCH, MARKER_KEY
 from schemas import wire
@@ -22,7 +22,6 @@ from schemas.records import (
     CaseClosed,
     Kind,
     LineTaken,
-    NeverSent,
     Record,
     ReplyDelivered,
     RequestAccepted,
@@ -113,7 +112,8 @@ class _Facts:
         self.lives: dict[str, list[TransactionState]] = defaultdict(list)
         for state in self._states():
             self.lives[state.transaction_id].append(state)
-        self.never_sent = {each.transaction_id for each in self._records("reports", NeverSent)}
+        told = (self._records(topic, Record) for topic in ("reports", "cancel-reports"))
+        self.never_sent = never_sent(each for records in told for each in records)
         self.delivered = {each.transaction_id for each in self._records("deliveries", ReplyDelivered)}
         self.raised = {each.transaction_id for each in self._records("attention", AttentionRaised)}
         # A case that was closed has left the list, and may be compacted away: who closed it stands in the answers.

@@ -11,12 +11,14 @@ from schemas import wire
 from schemas.records import (
     Answer,
     AttentionRaised,
+    CancelNotSent,
     CancelReported,
     Command,
     Doubt,
     Kind,
     LineTaken,
     NeverSent,
+    NotCancelled,
     Original,
     Outcome,
     Record,
@@ -152,6 +154,11 @@ class Scene:
     def never_sent(self, name: str, line: str = "cafis-1") -> None:
         self.write("reports", NeverSent(
             transaction_id=name, line=line, refusal=Refusal.LINE_NOT_OPEN, noticed_ms=1,
+        ))  # fmt: skip
+
+    def cancel_not_sent(self, name: str, reason: NotCancelled) -> None:
+        self.write("cancel-reports", CancelNotSent(
+            transaction_id=name, line="cafis-1", attempt=1, command=Command.CONFIRM, reason=reason, noticed_ms=1,
         ))  # fmt: skip
 
     def cancel_reported(self, name: str, *, in_error: bool = False, error_code: str | None = None) -> None:

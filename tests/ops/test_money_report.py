@@ -8,7 +8,7 @@ from money_rig import CARD, DAY, Scene
 
 from ops.money import Evidence, Finding, report
 from pipeline.owned import EPOCH, MARKER_KEY
-from schemas.records import Kind, Outcome, Stage
+from schemas.records import Kind, NotCancelled, Outcome, Stage
 from schemas.refusals import Refusal
 
 
@@ -143,6 +143,11 @@ BROKEN: list[tuple[str, Break, list[tuple[int, str]]]] = [
         "refused, and sent all the same",
         lambda scene: scene.sent("AP02:late", 130, "cafis-2"),
         [(2, "AP02:late ended as refused and was put on cafis-2")],
+    ),
+    (
+        "refused, sent, and its cancel was not sent for another reason",
+        lambda scene: (scene.sent("AP02:late", 130), scene.cancel_not_sent("AP02:late", NotCancelled.NOT_SENT_IN_TIME)),
+        [(2, "AP02:late ended as refused and was put on cafis-1")],
     ),
     (
         "refused, and booked by the partner all the same",
@@ -428,6 +433,13 @@ FINE: list[tuple[str, Break]] = [
     (
         "refused by a line that closed after it had written down that it sends",
         lambda scene: (scene.sent("AP02:late", 130), scene.never_sent("AP02:late")),
+    ),
+    (
+        "refused by such a line, whose own word about the request was lost: its cancel was told",
+        lambda scene: (
+            scene.sent("AP02:late", 130),
+            scene.cancel_not_sent("AP02:late", NotCancelled.ORIGINAL_NEVER_SENT),
+        ),
     ),
     ("a state that is stored again", lambda scene: scene.state("AP02:poor", Stage.ANSWERED, Outcome.DECLINED, slot=1)),
     ("an order that is given again", lambda scene: scene.ordered("AP02:silent", 110)),
