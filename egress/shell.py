@@ -30,7 +30,7 @@ from schemas.topics import Topics
 
 _IDLE_S = 0.5  # between looks for orders: a person waits for them
 _ASK_S = 1.0  # how long the broker is asked who shares a line: who has lost the broker has lost the line
-_LAST = 999
+_A_ROUND = 999  # turns, as many as three digits count
 _AT_ONCE_S = 10.0  # for what the loop does without waiting for anybody
 _UNSURE_S = 5.0  # how long a line is kept that its group gives to nobody: longer than it takes to share lines out anew
 _CLOCK_S = 1.0  # between looks at the machine's clock
@@ -149,7 +149,7 @@ class LineOwner:
             _log.warning("line handed over: it cannot be opened here", extra={"line": self._line.name})
             await self._leave()
             self._handed_over += 1
-            rounds, turn = divmod(self._handed_over, _LAST)
+            rounds, turn = divmod(self._handed_over, _A_ROUND)
             # Behind every rank, and behind whoever has had fewer turns: names are compared letter by letter.
             self._member = f"{'9999' * rounds}9{turn:03}-{self._around.node}"
             self._moving = None

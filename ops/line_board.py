@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from ops.times import age, clock
 from schemas.installation import Line
+from schemas.line_rules import SILENT_MS
 from schemas.records import ITS_OWNERS_END, LineStage, LineState, LineWish, RouteHeld
 
 STAGES: Mapping[LineStage, str] = {
@@ -18,8 +19,6 @@ STAGES: Mapping[LineStage, str] = {
     LineStage.FAILED: "障害",
 }
 WISHES: Mapping[LineWish, str] = {LineWish.OPEN: "開局", LineWish.DRAINED: "取消のみ", LineWish.CLOSED: "閉局"}
-
-_SILENT_MS = 15_000  # an owner tells its line's state every few seconds
 
 
 class Row(NamedTuple):
@@ -50,7 +49,7 @@ def _trouble(line: Line, state: LineState | None, now_ms: int | None) -> tuple[s
     if now_ms is None:
         last = clock(state.told_ms or state.since_ms)
         return f"稼働中のサービスなし(最終報告 {last})", f"no service runs; its owner's last word was at {last}"
-    if state.told_ms is None or now_ms - state.told_ms > _SILENT_MS or state.wished_by == ITS_OWNERS_END:
+    if state.told_ms is None or now_ms - state.told_ms > SILENT_MS or state.wished_by == ITS_OWNERS_END:
         silent = age(now_ms - (state.told_ms or state.since_ms))
         return f"{silent} 報告なし", f"no word from its owner for {silent}"
     if state.wish is None or state.stage is state.wish.stage:

@@ -112,8 +112,9 @@ class _Facts:
         self.lives: dict[str, list[TransactionState]] = defaultdict(list)
         for state in self._states():
             self.lives[state.transaction_id].append(state)
-        told = (self._records(topic, Record) for topic in ("reports", "cancel-reports"))
-        self.never_sent = never_sent(each for records in told for each in records)
+        self.never_sent = never_sent(
+            each for topic in ("reports", "cancel-reports") for each in self._records(topic, Record)
+        )
         self.delivered = {each.transaction_id for each in self._records("deliveries", ReplyDelivered)}
         self.raised = {each.transaction_id for each in self._records("attention", AttentionRaised)}
         # A case that was closed has left the list, and may be compacted away: who closed it stands in the answers.

@@ -17,6 +17,7 @@ from router.config import Settings
 from router.core import decide
 from router.metrics import Metrics
 from schemas import wire
+from schemas.line_rules import SILENT_MS
 from schemas.records import (
     ITS_OWNERS_END,
     DeadlinePassed,
@@ -33,7 +34,6 @@ from schemas.records import (
 from schemas.topics import Topics
 
 GROUP = "router"
-_SILENT_MS = 15_000  # whoever owns a line tells its state every five seconds
 INPUTS = ("requests", "reports", "deliveries", "settlements")
 _DUE = "due"  # header of a state: lets a million ended transactions be restored without reading them
 _NO_OFFSET = -1  # of a state that is only about to be stored
@@ -301,7 +301,7 @@ class LinesWatch:
         spared: set[str] = set()
         for line, partners in takes:
             known, told_ms = self._states.get(line, (None, 0))
-            owned = now_ms - told_ms <= _SILENT_MS
+            owned = now_ms - told_ms <= SILENT_MS
             if known is not None and owned and known.stage in (LineStage.OPEN, LineStage.SUSPENDED):
                 for partner in partners:
                     if known.stage is LineStage.SUSPENDED or partner in (known.spared or "").split(","):

@@ -10,6 +10,8 @@ if TYPE_CHECKING:
 
 RANK_MAX = 9  # of one digit: as names, "10-node10" would come before "2-node2"
 NODES_MAX = RANK_MAX + 1
+SILENT_MS = 15_000
+"""Whoever owns a line tells its state every five seconds. One that has said nothing for so long is not there."""
 
 
 def faults_of_lines(installation: "Installation") -> Iterable[str]:

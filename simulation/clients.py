@@ -24,7 +24,7 @@ _UNDER_WAY = ("being_cancelled", "in_process")
 _AGAIN_S = 0.3
 _NEW_YEN = 1_000_000  # no centre has a rule about it
 _NEW_WAIT_MS = 3_000
-_NAMELESS = 3  # every third customer
+_ONE_NAME = 3  # for what follows every third payment
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,7 +222,7 @@ class Merchants:
         if payment.then is None or told != "approved":
             return
         # Some have one name for all that follows, whatever it follows.
-        name = f"{payment.then}" if payment.number % _NAMELESS == 0 else f"{asked.reference}-{payment.then}"
+        name = f"{payment.then}" if payment.number % _ONE_NAME == 0 else f"{asked.reference}-{payment.then}"
         follow_up = Asked(asked.customer, name, asked.reference, payment.then, payment.then_amount)
         heard = await till.pay(follow_up, payment.wait_ms)
         if heard == f"refused: {Refusal.ORIGINAL_STILL_IN_PROCESS}":

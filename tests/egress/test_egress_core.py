@@ -851,11 +851,16 @@ def test_a_new_owner_takes_back_what_a_former_one_said_last_of_a_route_unless_it
     assert Rig(found).taken == "hold r2 a, silent a#0 nobody_said, free r3, line connecting, seek"
 
 
-def test_an_operators_release_that_is_read_again_ends_no_hold_that_came_after_it() -> None:
-    held = RouteHeld(
-        line="cafis-1", route_number=2, transaction_id="AP02:d", trace_number=7,
+def held_in_doubt(who: str, trace_number: int) -> RouteHeld:
+    """Route 2, held for this request, of which nobody knows what became of it."""
+    return RouteHeld(
+        line="cafis-1", route_number=2, transaction_id=f"AP02:{who}", trace_number=trace_number,
         business_date=business_date(MIDNIGHT), reason="in_doubt", since_ms=MIDNIGHT, expires_ms=None,
     )  # fmt: skip
+
+
+def test_an_operators_release_that_is_read_again_ends_no_hold_that_came_after_it() -> None:
+    held = held_in_doubt("d", 7)
     sent_later = sent_record("d", 6, 7, 2)
     found = Takeover(sent=[sent_later], known_since_ms=MIDNIGHT - 60_000, position=5, holds=[held], day_began_at=0)
     rig = Rig(found)
@@ -920,10 +925,7 @@ def test_a_cancel_in_doubt_holds_its_route_in_the_name_of_the_request() -> None:
 
 
 def test_a_new_owner_keeps_the_holds_asks_about_them_and_knows_a_report_that_comes_after_all() -> None:
-    held = RouteHeld(
-        line="cafis-1", route_number=2, transaction_id="AP02:held", trace_number=40,
-        business_date=business_date(MIDNIGHT), reason="in_doubt", since_ms=MIDNIGHT, expires_ms=None,
-    )  # fmt: skip
+    held = held_in_doubt("held", 40)
     flying = sent_record("flying", 50, 51, 3)
     found = Takeover(sent=[flying], known_since_ms=MIDNIGHT, position=50, holds=[held], day_began_at=0)
     rig = Rig(found)

@@ -80,7 +80,7 @@ async def test_a_node_alone_keeps_trying(tmp_path: Path) -> None:
 
 @in_loop
 async def test_nodes_take_turns_however_often_they_have(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("egress.shell._LAST", 2)
+    monkeypatch.setattr("egress.shell._A_ROUND", 2)
     async with line(tmp_path, hand_over_ms=60_000) as rig:
         await rig.start("a", port=free_port(), rank=0)
         await rig.start("b", port=free_port(), rank=1)

@@ -102,14 +102,20 @@ async def test_a_telegram_that_takes_long_ends_the_turn(monkeypatch: pytest.Monk
     await rig.hands(*names(5))
 
 
+def nobody_awaits(count: int, monkeypatch: pytest.MonkeyPatch, *, at_once: int, a_second: float) -> Rig:
+    """An intake to which so many have come that nobody awaits, at this allowance."""
+    monkeypatch.setattr(intake, "_UNASKED_AT_ONCE", at_once)
+    monkeypatch.setattr(intake, "_UNASKED_A_SECOND", a_second)
+    rig = Rig(lambda _: False)
+    rig.intake.feed(telegrams(count))
+    return rig
+
+
 @in_loop
 async def test_what_nobody_awaits_is_taken_at_its_rate_and_meanwhile_nothing_is_read(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(intake, "_UNASKED_AT_ONCE", 3)
-    monkeypatch.setattr(intake, "_UNASKED_A_SECOND", 100)
-    rig = Rig(lambda _: False)
-    rig.intake.feed(telegrams(6))
+    rig = nobody_awaits(6, monkeypatch, at_once=3, a_second=100)
     assert rig.handed == names(4)
     assert not rig.socket.reading
     await rig.hands(*names(6))
@@ -120,10 +126,7 @@ async def test_what_nobody_awaits_is_taken_at_its_rate_and_meanwhile_nothing_is_
 async def test_what_nobody_awaits_waits_for_its_rate_and_not_for_the_next_turn_of_the_loop(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(intake, "_UNASKED_AT_ONCE", 1)
-    monkeypatch.setattr(intake, "_UNASKED_A_SECOND", 0.01)
-    rig = Rig(lambda _: False)
-    rig.intake.feed(telegrams(5))
+    rig = nobody_awaits(5, monkeypatch, at_once=1, a_second=0.01)
     for _ in range(20):
         await asyncio.sleep(0)
     assert rig.handed == names(2)

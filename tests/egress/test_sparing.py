@@ -125,13 +125,19 @@ def test_on_trial_the_first_that_goes_wrong_has_it_spared_again_for_twice_as_lon
     assert sparing.spared == set()
 
 
-def test_a_partner_that_is_carried_is_spared_alone_and_the_lines_own_goes_on() -> None:
-    rig = CarryingRig(times={"breaker": {"silences": 2, "probe_ms": 100}})
+def carried_and_spared(silences: int) -> CarryingRig:
+    """A line that takes the telegrams of a partner that has just been spared; its own breaker opens after so many."""
+    rig = CarryingRig(times={"breaker": {"silences": silences, "probe_ms": 100}})
     rig.core.sparing = Sparing({"cafis": SETTINGS, "cardnet": SETTINGS})
     rig.play("opened", 0)
     for number, who in enumerate("abc"):
         silent(rig, who, 10 * number)
     assert rig.core.spared == ["cardnet"]
+    return rig
+
+
+def test_a_partner_that_is_carried_is_spared_alone_and_the_lines_own_goes_on() -> None:
+    rig = carried_and_spared(silences=2)
     assert rig.core.station.open, "its own breaker is about its own partner"
     assert rig.play("ask d until 9000", 1_100) == "withheld d#0 partner_suspended"
     rig.play("release a", 1_101)
@@ -139,12 +145,7 @@ def test_a_partner_that_is_carried_is_spared_alone_and_the_lines_own_goes_on() -
 
 
 def test_a_partner_that_is_carried_comes_back_however_busy_the_line_is_with_the_others() -> None:
-    rig = CarryingRig(times={"breaker": {"silences": 0, "probe_ms": 100}})
-    rig.core.sparing = Sparing({"cafis": SETTINGS, "cardnet": SETTINGS})
-    rig.play("opened", 0)
-    for number, who in enumerate("abc"):
-        silent(rig, who, 10 * number)
-    assert rig.core.spared == ["cardnet"]
+    rig = carried_and_spared(silences=0)
     rig.play("release a", 1_030)
     rig.play("alive", 1_030)  # it was asked for as soon as the third was silent
     probed = []

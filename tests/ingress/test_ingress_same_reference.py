@@ -35,6 +35,14 @@ class Twice:
         player.play("hello", 0)
         self.session = player.session
 
+    @classmethod
+    def told_of(cls, original: str | None) -> "Twice":
+        """One that has asked under this original, and been told an answer that it has to confirm."""
+        rig = cls()
+        rig.asks(cancel(original), 0)
+        rig.session.tell(about(original, "reply c1 1 by 600"), 10)
+        return rig
+
     def asks(self, message: Request | Inquiry | Ack, now: int) -> list[Act]:
         return self.session.receive(frame(message), now)
 
@@ -45,16 +53,11 @@ class Twice:
         assert (act.frame.code, act.frame.reference) == (Rejection.REFERENCE_IN_FLIGHT, "c1")
 
 
-REPLY = "reply c1 1 by 600"
-
-
 @pytest.mark.parametrize("first", ["o1", None])
 @pytest.mark.parametrize("stands", ["being stored", "owed"])
 def test_while_the_one_is_not_settled_the_other_is_not_shown(stands: str, first: str | None) -> None:
-    rig = Twice()
+    rig = Twice.told_of(first)
     session = rig.session
-    rig.asks(cancel(first), 0)
-    session.tell(about(first, REPLY), 10)
     if stands == "being stored":
         rig.asks(Ack(reference="c1", delivery_no=1), 20)
     course = Course(Inquiry(reference="c1", original_reference="o2"), cancel("o2"), 1_100)
@@ -75,10 +78,8 @@ def test_while_the_one_is_not_settled_the_other_is_not_shown(stands: str, first:
 @pytest.mark.parametrize("first", ["o1", None])
 @pytest.mark.parametrize("ended", ["confirmed", "void"])
 def test_once_the_one_is_settled_the_other_is_shown_and_confirmed_by_itself(ended: str, first: str | None) -> None:
-    rig = Twice()
+    rig = Twice.told_of(first)
     session = rig.session
-    rig.asks(cancel(first), 0)
-    session.tell(about(first, REPLY), 10)
     (store,) = rig.asks(Ack(reference="c1", delivery_no=1), 20)
     assert isinstance(store, StoreDelivered)
     session.stored(store.delivery, 30 if ended == "confirmed" else None, 30)
