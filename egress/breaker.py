@@ -56,6 +56,10 @@ class Breaker:
         self.state, self._rest_ms = State.CLOSED, 0
         return True
 
+    def awaits_probes(self, now_ms: int, probe_ms: int) -> bool:
+        """Whether keep-alives this far apart should go out by now, so that it rests no longer than it has to."""
+        return self.state is State.OPEN and now_ms >= self.rest_until_ms - self.settings.probes * probe_ms
+
     def broken(self) -> None:
         """The connection is gone: keep-alives are counted anew over the next one, and an opening is none."""
         self._answers = 0

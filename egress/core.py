@@ -11,7 +11,7 @@ the line is still ours. A transaction's request, and each attempt of its cancel,
 """
 
 from collections import OrderedDict, deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from egress.acts import Act, Store, Tell, Transmit
@@ -28,6 +28,7 @@ from egress.jobs import (
     never_sent,
     no_route,
     not_open,
+    numbers_of,
     sent,
     too_late,
     unanswered,
@@ -96,6 +97,7 @@ class LineCore:
     _told_holds: set[int] = field(default_factory=set)
     _answers: OrderedDict[bytes, None] = field(default_factory=OrderedDict)  # the last that were taken, as they came
     _inherited: dict[str, int] = field(default_factory=dict)  # transactions, and the last dispatch known of each
+    _not_done: frozenset[str] = frozenset()  # orders about routes that a former owner has answered so
     _acts: list[Act] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -104,8 +106,7 @@ class LineCore:
         shares = shares_of(*self.partner.trace_range)
         self.reserve = Reserve(*shares.reserve)
         self.station = Station(
-            self.line, self.partner, telegrams, self.times, self.node, self.reserve, lambda: self.load,
-            lambda: self.spared,
+            self.line, self.partner, telegrams, self.times, self.node, self.reserve, lambda: self.load, self.sparing
         )  # fmt: skip
         self.routes = Routes(*self.line.routes)
         self._offsets = Offsets(0)
@@ -128,11 +129,6 @@ class LineCore:
     def load(self) -> Load:
         """What the line is busy with."""
         return Load(self._in_flight, len(self._cancels), self.routes.held)
-
-    @property
-    def spared(self) -> Sequence[str]:
-        """Partners of the line to whom no requests go now."""
-        return [partner for partner in self.line.partners if partner in self.sparing.spared]
 
     def numbers_left(self, now_ms: int) -> tuple[int, int]:
         """How many trace numbers are left of this business day: for requests, and of the reserve."""
@@ -162,6 +158,7 @@ class LineCore:
         self._preparing.trace_numbers.day_began(business_date(now_ms), found.day_began_at)
         self.reserve.grant(found.reserved)
         self._inherited = {each.transaction_id: each.dispatch_offset for each in found.sent}
+        self._not_done = frozenset(found.not_done)
         carried = {each.route_number: each.transaction_id for each in found.sent if isinstance(each, TelegramSent)}
         for each in found.holds:
             key = self._hold_key(each.route_number)
@@ -528,7 +525,9 @@ class LineCore:
         job.stage = Stage.LATE
         self._timers.set(str(job.offset), now_ms + self.times.look_back_ms)
         self.routes.give_back(job.numbers.route_number)
-        about = job.numbers if job.command in CANCELS else self._known.request(job.transaction_id) or job.numbers
+        about = job.numbers
+        if job.command not in CANCELS:
+            about = self._known.request(job.transaction_id) or numbers_of(job.original) or job.numbers
         if holds and self.routes.hold(about.route_number, job.transaction_id):
             self._tell_hold(job, about, now_ms, job.offset)
         topic = "reports" if job.command is None else "cancel-reports"
@@ -585,6 +584,8 @@ class LineCore:
 
     def _route_ordered(self, offset: int, order: RouteOrdered, now_ms: int) -> None:
         """An operator takes a route out of use, or ends whatever hold is on it."""
+        if order.order_id in self._not_done:
+            return
         self._offsets.open(offset)
         route = order.route_number
         holder = self.routes.holder(route)

@@ -93,6 +93,7 @@ class Takeover(NamedTuple):
     holds: Iterable[RouteHeld]
     day_began_at: int  # no dispatch before this one went out in this business day
     last_words: Collection[int] = ()  # routes about which a former owner wrote last
+    not_done: Collection[str] = ()  # operators' orders about routes that were answered so
     reserved: Reserved = FIRST_BATCH  # trace numbers out of the line's reserve
 
 
@@ -109,6 +110,15 @@ def job_of(offset: int, key: bytes, order: Order, attempt: int) -> Job:
         partner=order.partner,
         report_timeout_ms=order.report_timeout_ms,
     )
+
+
+def numbers_of(original: Original | None) -> Numbers | None:
+    """Under which numbers a cancel's original went out, where whoever ordered it knew."""
+    if original is None or original.trace_number is None:
+        return None
+    assert original.route_number is not None
+    assert original.business_date is not None
+    return Numbers(original.trace_number, original.route_number, original.business_date)
 
 
 def too_late(job: Job) -> Reason:

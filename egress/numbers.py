@@ -137,9 +137,12 @@ class Reserve:
         """Whether a cancel telegram finds no number now, and will when more places are granted."""
         return self._next >= self._end and self.left(day, cancel=True) > 0
 
-    def of(self, day: str, *, cancel: bool) -> int | None:
-        """The next number; None where there is none now, or none on this business day any more."""
-        if self.left(day, cancel=cancel) == 0 or self._next >= self._end:
+    def of(self, day: str, *, cancel: bool, keep: float = 0) -> int | None:
+        """The next number; None where there is none now, or no more than this part of all is left of the business day.
+
+        `keep` is a part of the whole reserve, from 0 to 1.
+        """
+        if self.left(day, cancel=cancel) <= keep * self._count or self._next >= self._end:
             return None
         self._days.began(day, self._next)
         number = self._first + self._next % self._count

@@ -4,7 +4,7 @@ from typing import assert_never
 
 import msgspec
 
-from egress.jobs import CANCELS, Job, Reason
+from egress.jobs import CANCELS, Job, Reason, numbers_of
 from egress.known import Known
 from egress.numbers import Numbers, Reserve, Shares, TraceNumbers
 from egress.parties import Parties, Party
@@ -103,15 +103,10 @@ class Preparing:
 
     def original(self, order: SendCancel) -> Numbers | NotCancelled:
         """The numbers of the request a cancel is about, or why there are none."""
-        original = order.original
-        if original.trace_number is not None:
-            assert original.route_number is not None
-            assert original.business_date is not None
-            return Numbers(original.trace_number, original.route_number, original.business_date)
-        found = self._known.request(order.transaction_id)
+        found = numbers_of(order.original) or self._known.request(order.transaction_id)
         if found is not None:
             return found
-        if original.accepted_ms - self._clock_tolerance_ms >= self._known.since_ms:
+        if order.original.accepted_ms - self._clock_tolerance_ms >= self._known.since_ms:
             return NotCancelled.ORIGINAL_NEVER_SENT
         return NotCancelled.ORIGINAL_NOT_FOUND
 

@@ -5,7 +5,7 @@ trouble is so on all its lines, of which each would have to find out by itself, 
 one that is carried on another's line (MC 回線) may be silent while that line is as well as ever.
 
 Requests to a spared partner are refused at once, here and, where no other line takes them, already by the router.
-Cancels go on. Keep-alives 疎通確認 over its lines, as often as over a suspended one, say whether it is back.
+Cancels go on. Keep-alives 疎通確認 over its lines say whether it is back, as over a suspended one.
 """
 
 from collections.abc import Iterable, Mapping
@@ -20,6 +20,14 @@ class Sparing:
     def __init__(self, settings: Mapping[str, PartnerBreaker]) -> None:
         self._breakers = {partner: Breaker(each) for partner, each in settings.items()}
         self.spared: frozenset[str] = frozenset()  # partners to whom no requests go now
+
+    def among(self, partners: Iterable[str]) -> list[str]:
+        """Those of these partners to whom no requests go now."""
+        return [partner for partner in partners if partner in self.spared]
+
+    def awaits_probes(self, partners: Iterable[str], now_ms: int, probe_ms: int) -> bool:
+        """Whether keep-alives should go out by now over a line that takes these partners' telegrams."""
+        return any(self._breakers[each].awaits_probes(now_ms, probe_ms) for each in self.spared.intersection(partners))
 
     def silent(self, partner: str, now_ms: int, sent_ms: int) -> None:
         """A request to it that went out at `sent_ms` was not answered in time."""

@@ -9,7 +9,9 @@ from egress.answers import Named, contradiction, named
 from egress.breaker import Breaker, State
 from egress.looped import LOOPED, Sent
 from egress.numbers import Reserve, days_about
+from egress.sparing import Sparing
 from egress.station_table import CARRIES, TABLE, WISHES, Deed, Event
+from egress.station_telegrams import ANSWER_TO, NO_NUMBER, NOT_ANSWERED, kept_from
 from egress.telegrams import Telegrams
 from schemas.installation import Egress, Line
 from schemas.japan_time import business_date
@@ -26,20 +28,6 @@ from schemas.records import (
 from schemas.refusals import Refusal
 from schemas.telegrams import Message, PartnerSpec, Role
 
-_ANSWER_TO = {
-    Role.KEEPALIVE_REQUEST: Role.KEEPALIVE_ANSWER,
-    Role.OPENING_REQUEST: Role.OPENING_ANSWER,
-    Role.CLOSING_REQUEST: Role.CLOSING_ANSWER,
-}
-_NOT_ANSWERED = {
-    Role.OPENING_REQUEST: "opening not answered",
-    Role.KEEPALIVE_REQUEST: "keep-alive not answered",
-    Role.CLOSING_REQUEST: "closing not answered",
-}
-_NO_NUMBER = {
-    Role.OPENING_REQUEST: "no trace number is left for the opening",
-    Role.CLOSING_REQUEST: "no trace number is left for the closing",
-}
 _TELL_AGAIN_MS = 5_000  # so long may a former owner, who has not noticed yet, have the last word about the line
 
 _WISH_OF = {LineOrder.OPEN: LineWish.OPEN, LineOrder.DRAIN: LineWish.DRAINED, LineOrder.CLOSE: LineWish.CLOSED}
@@ -77,7 +65,7 @@ class Station:
 
     def __init__(
         self, line: Line, partner: PartnerSpec, telegrams: Telegrams, times: Egress, node: str,
-        reserve: Reserve, load: Callable[[], Load], spared: Callable[[], Sequence[str]] = tuple,
+        reserve: Reserve, load: Callable[[], Load], sparing: Sparing,
     ) -> None:  # fmt: skip
         self.stage = LineStage.CLOSED
         self.breaker = Breaker(times.breaker)
@@ -88,7 +76,7 @@ class Station:
         self._times = times
         self._node = node
         self._load = load
-        self._spared = spared  # partners of the line to whom no requests go now
+        self._sparing = sparing
         self._told_spared: Sequence[str] = ()
         self._reserve = reserve
         self._awaited: _Awaited | None = None
@@ -144,6 +132,10 @@ class Station:
         if self.stage is LineStage.SUSPENDED:
             return Refusal.LINE_SUSPENDED
         return Refusal.STATION_CLOSED if self._wish.what is not LineWish.OPEN else None
+
+    @property
+    def _spared(self) -> Sequence[str]:
+        return self._sparing.among(self._line.partners)
 
     # --- what it should be
 
@@ -237,7 +229,7 @@ class Station:
         """The partner sends a station telegram of its own: answer it at once. Or why it is none for this line."""
         if message.values.get("station_id", self._line.station_id) != self._line.station_id:
             return "is about another station than this line's"
-        role = _ANSWER_TO[message.role]
+        role = ANSWER_TO[message.role]
         trace_number = message.values["trace_number"]
         assert isinstance(trace_number, int)
         data, _ = named(self._partner, role, self._telegrams.station(role, trace_number, now_ms))
@@ -293,7 +285,7 @@ class Station:
     def due(self, now_ms: int) -> Sequence[Act]:
         """What the passing of time brings."""
         over = self._ending and self.stage is LineStage.CLOSED  # the next owner tells
-        again = not over and (now_ms - self._told_ms >= _TELL_AGAIN_MS or self._spared() != self._told_spared)
+        again = not over and (now_ms - self._told_ms >= _TELL_AGAIN_MS or self._spared != self._told_spared)
         acts: list[Act] = [self._told(now_ms)] if again else []
         if self._wish.until_ms is not None and now_ms >= self._wish.until_ms:
             acts += self._wished(now_ms)
@@ -311,18 +303,21 @@ class Station:
         if self._awaited is not None:
             if now_ms < self._awaited.by_ms:
                 return []
-            reason = _NOT_ANSWERED[self._awaited.role]
+            reason = NOT_ANSWERED[self._awaited.role]
             self._awaited = None
             return self._befalls(Event.UNANSWERED, now_ms, reason)
         if self.stage is LineStage.CLOSING:  # by the partner, who has the answer, and should hang up
             late = now_ms - self._since_ms >= self._times.closing_timeout_ms
             return self._befalls(Event.UNANSWERED, now_ms, "closed by the partner") if late else []
-        probing = self.stage is LineStage.SUSPENDED or bool(self._spared())
-        # While something is spared only an answer counts: all else that comes could go on for ever.
-        idle_ms = now_ms - ((self._answered_ms or 0) if probing else self._heard_ms)
-        if self.carries and idle_ms >= (self._times.breaker.probe_ms if probing else self._times.probe_idle_ms):
-            return self._ask(Role.KEEPALIVE_REQUEST, self._times.probe_timeout_ms, now_ms)
-        return []
+        if not self.carries:
+            return []
+        probe_ms = self._times.breaker.probe_ms
+        probing = self.breaker.awaits_probes(now_ms, probe_ms)
+        if probing or self._sparing.awaits_probes(self._line.partners, now_ms, probe_ms):
+            due_ms = (self._answered_ms or 0) + probe_ms  # only an answer counts: all else could come for ever
+        else:
+            due_ms = self._heard_ms + self._times.probe_idle_ms
+        return self._ask(Role.KEEPALIVE_REQUEST, self._times.probe_timeout_ms, now_ms) if now_ms >= due_ms else []
 
     # --- how
 
@@ -361,10 +356,10 @@ class Station:
                 assert_never(deed)
 
     def _ask(self, role: Role, timeout_ms: int, now_ms: int) -> list[Act]:
-        trace_number = self._reserve.of(business_date(now_ms), cancel=False)
+        trace_number = self._reserve.of(business_date(now_ms), cancel=False, keep=kept_from(role, now_ms))
         if trace_number is None:  # nothing is put on the line under a number that was used
             without = role is not Role.KEEPALIVE_REQUEST  # whether the partner is there, it says itself, too
-            return self._befalls(Event.UNANSWERED, now_ms, _NO_NUMBER[role]) if without else []
+            return self._befalls(Event.UNANSWERED, now_ms, NO_NUMBER[role]) if without else []
         values = self._telegrams.station(role, trace_number, now_ms)
         data, names = named(self._partner, role, values)
         self._awaited = _Awaited(role, self._partner.match_key(role, values), names, now_ms + timeout_ms)
@@ -377,7 +372,7 @@ class Station:
     def _told(self, now_ms: int) -> Tell:
         """Tell where the line stands; now and then once more."""
         self._told_ms = now_ms
-        load, self._told_spared = self._load(), self._spared()
+        load, self._told_spared = self._load(), self._spared
         state = LineState(
             line=self._line.name,
             partner=self._line.partner,

@@ -10,7 +10,7 @@ from pipeline.spans import read_span
 from schemas import wire
 from schemas.installation import Egress
 from schemas.japan_time import midnight_ms
-from schemas.records import LineTaken, RouteHeld, TelegramSent, TelegramWithheld
+from schemas.records import LineTaken, RouteHeld, RouteOrderAnswered, TelegramSent, TelegramWithheld
 from schemas.topics import Topics
 
 _LOOK = 500  # records, again and again
@@ -26,6 +26,7 @@ class Places:
     sent: TopicPartition
     holds: TopicPartition
     numbers: TopicPartition
+    answers: TopicPartition
 
     @classmethod
     def of(cls, topics: Topics, line: str) -> "Places":
@@ -37,6 +38,7 @@ class Places:
             sent=TopicPartition(topics("sent", line), 0),
             holds=TopicPartition(topics("holds"), 0),
             numbers=TopicPartition(topics("trace-numbers"), 0),
+            answers=TopicPartition(topics("line-answers"), 0),
         )
 
 
@@ -64,6 +66,7 @@ def take_over(
         position=position,
         holds=holds,
         last_words=last_words,
+        not_done=list(_not_done(log, places, since_ms)),
         day_began_at=log.offset_at(places.dispatch, midnight_ms(taken_ms) - times.look_back_ms),
     )
     return found, taken
@@ -124,6 +127,15 @@ def _oldest_open_ms(log: Log, places: Places, position: int, end: int, taken_ms:
     for message in read_span(log, "takeover", places.dispatch, position, min(position + 1, end)):
         return message.timestamp_ms
     return taken_ms
+
+
+def _not_done(log: Log, places: Places, since_ms: int) -> Iterator[str]:
+    """The operators' orders about routes that were answered so. What was done may be read again: it stays as it is."""
+    start, (_, end) = log.offset_at(places.answers, since_ms), log.span(places.answers)
+    for message in read_span(log, "takeover", places.answers, start, end):
+        record = wire.decode(message)
+        if isinstance(record, RouteOrderAnswered) and record.line == places.line and not record.done:
+            yield record.order_id
 
 
 def _holds(log: Log, places: Places) -> tuple[Iterable[RouteHeld], Collection[int]]:

@@ -118,7 +118,9 @@ TABLE: tuple[Wait, ...] = (
     Wait("egress.breaker.rest_ms", "egress", "a suspended line 縮退 may be used again", "egress/breaker.py"),
     Wait("egress.breaker.rest_max_ms", "egress", "the longest of such rests, which double", "egress/breaker.py"),
     Wait(
-        "egress.breaker.probe_ms", "egress", "a suspended line, or one of a spared partner, is probed 疎通確認",
+        "egress.breaker.probe_ms",
+        "egress",
+        "at the end of a rest the line, or one of the spared partner, is probed 疎通確認",
         "egress/station.py",
     ),
     Wait("partner.breaker.rest_ms", "egress", "a spared partner 縮退 may be asked again", "egress/breaker.py"),

@@ -221,7 +221,7 @@ TABLE: tuple[Topic, ...] = (
         "line",
         Spread.ONE,
         ("egress",),
-        ("denbun", "console"),
+        ("egress", "denbun", "console"),
         (r.LineOrderAnswered, r.RouteOrderAnswered),
         _AUDIT_MS,
         "what became of an operator's order about a line or a route",

@@ -3,12 +3,14 @@
 from collections.abc import Mapping
 from typing import Any
 
+import msgspec
 import pytest
 
 from egress.acts import Act, Hang, Rest, Seek, Store, Tell, Transmit
 from egress.core import LineCore
 from egress.jobs import Takeover
 from egress.looped import LOOPED
+from egress.sparing import Sparing
 from egress.telegrams import CardData, CardDataUnreadable
 from schemas.installation import Egress, Line
 from schemas.japan_time import business_date
@@ -498,7 +500,8 @@ class Rig:
 
     def __init__(
         self, found: Takeover | None = None, now: int = 0, *, order: LineOrdered | None = None,
-        times: Mapping[str, Any] | None = None, partner: PartnerSpec | None = None, **more: Any,
+        times: Mapping[str, Any] | None = None, partner: PartnerSpec | None = None, sparing: Sparing | None = None,
+        **more: Any,
     ) -> None:  # fmt: skip
         self.partner = load_partner("cafis") if partner is None else partner
         line = Line.model_validate(
@@ -509,7 +512,8 @@ class Rig:
             }
         )  # fmt: skip
         settings = Egress.model_validate(TIMES.model_dump() | dict(times or {}))
-        self.core = LineCore(line, self.partner, settings, "node-a", self.open_card, {"cardnet": CARDNET})
+        self.core = LineCore(line, self.partner, settings, "node-a", self.open_card, {"cardnet": CARDNET},
+                             sparing or Sparing({}))  # fmt: skip
         self.offset = 0
         self.stores: list[int] = []
         self.tells: list[int] = []
@@ -886,6 +890,29 @@ def test_an_operators_release_ends_the_hold_that_he_has_seen_and_no_other(seen: 
         order_id="o", route_number=1, hold=False, operator="Sato", reason="asked for", ordered_ms=MIDNIGHT, seen=seen
     )
     assert rig.seen(rig.dispatched(order, 1_100)) == told
+
+
+def test_an_order_to_hold_a_route_that_was_answered_not_done_is_not_done_when_it_is_read_again() -> None:
+    found = Takeover(
+        sent=[], known_since_ms=MIDNIGHT - 60_000, position=1, holds=(), day_began_at=0, not_done=["o-1"]
+    )  # fmt: skip
+    rig = Rig(found)
+    rig.offset = 1
+    assert rig.play("route hold 1", 1) == "", "o-1: a request had the route then, which has been answered since"
+    assert rig.core.position == 2
+    assert rig.play("route hold 1", 2) == "hold r1 operator:o-2, route 1 done"
+
+
+def test_the_hold_of_an_inherited_recommand_names_its_original_however_long_ago_that_went_out() -> None:
+    original = Original(
+        kind=Kind.SALE, line="cafis-1", trace_number=40, route_number=2, business_date="20260331", approval_code=None,
+        terminal_id="4980123456789", amount=1_200, accepted_ms=MIDNIGHT - 3_600_000,
+    )  # fmt: skip
+    again = sent_record("a", 900, 901, 2, attempt=5, role=Role.FAULT_CONFIRM_AGAIN)
+    again = msgspec.structs.replace(again, original=original)
+    rig = Rig(Takeover(sent=[again], known_since_ms=MIDNIGHT - 60_000, position=900, holds=(), day_began_at=0))
+    (held,) = [act.record for act in rig.acts_of_taking if isinstance(act, Tell) and isinstance(act.record, RouteHeld)]
+    assert (held.route_number, held.trace_number, held.business_date) == (2, 40, "20260331")
 
 
 def test_a_release_that_is_read_again_ends_no_hold_that_came_after_it() -> None:

@@ -17,7 +17,17 @@ from pipeline.owned import EPOCH
 from schemas import wire
 from schemas.installation import Egress, Line
 from schemas.japan_time import business_date, midnight_ms
-from schemas.records import LineTaken, Record, RouteHeld, TelegramSent, TelegramWithheld
+from schemas.records import (
+    LineOrder,
+    LineOrderAnswered,
+    LineStage,
+    LineTaken,
+    Record,
+    RouteHeld,
+    RouteOrderAnswered,
+    TelegramSent,
+    TelegramWithheld,
+)
 from schemas.refusals import Refusal
 from schemas.telegrams import Role, load_partner
 from schemas.topics import Topics
@@ -227,7 +237,7 @@ def test_a_hold_that_a_former_owner_wrote_after_a_later_one_is_none_and_its_last
     assert [(act.key, act.record is None) for act in told] == [(b"cafis-1/1", False), (b"cafis-1/2", True)]
 
 
-@pytest.mark.parametrize("topic", ["sent", "holds"])
+@pytest.mark.parametrize("topic", ["sent", "holds", "line-answers"])
 def test_what_the_last_owner_left_must_be_readable(topic: str, tmp_path: Path) -> None:
     @in_loop
     async def play() -> None:
@@ -244,6 +254,37 @@ def test_what_the_last_owner_left_must_be_readable(topic: str, tmp_path: Path) -
             assert rig.said("lines") == [], "the partner was not even sought"
 
     play()
+
+
+def test_an_operators_order_about_a_route_that_was_answered_not_done_is_known_and_no_other() -> None:
+    clock = Ticking()
+    log, topics, times = MemoryLog(clock), Topics(), Egress(metrics_port=0)
+    log.create(NewTopic(each.name, each.partitions, each.config) for each in topics.creations([LINE], 1, 1))
+    places, writer = Places.of(topics, LINE), log.writer("test")
+
+    def answer(order_id: str, at_line: str = LINE, *, done: bool = False) -> None:
+        record = RouteOrderAnswered(
+            order_id=order_id, line=at_line, route_number=1, hold=True, operator="Sato", reason="asked for", node="n1",
+            done=done, released=None, answered_ms=clock(),
+        )  # fmt: skip
+        value, headers = wire.encode(record)
+        writer.write([Outgoing(places.answers.topic, at_line.encode(), value, headers, 0)])
+
+    clock.now_ms = NOON - 1_000
+    answer("long-ago")
+    clock.now_ms = NOON + 1_000
+    answer("refused")
+    answer("done", done=True)
+    answer("elsewhere", "cafis-2")
+    about_a_line = LineOrderAnswered(
+        order_id="line", line=LINE, order=LineOrder.CLOSE, operator="Sato", reason="storm", node="n1",
+        stage=LineStage.DRAINING, answered_ms=NOON,
+    )  # fmt: skip
+    value, headers = wire.encode(about_a_line)
+    writer.write([Outgoing(places.answers.topic, LINE.encode(), value, headers, 0)])
+    clock.now_ms = NOON + times.look_back_ms
+    found, _ = take_over(log, writer, places, times, "n2", clock.now_ms)
+    assert list(found.not_done) == ["refused"]
 
 
 @in_loop

@@ -1,6 +1,7 @@
 """Trace numbers 処理通番: none twice on a line and business day, of whatever telegram, and always one for a cancel."""
 
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -74,34 +75,107 @@ def test_a_cancel_goes_out_when_requests_are_refused_for_want_of_numbers() -> No
 def test_no_number_is_used_twice_by_requests_cancels_and_station_telegrams_together() -> None:
     rig = exhausted()
     now = 2_000
-    for attempt in range(1, 5):
+    for attempt in range(1, 4):
         rig.play(f"{'8930' if attempt == 1 else '8940'} silent {attempt}", now)
         rig.play("stored", now)
         rig.play("broken", now + 1)
         rig.play("opened", now + 2)
         now += 1_000
-    assert len(rig.numbers) == len(set(rig.numbers)) == 1 + 5 + 4
+    assert len(rig.numbers) == len(set(rig.numbers)) == 1 + 4 + 3
 
 
 def test_without_a_number_no_station_telegram_goes_out_and_the_board_says_why() -> None:
     rig = FewNumbers()
-    for turn in range(9):
-        assert "transmit opening_request" in rig.play("opened", turn)
+    evening = 18 * 3_600_000
+    for turn in [*range(7), evening, evening]:
+        assert "transmit opening_request" in rig.play("opened", turn), turn
         rig.play("broken", turn)
-    acts = rig.core.connected(MIDNIGHT + 10)
+        if turn == 6:
+            acts = rig.core.connected(MIDNIGHT + 10)
+            assert rig.seen(acts).endswith("hang no trace number is left for the opening now"), (
+                "some are kept for later"
+            )
+    acts = rig.core.connected(MIDNIGHT + evening + 1)
     assert not [act for act in acts if isinstance(act, Transmit)]
-    assert rig.seen(acts).endswith("hang no trace number is left for the opening")
+    assert rig.seen(acts).endswith("hang no trace number is left for the opening now")
     assert "transmit opening_request" in rig.play("opened", DAY_MS), "a new business day has them all again"
 
 
 def test_without_a_number_an_open_line_is_not_asked_for_a_sign_of_life_and_stays_open() -> None:
     rig = FewNumbers()
     rig.play("opened", 0)
-    for turn in range(1, 9):
-        assert rig.play("due", 30_000 * turn).endswith("transmit keepalive_request")
+    noon = 12 * 3_600_000
+    for turn in [*range(1, 5), noon // 30_000, noon // 30_000 + 1]:
+        assert rig.play("due", 30_000 * turn).endswith("transmit keepalive_request"), turn
         rig.play("alive", 30_000 * turn)
-    assert [rig.play("due", now) for now in (270_000, 300_000)] == ["line open"] * 2
+        if turn == 4:
+            assert [rig.play("due", now) for now in (150_000, 180_000)] == ["line open"] * 2
+    assert rig.play("due", noon + 60_000) == "line open"
     assert rig.core.station.open
+
+
+FOUR_DIGITS = msgspec.structs.replace(load_partner("cafis"), trace_range=(1, 9_999))
+
+
+class FourDigits(Rig):
+    """A line whose partner has four-digit trace numbers, and whose owner is granted more whenever it wants some."""
+
+    def __init__(self, **times: Any) -> None:
+        self.granted = BATCH
+        super().__init__(partner=FOUR_DIGITS, times=times)
+
+    def play(self, event: str, now: int) -> str:
+        if self.core.reserve.wants_more:
+            more = batch_of(999)
+            self.core.reserved(Reserved(self.granted, self.granted + more, business_date(MIDNIGHT), 0), MIDNIGHT + now)
+            self.granted += more
+        return super().play(event, now)
+
+
+def test_a_line_with_few_numbers_comes_back_however_long_it_was_suspended() -> None:
+    rig = FourDigits(breaker={"silences": 1, "rest_ms": 5_000, "rest_max_ms": 300_000, "probe_ms": 2_000, "probes": 2})
+    rig.play("opened", 0)
+    hour, number, asked = 3_600_000, 0, None
+    for now in range(0, hour + 700_000, 500):
+        if rig.core.station.open and asked is None:
+            number, asked = number + 1, now
+            rig.play(f"ask n{number} until {now + 5_000}", now)
+            rig.play("stored", now)
+        if rig.core.station.open and asked is not None and now > asked and now >= hour:  # its host answers again
+            rig.play(f"approved n{number}", now)
+        said = rig.play("due", now)
+        if "missing" in said:
+            rig.play(f"release n{number}", now)
+            asked = None
+        if "transmit keepalive_request" in said:  # its front end answers all the time
+            rig.play("alive", now)
+    assert rig.core.station.open
+    assert rig.core.reserve.left(business_date(MIDNIGHT), cancel=False) > 700, "it is probed no more than needed"
+
+
+def test_a_quiet_day_of_keep_alives_leaves_a_line_with_few_numbers_enough_to_open_it_again() -> None:
+    rig = FourDigits()
+    rig.play("opened", 0)
+    asked = []
+    for now in range(0, DAY_MS, 10_000):
+        if "transmit keepalive_request" in rig.play("due", now):
+            rig.play("alive", now)
+            asked.append(now)
+        if now % 3_600_000 == 0:
+            rig.play("broken", now)
+            assert "line open" in rig.play("opened", now), f"after {now // 3_600_000} hours"
+    assert len(asked) > 800, "more than half of them go out"
+    assert max(after - before for before, after in pairwise(asked)) < 15 * 60_000
+
+
+def test_openings_in_vain_all_day_leave_a_line_with_few_numbers_one_again_and_again() -> None:
+    rig = FourDigits()
+    opened = []
+    for now in range(0, DAY_MS, 15_000):
+        if "transmit opening_request" in rig.play("refused", now):
+            opened.append(now)
+        rig.play("broken", now + 5_000)
+    assert max(after - before for before, after in pairwise(opened)) < 15 * 60_000
 
 
 def test_the_days_about_midnight_are_two_and_else_there_is_one() -> None:
