@@ -450,7 +450,9 @@ async def test_the_last_word_about_a_route_names_its_owner_and_what_is_told_is_c
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     telling: list[Record | None] = []
+    told: list[Record | None] = []
     monkeypatch.setattr(crashes, "telling", telling.append)
+    monkeypatch.setattr(crashes, "told", told.append)
     async with line(tmp_path) as rig:
         await rig.start()
         call = await rig.partner.opened()
@@ -474,3 +476,5 @@ async def test_the_last_word_about_a_route_names_its_owner_and_what_is_told_is_c
             assert rig.registry.get_sample_value("denbun_egress_told_total", labels) == 1, record
         kinds = [type(each).__name__ for each in telling]
         assert [kind for kind in kinds if kind != "LineState"] == ["RouteHeld", "ReportMissing", "NoneType"]
+        await until(lambda: len(told) == len(telling), lambda: told)
+        assert {type(each) for each in told} == {type(each) for each in telling}, "acknowledged, in whatever order"
