@@ -4,9 +4,10 @@ By the layout's match fields `egress.flights` finds the one telegram that may be
 it is compared here: who, how much, and about which original. An answer that contradicts its request answers nothing.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from typing import NamedTuple
 
+from egress.numbers import days_about
 from schemas.telegrams import DecodeError, EncodeError, PartnerSpec, Role, Value
 
 REPEATED = (
@@ -74,21 +75,21 @@ def named_in_error(spec: PartnerSpec, role: Role, ours: Named) -> Named:
     return Named(found)
 
 
-def contradiction(answer: Fields, ours: Named, days: Collection[str]) -> str | None:
+def contradiction(answer: Fields, ours: Named, now_ms: int) -> str | None:
     """The first field in which the answer says something else; None: none.
 
     What was given settles it nearly always. Only where that differs is our own telegram read: a layout may write less
-    than it is given. The business date may be that of the telegram, or one of `days`, those that it may be now by the
-    partner's clock: around midnight more than one is right.
+    than it is given. The business date may be that of the telegram, or one that it may be now by the partner's clock:
+    around midnight more than one is right.
     """
-    if _other(answer, ours.given, days) is None:
+    if _other(answer, ours.given, now_ms) is None:
         return None
-    return _other(answer, ours.read(), days)
+    return _other(answer, ours.read(), now_ms)
 
 
-def _other(answer: Fields, ours: Fields, days: Collection[str]) -> str | None:
+def _other(answer: Fields, ours: Fields, now_ms: int) -> str | None:
     for name, value in ours.items():
         said = answer.get(name, value)
-        if said != value and not (name == "business_date" and said in days):
+        if said != value and not (name == "business_date" and said in days_about(now_ms)):
             return name
     return None

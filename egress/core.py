@@ -36,7 +36,7 @@ from egress.jobs import (
 )
 from egress.known import Known
 from egress.looped import ASKED, LOOPED, STATION
-from egress.numbers import Numbers, Reserve, Reserved, days_about, shares_of
+from egress.numbers import Numbers, Reserve, Reserved, shares_of
 from egress.offsets import Offsets
 from egress.parties import Parties, Unreadable
 from egress.preparing import Preparing
@@ -408,7 +408,7 @@ class LineCore:
         self.station.heard(now_ms)
         if message.role in STATION:
             return self._about_the_line(spec, message, now_ms)
-        job = self._parties.answered(came, days_about(now_ms))
+        job = self._parties.answered(came, now_ms)
         if isinstance(job, str):
             return self.stray(job, now_ms, spec, message, copy=payload in self._answers)
         self._answers[payload] = None

@@ -1,7 +1,5 @@
 """Finds the telegram that a report answers, by the fields the partner's layouts match by. Pure."""
 
-from collections.abc import Collection
-
 from egress.answers import Named, contradiction, named_in_error
 from egress.jobs import Job
 from schemas.telegrams import (
@@ -39,7 +37,7 @@ class Flights:
         if self._by_error_match.get(job.error_match) is job:
             del self._by_error_match[job.error_match]
 
-    def answered(self, message: Message, days: Collection[str]) -> Job | str:
+    def answered(self, message: Message, now_ms: int) -> Job | str:
         """What this report plainly answers, or why it answers nothing."""
         values = message.values
         if message.role not in _REPORTS:
@@ -48,7 +46,7 @@ class Flights:
             job = self._by_error_match.get(self._partner.match_key(message.role, values))
             if job is None:
                 return NOTHING
-            return self.plainly(job, message, named_in_error(self._partner, job.role, job.named), days)
+            return self.plainly(job, message, named_in_error(self._partner, job.role, job.named), now_ms)
         job = self._by_match.get(self._partner.match_key(message.role, values))
         if job is None:  # of a request that was inherited, only the header is known
             job = self._by_error_match.get(self._partner.error_key(values))
@@ -57,11 +55,11 @@ class Flights:
             if job.command is not None:
                 number = job.named.given["trace_number"]
                 return f"{NOTHING}: what {job.role} {number} of a former owner names is not known"
-        return self.plainly(job, message, job.named, days)
+        return self.plainly(job, message, job.named, now_ms)
 
-    def plainly(self, job: Job, message: Message, ours: Named, days: Collection[str]) -> Job | str:
+    def plainly(self, job: Job, message: Message, ours: Named, now_ms: int) -> Job | str:
         """The job, where nothing in the message speaks against it and its codes are known; or what does."""
-        if (field := contradiction(message.values, ours, days)) is not None:
+        if (field := contradiction(message.values, ours, now_ms)) is not None:
             return f"{NOTHING}: {job.role} {ours.given['trace_number']} has another {field}"
         unclear = self._partner.dated(message.values).unclear(message)
         return job if unclear is None else f"{NOTHING}: to {job.role} {ours.given['trace_number']}, {unclear}"

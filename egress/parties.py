@@ -5,7 +5,7 @@ envelope that it was in error 異常報告, and so that what is inside was never
 """
 
 import contextlib
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -139,18 +139,18 @@ class Parties:
             raise Unreadable(f"in an envelope, where nothing about a line belongs\n{_described(party.spec, inside)}")
         return Came(party, inside, message)
 
-    def answered(self, came: Came, days: Collection[str]) -> Job | str:
+    def answered(self, came: Came, now_ms: int) -> Job | str:
         """What this telegram plainly answers, or why it answers nothing."""
         party, message, envelope = came
         if envelope is None and message.role is Role.ERROR_REPORT:
             enveloped = self._enveloped.get(party.spec.match_key(message.role, message.values))
             if enveloped is not None:
                 ours = named_in_error(party.spec, Role.ENVELOPE_REQUEST, enveloped.envelope_named)
-                return party.flights.plainly(enveloped, message, ours, days)
-        found = party.flights.answered(message, days)
+                return party.flights.plainly(enveloped, message, ours, now_ms)
+        found = party.flights.answered(message, now_ms)
         if envelope is None or isinstance(found, str):
             return found
-        field = contradiction(envelope.values, found.envelope_named, days)
+        field = contradiction(envelope.values, found.envelope_named, now_ms)
         if field is None:
             return found
         return f"{NOTHING}: the envelope of {found.role} {found.named.given['trace_number']} has another {field}"

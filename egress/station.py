@@ -8,7 +8,7 @@ from egress.acts import Act, Hang, Rest, Seek, Tell, Transmit
 from egress.answers import Named, contradiction, named
 from egress.breaker import Breaker, State
 from egress.looped import LOOPED, Sent
-from egress.numbers import Reserve, days_about
+from egress.numbers import Reserve
 from egress.sparing import Sparing
 from egress.station_table import CARRIES, TABLE, WISHES, Deed, Event
 from egress.station_telegrams import ANSWER_TO, NO_NUMBER, NOT_ANSWERED, kept_from
@@ -246,7 +246,7 @@ class Station:
         awaited = self._awaited
         if awaited is None or awaited.key != self._partner.match_key(message.role, message.values):
             return "answers nothing that was asked"
-        if (field := contradiction(message.values, awaited.named, days_about(now_ms))) is not None:
+        if (field := contradiction(message.values, awaited.named, now_ms)) is not None:
             return f"answers nothing that was asked: {awaited.role.value} has another {field}"
         self._awaited = None
         if message.role is Role.KEEPALIVE_ANSWER:

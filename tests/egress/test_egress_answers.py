@@ -6,7 +6,7 @@ import pytest
 from edition_rig import BEFORE, SINCE, write_editions
 
 from egress.answers import NAMELESS, REPEATED, Fields, Named, contradiction, named, named_in_error
-from egress.numbers import Numbers, days_about
+from egress.numbers import Numbers
 from egress.telegrams import Telegrams
 from schemas.japan_time import DAY_MS
 from schemas.records import Kind, Original
@@ -67,10 +67,9 @@ def test_a_telegram_is_written_read_and_named_by_the_edition_of_its_own_day(
 @pytest.mark.parametrize("name", sorted(IN_ERROR))
 def test_an_error_report_with_another_original_is_about_another_telegram(name: str) -> None:
     ours = named_in_error(CAFIS, Role.REFUND_REQUEST, named(CAFIS, Role.REFUND_REQUEST, REFUND)[1])
-    days = days_about(NOON_MS)
-    assert contradiction(IN_ERROR, ours, days) is None
+    assert contradiction(IN_ERROR, ours, NOON_MS) is None
     of_another: dict[str, Value] = IN_ERROR | {name: TOMORROW if name.endswith("date") else 1}
-    assert contradiction(of_another, ours, days) == name
+    assert contradiction(of_another, ours, NOON_MS) == name
 
 
 # --- contradictions
@@ -104,19 +103,19 @@ def commanded() -> Named:
 def test_what_an_answer_repeats_is_what_was_asked_and_the_first_field_that_is_not_is_told(
     answer: Fields, field: str | None
 ) -> None:
-    assert contradiction(answer, commanded(), days_about(NOON_MS)) == field
+    assert contradiction(answer, commanded(), NOON_MS) == field
 
 
 @pytest.mark.parametrize(("date", "field"), [(TODAY, None), (TOMORROW, None), ("20260403", "business_date")])
 def test_around_midnight_an_answer_has_either_date_and_its_original_still_one(date: str, field: str | None) -> None:
     midnight_ms = NOON_MS + DAY_MS // 2
-    assert contradiction({"business_date": date}, commanded(), days_about(midnight_ms)) == field
+    assert contradiction({"business_date": date}, commanded(), midnight_ms) == field
     of_the_original = {"original_business_date": TOMORROW}
-    assert contradiction(of_the_original, commanded(), days_about(midnight_ms)) == "original_business_date"
+    assert contradiction(of_the_original, commanded(), midnight_ms) == "original_business_date"
 
 
 def test_a_telegram_that_nothing_is_known_of_is_not_contradicted() -> None:
-    assert contradiction(REFUND, NAMELESS, days_about(NOON_MS)) is None
+    assert contradiction(REFUND, NAMELESS, NOON_MS) is None
 
 
 class Writes:
@@ -152,14 +151,14 @@ def test_where_a_layout_writes_less_than_it_was_given_the_answer_repeats_what_wa
         named_in_error(CAFIS, Role.SALE_REQUEST, ours).given.items()
         >= {"reference": "AB", "original_amount": 400}.items()
     )
-    assert contradiction(answer, ours, days_about(NOON_MS)) == field
+    assert contradiction(answer, ours, NOON_MS) == field
 
 
 def test_a_telegram_is_read_again_as_the_one_that_it_was_written_as() -> None:
     data, ours = named(Writes(), Role.SALE_REQUEST, SALE | {"reference": "ABCD"})  # type: ignore[arg-type]
     assert CAFIS.decode(data).values["reference"] == "AB"
     assert ours.read() == ours.given | {"reference": "AB"}
-    assert contradiction({"reference": "AB", "trace_number": 7}, ours, days_about(NOON_MS)) is None
+    assert contradiction({"reference": "AB", "trace_number": 7}, ours, NOON_MS) is None
 
 
 def test_what_was_written_is_read_without_what_was_not_given() -> None:
@@ -170,4 +169,4 @@ def test_what_was_written_is_read_without_what_was_not_given() -> None:
 def test_what_cannot_be_read_again_is_named_as_it_was_given() -> None:
     ours = Named({"trace_number": 7, "amount": -1}, CAFIS, Role.SALE_REQUEST)
     assert ours.read() == {"trace_number": 7, "amount": -1}
-    assert contradiction({"trace_number": 8}, ours, days_about(NOON_MS)) == "trace_number"
+    assert contradiction({"trace_number": 8}, ours, NOON_MS) == "trace_number"
