@@ -175,7 +175,7 @@ async def test_a_line_that_is_lost_while_it_is_sought_again_seeks_no_more(tmp_pa
         assert tenure._around.sessions._lines == set()
         assert tenure._connector.connection is None
         assert tenure._connector._stopped
-        await call.rest()
+        assert await call.rest() == []
 
 
 @in_loop
