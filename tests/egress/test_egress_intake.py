@@ -31,7 +31,7 @@ class Socket:
         self.reading = True
 
 
-@pytest.fixture
+@pytest.fixture(autouse=True)
 def patient(monkeypatch: pytest.MonkeyPatch) -> None:
     """A turn ends by its count alone: on a busy machine its time would be over sooner."""
     monkeypatch.setattr(intake, "_TURN_S", 60.0)
@@ -96,6 +96,7 @@ async def test_a_flood_leaves_the_turns_of_the_loop_to_others_and_is_read_no_fas
 @in_loop
 async def test_a_telegram_that_takes_long_ends_the_turn(monkeypatch: pytest.MonkeyPatch) -> None:
     now_s = [0.0]
+    monkeypatch.setattr(intake, "_TURN_S", 0.002)
     monkeypatch.setattr("egress.intake.time.monotonic", lambda: now_s[0])
 
     def slow(_: str) -> bool:
@@ -189,7 +190,6 @@ async def test_what_had_come_when_the_connection_ends_still_counts() -> None:
     assert rig.broken == []
 
 
-@pytest.mark.usefixtures("patient")
 @in_loop
 async def test_bytes_that_were_no_telegram_are_told_when_the_connection_ends_and_not_after_it_was_hung_up() -> None:
     for stopped in (False, True):
