@@ -15,6 +15,7 @@ from loop_rig import in_loop
 
 from client import Client, ClientClosed, Kind, OutcomeUnknown, SyncClient, UsedElsewhere, sync
 from client.aio import Link
+from client.place import Place
 
 ROOT = Path(__file__).parents[2]
 PARENTS = (
@@ -36,7 +37,47 @@ def test_the_child_of_a_fork_is_told_at_once_and_the_parent_goes_on() -> None:
     assert ran.stderr == ""
 
 
+def test_a_child_is_told_to_make_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    @in_loop
+    async def scenario() -> None:
+        here = Place(asyncio.get_running_loop())
+        here.check()
+        assert not here.is_of_another_process
+        monkeypatch.setattr("os.getpid", lambda: -1)
+        for check in (here.check_process, here.check):
+            with pytest.raises(UsedElsewhere) as told:
+                check()
+            assert str(told.value) == PARENTS
+
+    scenario()
+
+
 # --- asyncio
+
+
+def test_which_loop_the_client_needs_is_told() -> None:
+    async def place() -> Place:
+        return Place(asyncio.get_running_loop())
+
+    async def check() -> None:
+        elsewhere.check()
+
+    elsewhere = asyncio.run(place())
+    with pytest.raises(UsedElsewhere) as told:
+        asyncio.run(check())
+    assert str(told.value) == (
+        "the event loop on which this client was connected is closed; nothing was sent: connect the client on the loop "
+        "that uses it, and close it there"
+    )
+    loop = asyncio.new_event_loop()
+    elsewhere = Place(loop)
+    with pytest.raises(UsedElsewhere) as told:
+        asyncio.run(check())
+    loop.close()
+    assert str(told.value) == (
+        "this client was connected on another event loop; nothing was sent: connect one on this loop, or use a "
+        "SyncClient, which any thread may call"
+    )
 
 
 def test_a_client_of_another_loop_says_so_and_can_still_be_closed_where_it_was_made(tmp_path: Path) -> None:
