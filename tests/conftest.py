@@ -41,7 +41,8 @@ def _in_a_container() -> Iterator[str]:
     from testcontainers.core.wait_strategies import LogMessageWaitStrategy  # noqa: PLC0415
 
     port = free_port()
-    container = DockerContainer(f"apache/kafka:{KAFKA_VERSION}").with_bind_ports(9092, ("127.0.0.1", port))
+    container = DockerContainer(f"apache/kafka:{KAFKA_VERSION}")
+    container.ports["9092/tcp"] = ("127.0.0.1", port)  # type: ignore[assignment]  # by its own method: on every address
     for name, value in {
         "KAFKA_NODE_ID": "1",
         "KAFKA_PROCESS_ROLES": "broker,controller",
