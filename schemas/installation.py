@@ -137,7 +137,7 @@ class Thresholds(Section):
     """When something is spared 縮退運転, and when it is used again. See `egress.breaker`."""
 
     silences: Tries = Field(default=10, description="requests in a row without an answer; 0: never")
-    errors: Tries = Field(default=30, description="requests in a row answered by an error; 0: never")
+    errors: Tries = Field(default=30, description="requests in a row answered by 異常報告; 0: never")
     rest_ms: Ms = Field(default=5_000, description="the first rest; each time it happens again at once twice as long")
     rest_max_ms: Ms = 300_000
     probes: Count = Field(default=2, description="keep-alives answered, before requests go again")
@@ -156,7 +156,7 @@ class PartnerBreaker(Thresholds):
         default=20, description="requests in a row without an answer, over all lines of a process; 0: never"
     )
     errors: Tries = Field(
-        default=60, description="requests in a row answered by an error, over all lines of a process; 0: never"
+        default=60, description="requests in a row answered by 異常報告, over all lines of a process; 0: never"
     )
 
 
