@@ -35,7 +35,10 @@ def unconverted(error: msgspec.ValidationError, kind: object, raw: object) -> st
     for form, what in ((_STRANGE, "unknown name"), (_NO_CHOICE, "unknown value")):
         if (found := form.fullmatch(told)) is not None:
             path = found["path"] or ""
-            known = sorted(_known_at(kind, raw, path))
+            try:
+                known = sorted(_known_at(kind, raw, path))
+            except (LookupError, TypeError):  # a name that holds what msgspec writes around a name
+                return told
             place = path.removeprefix(".")
             return f"{f'{place}: ' if place else ''}{what} {found['name']!r}: {meant(found['name'], known)}"
     return told
