@@ -1,5 +1,6 @@
 """The command ``denbun``."""
 
+import os
 import sys
 from importlib import import_module
 from pathlib import Path
@@ -12,7 +13,7 @@ from ops.apps.acceptance import acceptance
 from ops.apps.images import images
 from ops.apps.inspect import inspect
 from ops.apps.options import HERE, AsJson, Config
-from pipeline.config import ConfigError, load
+from pipeline.config import ConfigError, check_environment, load
 from pipeline.log import LogError
 from schemas.installation import Installation
 from schemas.sealing import KeyRingError, create_ring
@@ -213,6 +214,11 @@ def create_keys(
 
 def main() -> None:
     """The console script."""
+    try:
+        check_environment(Installation, os.environ)
+    except ConfigError as error:
+        print(error, file=sys.stderr)
+        sys.exit(2)
     app()
 
 

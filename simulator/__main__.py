@@ -42,7 +42,8 @@ def _addresses(text: str) -> list[tuple[str, int]]:
     return [_address(each) for each in text.split(",")]
 
 
-def _arguments(argv: Sequence[str], prog: str) -> argparse.Namespace:
+def parser_of(prog: str = "denbun run simulator") -> argparse.ArgumentParser:
+    """The arguments of a centre."""
     parser = argparse.ArgumentParser(prog=prog, allow_abbrev=False)
     parser.add_argument("--partner", required=True, help="whose telegrams: a packaged set by name, or a folder")
     parser.add_argument("--listen", type=_address, action="append", default=[], help="await a line here")
@@ -70,6 +71,11 @@ def _arguments(argv: Sequence[str], prog: str) -> argparse.Namespace:
         help="keep the bytes and the time of each in the story, card data in clear: for test cards only",
     )  # fmt: skip
     parser.add_argument("--check", action="store_true", help="check the arguments and files and do nothing else")
+    return parser
+
+
+def _arguments(argv: Sequence[str], prog: str) -> argparse.Namespace:
+    parser = parser_of(prog)
     arguments = parser.parse_args(list(argv))
     if arguments.record and arguments.no_story:
         parser.error("--record has nothing to record in with --no-story: leave one of them out")

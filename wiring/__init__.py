@@ -90,7 +90,7 @@ def run(
     `check` raises `ConfigError` for what only the service can see; with ``--check`` that is all that is done.
     """
     forbid_dumps()
-    arguments = _arguments(service, argv, add_arguments)
+    arguments = parser_of(service, add_arguments).parse_args(list(argv))
     if arguments.config is None:
         print(f"no configuration: give --config FILE, or set {CONFIG_ENVIRONMENT}", file=sys.stderr)  # noqa: T201
         return MISCONFIGURED
@@ -134,9 +134,10 @@ def run(
         return halted(service, error)
 
 
-def _arguments(
-    service: str, argv: Sequence[str], add_arguments: Callable[[argparse.ArgumentParser], object]
-) -> argparse.Namespace:
+def parser_of(
+    service: str, add_arguments: Callable[[argparse.ArgumentParser], object] = lambda _: None
+) -> argparse.ArgumentParser:
+    """The arguments of a service: those that all have, and its own."""
     parser = argparse.ArgumentParser(prog=f"denbun run {service}", allow_abbrev=False)
     named = os.environ.get(CONFIG_ENVIRONMENT)
     parser.add_argument("--config", type=Path, default=Path(named) if named else None, help="the installation's file")
@@ -146,7 +147,7 @@ def _arguments(
     )
     parser.add_argument("--check", action="store_true", help="check the configuration and do nothing else")
     add_arguments(parser)
-    return parser.parse_args(list(argv))
+    return parser
 
 
 def _spare_the_collector() -> None:

@@ -16,6 +16,7 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import NamedTuple
 
+from schemas.near_names import meant, nearest
 from schemas.telegrams.errors import Fault, LayoutError
 from schemas.telegrams.files import FIELDS, HEADER, PARTNER, Faults, Table
 from schemas.telegrams.roles import ENVELOPES, Role
@@ -98,6 +99,9 @@ class Version(NamedTuple):
 
 def versions_in(place: Traversable, faults: Faults) -> Iterator[Version]:
     """The folders of a partner's further editions, the oldest first."""
+    for name in sorted(each.name for each in place.iterdir() if each.is_dir() and each.name != VERSIONS):
+        if nearest(name, [VERSIONS]):  # else its editions would never hold, and nobody would hear of it
+            faults.add(name, None, "is not the folder of the editions", f"did you mean {VERSIONS}? Rename it")
     folder = place / VERSIONS
     if not folder.is_dir():
         return
@@ -153,6 +157,7 @@ def _read(place: Traversable, faults: Faults) -> dict[str, Table | None]:
         faults.stands(name, None, faults.folder)
         if name not in _EXPECTED:
             remedy = "name a telegram's file after its role (schemas/telegrams/roles.py), or take it away"
+            remedy = meant(name, _EXPECTED, remedy)
             faults.add(name, None, "is the file of no role", remedy)
             continue
         try:

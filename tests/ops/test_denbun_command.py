@@ -174,6 +174,22 @@ def test_a_topic_that_is_there_differently_is_named(
     assert "7" in err
 
 
+# --- the environment
+
+
+def test_a_misspelled_variable_is_told_before_anything_is_done(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("DENBUN_SIMULATER", "127.0.0.1:7310")
+    monkeypatch.setattr("sys.argv", ["denbun", "simulator", "scenarios"])
+    with pytest.raises(SystemExit, match="2"):
+        command.main()
+    said = capsys.readouterr()
+    assert (said.out, said.err) == (
+        "", "environment DENBUN_SIMULATER: unknown name: did you mean DENBUN_SIMULATOR?\n",
+    )  # fmt: skip
+
+
 # --- pay
 
 

@@ -350,22 +350,23 @@ COMMANDS = (
 WRONG = [
     (b"hello\n", 'not a JSON object: JSON is malformed: invalid character (byte 0): send {"do": …}'),
     (b"[1]\n", 'not a JSON object: Expected `object`, got `array`: send {"do": …}'),
-    (b"{}\n", f"unknown command None: one of {COMMANDS}"),
-    (b'{"do": ["ping"]}\n', f"unknown command ['ping']: one of {COMMANDS}"),
-    (b'{"do": "explode"}\n', f"unknown command 'explode': one of {COMMANDS}"),
-    (b'{"do": "clear", "all": true}\n', "Object contains unknown field `all`: see simulator/commands.py"),
-    (b'{"do": "behave"}\n', "Object missing required field `rule`: see simulator/commands.py"),
-    (b'{"do": "behave", "rule": 7}\n', "Expected `object`, got `int` - at `$.rule`: see simulator/commands.py"),
+    (b"{}\n", f"unknown command None: use one of: {COMMANDS}"),
+    (b'{"do": ["ping"]}\n', f"unknown command ['ping']: use one of: {COMMANDS}"),
+    (b'{"do": "clera"}\n', "unknown command 'clera': did you mean clear?"),
+    (b'{"do": "explode"}\n', f"unknown command 'explode': use one of: {COMMANDS}"),
+    (b'{"do": "clear", "all": true}\n', "unknown name 'all': use one of: partner; see simulator/commands.py"),
+    (b'{"do": "behave"}\n', "Object missing required field `rule`; see simulator/commands.py"),
+    (b'{"do": "behave", "rule": 7}\n', "Expected `object`, got `int` - at `$.rule`; see simulator/commands.py"),
     (
         b'{"do": "behave", "rule": {"do": "silent", "times": 0}}\n',
         "rule: times: must be at least 1, or left out for always",
     ),
-    (b'{"do": "refuse_opening"}\n', "Object missing required field `refuse`: see simulator/commands.py"),
+    (b'{"do": "refuse_opening"}\n', "Object missing required field `refuse`; see simulator/commands.py"),
     (
         b'{"do": "refuse_opening", "refuse": "no"}\n',
-        "Expected `bool`, got `str` - at `$.refuse`: see simulator/commands.py",
+        "Expected `bool`, got `str` - at `$.refuse`; see simulator/commands.py",
     ),
-    (b'{"do": "story", "since": "1"}\n', "Expected `int`, got `str` - at `$.since`: see simulator/commands.py"),
+    (b'{"do": "story", "since": "1"}\n', "Expected `int`, got `str` - at `$.since`; see simulator/commands.py"),
 ]
 
 

@@ -9,6 +9,9 @@ from pathlib import Path
 import pytest
 from source_rig import PYPROJECT, ROOT, TOP, tracked
 
+from pipeline.config import tables
+from schemas.installation import Installation
+
 DOCUMENTS = [path for path in tracked() if path.suffix == ".md"]
 ARCHITECTURE = (ROOT / "docs" / "ARCHITECTURE.md").read_text("utf-8")
 PRINTED = re.compile(r"^<!-- python -m ([a-z_.]+) -->\n", re.MULTILINE)
@@ -74,6 +77,21 @@ def test_a_place_in_the_repository_that_a_document_names_exists(path: Path) -> N
     named = re.findall(r"`([a-z_]+/[A-Za-z0-9_./-]*)`", (ROOT / path).read_text("utf-8"))
     ours = {*TOP, "bench", "docs", "fuzz", "tests"}
     assert [name for name in named if name.split("/")[0] in ours and not (ROOT / name).exists()] == []
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=str)
+def test_a_name_of_the_configuration_that_a_document_names_exists(path: Path) -> None:
+    known = {table.path: table for table in tables(Installation)}
+    heads = "|".join(path[0] for path in known if path)
+    named = re.findall(rf"`((?:{heads})(?:\.[a-z_0-9]+)+)[`\s:=]", (ROOT / path).read_text("utf-8"))
+    unknown = []
+    for name in named:
+        *section, last = name.split(".")
+        table = known.get(tuple(section))
+        fits = table is not None and (last in table.model.model_fields or (*section, last) in known)
+        if not fits and not (ROOT / Path(*section, f"{last}.py")).is_file() and last not in {"py", "toml", "pcap"}:
+            unknown.append(name)
+    assert unknown == []
 
 
 def test_every_package_is_told_of() -> None:

@@ -149,8 +149,8 @@ def test_all_faults_are_told_at_once(
     assert refused(service, "--config", path).splitlines() == [
         f"{path}: kafka.replication: missing: it has no default, give it a value",
         f"{path}: ingress.slots: missing: it has no default, give it a value",
-        f"{path}: ingress.slot: unknown name: remove it or correct its spelling",
-        f"{path}: router.metrics_port: Input should be less than or equal to 65535",
+        f"{path}: ingress.slot: unknown name: did you mean slots?",
+        "environment DENBUN_ROUTER__METRICS_PORT: router.metrics_port: Input should be less than or equal to 65535",
         f"{path}: line.1: routes: 200 is above 1: give the lower number first",
     ]
 
@@ -169,8 +169,8 @@ def test_an_override_that_makes_no_sense(refused: Refused, monkeypatch: pytest.M
     monkeypatch.setenv("DENBUN_LOG_LEVEL__NAME", "DEBUG")
     monkeypatch.setenv("DENBUN_KAFKA__PARTITION", "6")
     assert refused("faults", "--config", DEVELOPMENT).splitlines() == [
-        f"{DEVELOPMENT}: kafka.partition: unknown name: remove it or correct its spelling",
-        f"{DEVELOPMENT}: log_level: Input should be 'DEBUG', 'INFO', 'WARNING' or 'ERROR'",
+        "environment DENBUN_KAFKA__PARTITION: kafka.partition: unknown name: did you mean partitions?",
+        "environment DENBUN_LOG_LEVEL__NAME: log_level: Input should be 'DEBUG', 'INFO', 'WARNING' or 'ERROR'",
     ]
 
 
