@@ -22,6 +22,8 @@ _BEGIN = Border(left=Side(style="medium", color="5C6773"), right=_THIN, top=_THI
 _HEAD_FILL = PatternFill("solid", fgColor="EAF0F6")
 NOTE_FILL = PatternFill("solid", fgColor="FFF6E8")
 _COLOURS = [PatternFill("solid", fgColor=colour) for colour in PALETTE]
+_PICTURES = {code: 0x2400 + code for code in range(0x20) if chr(code) not in "\t\n\r"}  # ␀ ␁ …
+_NO_CHARACTERS = dict.fromkeys((0xFFFE, 0xFFFF, *range(0xD800, 0xE000)), "�")
 _FORBIDDEN = dict.fromkeys(map(ord, "[]:*?/\\'"), "・")
 
 
@@ -42,7 +44,12 @@ def fill_of(colour: int) -> PatternFill:
 
 def name_of(title: str) -> str:
     """A title as a sheet may be named: 31 characters, none that a reference could not hold."""
-    return title.translate(_FORBIDDEN)[:31]
+    return writable(title).translate(_FORBIDDEN)[:31]
+
+
+def writable(text: str) -> str:
+    """A text as a workbook can hold it: a control character, which XML has not, becomes its picture, as ␛."""
+    return text.translate(_PICTURES).translate(_NO_CHARACTERS)
 
 
 def put(
@@ -52,7 +59,7 @@ def put(
 ) -> None:  # fmt: skip
     """Write a cell. `link`: a sheet of the workbook, and a cell in it."""
     cell = sheet.cell(row, column)
-    cell.value = value  # type: ignore[assignment]  # what openpyxl takes is a union it does not name
+    cell.value = writable(value) if isinstance(value, str) else value  # type: ignore[assignment]  # what openpyxl takes is a union it does not name
     if isinstance(value, str):
         cell.data_type = "s"  # text, whatever it begins with: no value of a telegram is a formula
     if link is not None:
