@@ -121,7 +121,7 @@ def _line(sheet: Worksheet, row: int, line: Line) -> None:
         value,
         mono=True,
         bold=line.row is not None,
-        ink="1B2430" if line.row is not None else "9AA3AD",
+        ink="1B2430" if line.row is not None else "6B7580",
     )
     put(sheet, row, BYTES, hexes, mono=True, colour=line.colour)
     merged(sheet, row, BYTES, CHARACTERS - 1)

@@ -173,7 +173,8 @@ class Page:
 
 def _choices(partner: PartnerSpec) -> dict[str, object]:
     """What the page's form offers: telegrams, deeds, which deed makes sense for which, and the codes it can give."""
-    meanings = {code: each.japanese for code, each in (*partner.result_codes.items(), *partner.error_codes.items())}
+    meanings = {code: each.japanese for code, each in partner.result_codes.items()}
+    meanings |= {code: each.japanese for code, each in partner.error_codes.items()}
     telegrams = partner.telegrams
     return {
         "roles": {role.value: telegram.japanese for role, telegram in telegrams.items()},
