@@ -21,6 +21,8 @@ def write_documents(evidence: Evidence, catalogue: Catalogue, partner: PartnerSp
 def write_short(evidence: Evidence, catalogue: Catalogue, partner: PartnerSpec, folder: Path) -> list[Path]:
     """Write the short edition alone, ``print.xlsx`` and ``print.html``, into `folder`; gives both files."""
     summary = summarised(evidence, catalogue, partner)
+    played = tuple(each for each in summary.problems if each[0].record.observation is not None)
+    summary = summary._replace(problems=played)  # its cover is one page: what was never played its rows tell
     write_short_page(summary, evidence, partner, folder)
     write_short_workbook(summary, evidence, partner, folder)
     return [folder / SHORT_FILE, folder / SHORT_PAGE]
