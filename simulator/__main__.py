@@ -137,9 +137,12 @@ def main(argv: Sequence[str], prog: str = "denbun run simulator") -> int:
         print(f"{arguments.partner}: ok for simulator")  # noqa: T201
         return _OK
     logging.basicConfig(level=logging.INFO)
-    story, clock_s = not arguments.no_story, time.time if arguments.record else None
-    carries = {code: Centre(each, Rules(), story=story, clock_s=clock_s) for code, each in carried.items()}
-    centre = Centre(partner, Rules(), story=story, carries=carries, clock_s=clock_s)
+    story = not arguments.no_story
+    carries = {
+        code: Centre(each, Rules(), story=story, clock_s=time.time, recorded=arguments.record)
+        for code, each in carried.items()
+    }
+    centre = Centre(partner, Rules(), story=story, carries=carries, clock_s=time.time, recorded=arguments.record)
     server = CentreServer(centre, Addresses(arguments.listen, arguments.dial, arguments.control))
     try:
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:

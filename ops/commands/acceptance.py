@@ -1,7 +1,6 @@
 """``denbun acceptance``: the acceptance cases 受入試験 of a partner at a step of the roadmap, and their evidence."""
 
 import contextlib
-import getpass
 import os
 import shutil
 import ssl
@@ -21,19 +20,19 @@ from rich.table import Table
 from acceptance.cards import CARDS, Plastic
 from acceptance.cases import Case, Environment
 from acceptance.catalogue import Catalogue, CatalogueError, load_catalogue
-from acceptance.deeds import Words
-from acceptance.documents import write_documents
+from acceptance.documents import write_documents, write_short
 from acceptance.record import CaseRecord, Evidence, EvidenceError, Session, Verdict, load
 from client import ClientError
 from ops.acceptance_client import Customer
 from ops.acceptance_facts import facts_of
-from ops.acceptance_people import Answer, Ended, Nobody, Person, Said
+from ops.acceptance_people import Ended, Nobody, Person
 from ops.acceptance_place import OnStage, Place
 from ops.acceptance_run import Runner, begun, drilling, left, status
 from ops.acceptance_sides import OperatorSide, SimulatedSide
 from ops.broker import BrokerError
 from ops.commands.consoles import open_console
-from ops.commands.desk import Wrong, name_text
+from ops.commands.desk import Wrong
+from ops.commands.testers import AtConsole, who_tests
 from ops.evidence import collect
 from ops.installations import QUICK, LinePlan
 from ops.money import report
@@ -44,7 +43,6 @@ from ops.times import now_ms
 from pipeline.config import ConfigError
 from pipeline.config import load as load_config
 from pipeline.log import LogError
-from pipeline.logs import blacken
 from schemas.installation import Installation
 from schemas.telegrams import LayoutError, PartnerSpec, load_partner
 from schemas.wire import RecordError
@@ -95,11 +93,11 @@ def acceptance(wanted: Wanted) -> int:
     """Run it; gives the exit status: 0 all passed, 1 one failed or it broke off, 2 wrong usage, 3 some were not run."""
     console = open_console()
     try:
-        by = name_text(wanted.by or getpass.getuser())
         partner = _partner(wanted)
         catalogue = load_catalogue(partner, wanted.environment, wanted.catalogue)
         chosen = _chosen(catalogue, wanted.cases)
         evidence = _evidence(wanted, catalogue)
+        by = who_tests(console, wanted.by, unattended=wanted.unattended)
     except (CatalogueError, ConfigError, EvidenceError, LayoutError, Wrong) as error:
         console.print(str(error), style="red", markup=False)
         return 2
@@ -124,7 +122,7 @@ def _run(
     except (ConfigError, Wrong) as error:
         console.print(str(error), style="red", markup=False)
         return 2
-    except (Ended, KeyboardInterrupt):
+    except (Ended, EOFError, KeyboardInterrupt):
         console.print("中断しました  ended here; go on with --resume", style="yellow")
     except _FAILURES as error:
         console.print(f"{type(error).__name__}: {error}", style="bold red", markup=False)
@@ -137,8 +135,29 @@ def _run(
         return 1
     evidence = runner.evidence
     console.print(_summary(evidence, chosen))
-    console.print(f"  {wanted.out / 'index.html'}   {wanted.out / 'evidence.xlsx'}")
+    console.print(
+        f"  {wanted.out / 'index.html'}   {wanted.out / 'evidence.xlsx'}   印刷用 for print: print.xlsx, print.html"
+    )
     return 1 if broke else status(evidence, chosen)
+
+
+def print_short(wanted: Wanted) -> int:
+    """Write the short edition of an earlier run's evidence, and start nothing; gives the exit status: 0 or 2."""
+    console = open_console()
+    try:
+        partner = _partner(wanted)
+        catalogue = load_catalogue(partner, wanted.environment, wanted.catalogue)
+        files = write_short(_earlier(wanted, catalogue), catalogue, partner, wanted.out)
+    except (CatalogueError, ConfigError, EvidenceError, LayoutError, Wrong) as error:
+        console.print(str(error), style="red", markup=False)
+        return 2
+    except OSError as error:
+        console.print(f"{wanted.out}: {error.strerror}: make it writable", style="red", markup=False)
+        return 2
+    console.print("印刷用短縮版  the short edition for print:")
+    for file in files:
+        console.print(f"  {file}", markup=False)
+    return 0
 
 
 # --- what is wanted -------------------------------------------------------------------------------------------------
@@ -173,12 +192,7 @@ def _evidence(wanted: Wanted, catalogue: Catalogue) -> Evidence:
     if wanted.config is None and wanted.environment is not Environment.DEV:
         raise Wrong(f"--env {wanted.environment}: give the installation with --config: only dev has a stage of its own")
     if wanted.resume:
-        evidence = load(wanted.out)
-        if (evidence.partner, evidence.environment) != (catalogue.partner, catalogue.environment):
-            raise Wrong(f"{wanted.out} is of {evidence.partner} {evidence.environment}: give its --partner and --env")
-        if evidence.catalogue != catalogue.digest:
-            raise Wrong(f"{wanted.out}: the catalogue has changed since: begin a new run with --out")
-        return evidence
+        return _earlier(wanted, catalogue)
     if wanted.out.exists() and any(wanted.out.iterdir()):
         raise Wrong(f"{wanted.out} is not empty: give another --out, or go on with --resume {wanted.out}")
     if wanted.config is None:
@@ -191,6 +205,16 @@ def _evidence(wanted: Wanted, catalogue: Catalogue) -> Evidence:
         f"稼働中の環境（構成 {wanted.config.name}、相手センタは{'シミュレータ' if simulated else '実接続'}）",
         f"an installation that is up ({wanted.config.name}), the partner {'simulated' if simulated else 'real'}",
     )
+
+
+def _earlier(wanted: Wanted, catalogue: Catalogue) -> Evidence:
+    """The evidence of an earlier run of this catalogue. Raises `EvidenceError`, `Wrong`."""
+    evidence = load(wanted.out)
+    if (evidence.partner, evidence.environment) != (catalogue.partner, catalogue.environment):
+        raise Wrong(f"{wanted.out} is of {evidence.partner} {evidence.environment}: give its --partner and --env")
+    if evidence.catalogue != catalogue.digest:
+        raise Wrong(f"{wanted.out}: the catalogue has changed since: begin a new run with --out")
+    return evidence
 
 
 # --- where it is played ---------------------------------------------------------------------------------------------
@@ -292,31 +316,6 @@ def read_cards(path: Path) -> dict[str, Plastic]:
 
 
 # --- what is told ---------------------------------------------------------------------------------------------------
-
-
-class AtConsole:
-    """The tester at this terminal."""
-
-    def __init__(self, console: Console, name: str) -> None:
-        self.name = name
-        self._console = console
-
-    def ask(self, words: Words) -> Said:
-        """Have him do or look at this."""
-        self._console.print(f"[bold yellow]手動[/bold yellow] {escape(words.ja)}\n     {escape(words.en)}")
-        while True:
-            typed = self._console.input("     y=はい・完了 yes  n=いいえ no  s=実施不可 cannot  q=中断 quit > ").strip()
-            answer, _, remark = typed.partition(" ")
-            remark = blacken(remark)  # it is kept, in clear
-            match answer.lower():
-                case "y":
-                    return Said(Answer.YES, remark)
-                case "n":
-                    return Said(Answer.NO, remark or "確認者が「いいえ」と回答  the tester said no")
-                case "s":
-                    return Said(Answer.CANNOT, remark or "確認者が実施不可と回答  the tester said it cannot be done")
-                case "q":
-                    raise Ended
 
 
 def _tell(console: Console, case: Case, record: CaseRecord) -> None:

@@ -64,11 +64,18 @@ def name_text(given: str) -> str:
     return _text("--by", given, _NAME_MAX)
 
 
+def is_line(text: str) -> bool:
+    """Whether it is one line without control characters; the wide blank of Japanese names is none."""
+    return text.replace("\u3000", " ").isprintable()
+
+
 def _text(option: str, given: str, most: int) -> str:
     """A text that is kept in clear for a long time. Raises `Wrong`."""
     text = given.strip()
-    if not 1 <= len(text) <= most or not text.isprintable():
+    if not 1 <= len(text) <= most or "\n" in text:
         raise Wrong(f"{option}: give one line of 1 to {most} characters")
+    if not is_line(text):
+        raise Wrong(f"{option}: holds a control character, as an arrow key leaves it: give one line of plain text")
     if blacken(text) != text:
         raise Wrong(f"{option}: holds what looks like a card number, and would be kept in clear: leave it out")
     return text

@@ -1,6 +1,7 @@
 """What ``denbun simulator`` does with a running centre, over its control port."""
 
 import contextlib
+import datetime as dt
 import sys
 import tomllib
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -12,6 +13,7 @@ from rich.table import Table
 
 from ops.commands.consoles import open_console
 from ops.ports import read_address
+from schemas.japan_time import JST
 from schemas.telegrams import load_partner, packaged
 from simulator.control import Control, ControlError, NoCentreError
 from simulator.rule_files import RuleError, read_toml
@@ -198,7 +200,7 @@ def show_ledger(door: Door, last: int, *, as_json: bool) -> int:
             [
                 (each["trace_number"], each["station"], each["type_code"], f"{each['amount']:,}", each["pan"],
                  _OUTCOMES.get(each["outcome"], each["outcome"]), each["approval_code"],
-                 _mark(each["stand_in"]), _mark(each["cancelled"]), _mark(each["stands"]))
+                 _mark(each["stand_in"]), _undone(each), _mark(each["stands"]))
                 for each in reversed(rows)
             ],
         )  # fmt: skip
@@ -208,6 +210,21 @@ def show_ledger(door: Door, last: int, *, as_json: bool) -> int:
 
 def _mark(so: object) -> str:
     return "●" if so else ""
+
+
+def _undone(entry: Mapping[str, Any]) -> str:
+    """By which telegram it was cancelled, or how much of it was taken back."""
+    by = entry["cancelled_by"]
+    if by is not None:
+        return f"取消済 ← {by['trace_number']}"
+    return f"{entry['taken_back']:,} 円 yen" if entry["taken_back"] else ""
+
+
+def _moment(at_ms: int | None) -> str:
+    """A time in Japan, with its date and milliseconds."""
+    if at_ms is None:
+        return ""
+    return dt.datetime.fromtimestamp(at_ms / 1_000, JST).isoformat(" ", "milliseconds")[:23]
 
 
 def show_telegrams(door: Door, last: int, *, full: bool, as_json: bool) -> int:
@@ -222,10 +239,11 @@ def show_telegrams(door: Door, last: int, *, full: bool, as_json: bool) -> int:
         else:
             _show(
                 "電文  telegrams   → センタへ to it   ← センタから from it",
-                ("#", "局 station", "向き way", "種別 type", "電文 telegram", "通番 trace", "経路 route", "動作 deed"),
+                ("#", "時刻 time (JST)", "局 station", "向き way", "種別 type", "電文 telegram", "通番 trace",
+                 "経路 route", "動作 deed"),
                 [
-                    (each["number"], each["station"], each["way"], each["type_code"], each["role"],
-                     each["trace_number"], each["route_number"], each["deed"])
+                    (each["number"], _moment(each["at_ms"]), each["station"], each["way"], each["type_code"],
+                     each["role"], each["trace_number"], each["route_number"], each["deed"])
                     for each in rows
                 ],
             )  # fmt: skip

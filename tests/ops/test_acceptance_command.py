@@ -15,8 +15,9 @@ from acceptance.record import save
 from ops.__main__ import app
 from ops.acceptance_people import Answer, Ended, Nobody
 from ops.acceptance_run import begun
-from ops.commands.acceptance import AtConsole, read_cards
+from ops.commands.acceptance import read_cards
 from ops.commands.desk import Wrong
+from ops.commands.testers import AtConsole, who_tests
 from ops.installations import DEVELOPMENT
 from schemas.telegrams import load_partner
 
@@ -46,6 +47,11 @@ WRONG = {
         ("--partner", "amex", "--config", str(DEVELOPMENT), "--out", "{out}"), "--partner amex: ",
     ),
     "a card number for a name": (("--partner", "cafis", "--by", "4111111111111111", "--out", "{out}"), "--by"),
+    "a control character in the name": (
+        ("--partner", "cafis", "--by", "試験\x1b[D 太郎", "--out", "{out}"), "--by: holds a control character",
+    ),
+    "nothing to print": (("--partner", "cafis", "--print", "{out}"), "give the folder of an earlier run"),
+    "printing and running": (("--partner", "cafis", "--print", "{out}", "--out", "{out}"), "or --print to print one"),
 }  # fmt: skip
 
 
@@ -74,6 +80,18 @@ def test_the_evidence_of_another_run_is_not_gone_on_with(tmp_path: Path) -> None
     save(begun(catalogue._replace(digest="0" * 64), "此処", "here"), tmp_path)
     changed = run("--partner", "cafis", "--resume", str(tmp_path))
     assert (changed.exit_code, "the catalogue has changed since" in told(changed)) == (2, True)
+
+
+def test_the_short_edition_of_a_run_is_printed_and_nothing_is_started(tmp_path: Path) -> None:
+    save(begun(load_catalogue(CAFIS, Environment.DEV), "此処", "here"), tmp_path)
+    kept = (tmp_path / "evidence.json").read_bytes()
+    result = run("--partner", "cafis", "--print", str(tmp_path))
+    assert result.exit_code == 0
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["evidence.json", "print.html", "print.xlsx"]
+    assert all(name in told(result) for name in ("print.html", "print.xlsx"))
+    assert (tmp_path / "evidence.json").read_bytes() == kept
+    other = run("--partner", "cardnet", "--print", str(tmp_path))
+    assert (other.exit_code, "is of cafis dev" in told(other)) == (2, True)
 
 
 @pytest.mark.parametrize("environment", Environment)
@@ -159,6 +177,47 @@ def test_a_person_answers_in_one_letter_and_may_remark(
     assert remark in said.remark
     assert WORDS.ja in out.getvalue()
     assert WORDS.en in out.getvalue()
+
+
+def test_a_remark_with_control_characters_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    person, out = asked(monkeypatch, "n 画面に\x1b[D\x1b[D", "n 画面に　表示なし")
+    assert person.ask(WORDS).remark == "画面に　表示なし"
+    assert "no control characters" in out.getvalue()
+
+
+def naming(monkeypatch: pytest.MonkeyPatch, *typed: str, terminal: bool = True) -> tuple[Console, io.StringIO]:
+    """A console at which these lines are typed, on a machine where `kensa` is logged in."""
+    out, answers = io.StringIO(), iter(typed)
+    console = Console(file=out, width=200)
+
+    def typing(prompt: str) -> str:
+        console.print(prompt)
+        answer = next(answers, None)
+        if answer is None:
+            raise EOFError
+        return answer
+
+    monkeypatch.setattr(console, "input", typing)
+    monkeypatch.setattr("sys.stdin.isatty", lambda: terminal)
+    monkeypatch.setattr("getpass.getuser", lambda: "kensa")
+    return console, out
+
+
+def test_the_tester_is_asked_for_at_a_terminal_until_the_name_can_be_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    console, out = naming(monkeypatch, "試験\x1b[D", "4111111111111111", "試験　太郎")
+    assert who_tests(console, None, unattended=False) == "試験　太郎", "with the wide blank of Japanese names"
+    assert "holds a control character" in out.getvalue()
+    assert "looks like a card number" in out.getvalue()
+    assert "[kensa]" in out.getvalue()
+    assert who_tests(naming(monkeypatch, "")[0], None, unattended=False) == "kensa"
+
+
+def test_the_tester_is_not_asked_for_where_he_is_told_or_nobody_can_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert who_tests(naming(monkeypatch)[0], "試験　花子", unattended=False) == "試験　花子"
+    assert who_tests(naming(monkeypatch)[0], None, unattended=True) == "kensa"
+    assert who_tests(naming(monkeypatch, terminal=False)[0], None, unattended=False) == "kensa"
+    with pytest.raises(Wrong, match="--by: give the name"):
+        who_tests(naming(monkeypatch)[0], None, unattended=False)
 
 
 def test_a_person_may_end_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
