@@ -8,7 +8,6 @@ A case stands once, for every partner and every environment it belongs to; its i
 
 import hashlib
 import re
-import tomllib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib.resources import files
 from importlib.resources.abc import Traversable
@@ -23,6 +22,7 @@ from acceptance.deeds import DEEDS, EVENTS
 from acceptance.expected import Expected, ExpectedError, read_expected
 from acceptance.words import CODES, WORDS
 from schemas.telegrams import ErrorClass, Outcome, PartnerSpec
+from schemas.toml_files import TomlError, toml_of
 
 PACKAGED = files("acceptance") / "catalogue"
 _LETTERS = {Environment.DEV: "D", Environment.BRAND: "B", Environment.PRODUCTION: "P"}
@@ -116,9 +116,9 @@ def load_catalogue(partner: PartnerSpec, environment: Environment, folder: Path 
 
 def _read(name: str, data: bytes) -> tuple[_Chapter, list[RawCase]]:
     try:
-        raw = tomllib.loads(data.decode())
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise CatalogueError(f"{name}: not TOML: {error}: correct the syntax") from error
+        raw = toml_of(data)
+    except TomlError as error:
+        raise CatalogueError(f"{name}: {error}") from error
     if raw.keys() - {"chapter", "case"} or not isinstance(raw.get("case"), list):
         raise CatalogueError(
             f"{name}: only [chapter] and [[case]] sections belong here, both are needed: see acceptance/catalogue.py"

@@ -5,17 +5,14 @@ There is no default for what differs between environments.
 """
 
 import os
-import tomllib
 from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-PREFIX = "DENBUN_"
+from schemas.toml_files import TomlError, toml_in, toml_of
 
-# Of a file that is not UTF-8, and beside its own TOMLDecodeError tomllib's for a number of thousands of digits; the
-# other one for thousands of brackets.
-_NOT_TOML = (ValueError, RecursionError)
+PREFIX = "DENBUN_"
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -38,9 +35,9 @@ def load(model: type[M], path: Path, environment: dict[str, str] | None = None) 
 def read(file: bytes, source: str) -> dict[str, Any]:
     """The tables of a TOML file. Raises `ConfigError`."""
     try:
-        return tomllib.loads(file.decode())
-    except _NOT_TOML as error:
-        raise ConfigError(f"{source}: not TOML: {error}") from error
+        return toml_of(file)
+    except TomlError as error:
+        raise ConfigError(f"{source}: {error}") from error
 
 
 def parse(model: type[M], raw: dict[str, Any], source: str, folder: Path | None = None) -> M:
@@ -78,8 +75,8 @@ def override(raw: dict[str, Any], environment: dict[str, str]) -> None:
 
 def _value(text: str) -> Any:
     try:
-        found = tomllib.loads(f"value = {text}")
-    except _NOT_TOML:
+        found = toml_in(f"value = {text}")
+    except TomlError:
         return text
     return found["value"] if len(found) == 1 else text
 

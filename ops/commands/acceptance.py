@@ -7,7 +7,6 @@ import shutil
 import ssl
 import tempfile
 import time
-import tomllib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import count, cycle
@@ -47,6 +46,7 @@ from pipeline.log import LogError
 from pipeline.logs import blacken
 from schemas.installation import Installation
 from schemas.telegrams import LayoutError, PartnerSpec, load_partner
+from schemas.toml_files import TomlError, toml_of
 from schemas.wire import RecordError
 from simulator.control import Control, ControlError
 
@@ -274,11 +274,11 @@ def read_cards(path: Path) -> dict[str, Plastic]:
     try:
         if os.name == "posix" and path.stat().st_mode & 0o077:
             raise Wrong(f"{path}: others may read it: chmod 600 {path}")
-        raw = tomllib.loads(path.read_text("utf-8"))
+        raw = toml_of(path.read_bytes(), secret=True)
     except OSError as error:
         raise Wrong(f"{path}: {error.strerror}: name a file of test cards") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError):
-        raise Wrong(f"{path}: is not TOML: a section for each brand, as [visa]") from None
+    except TomlError as error:
+        raise Wrong(f"{path}: {error}") from None
     found = {}
     for brand, each in raw.items():
         if brand not in CARDS:

@@ -109,6 +109,8 @@ def test_the_partners_test_cards_take_the_place_of_ours(tmp_path: Path) -> None:
     [
         (CARD, 0o644, "others may read it: chmod 600"),
         ("[visa", 0o600, "is not TOML"),
+        (CARD.replace("[", "[4000000000000002]\n[4000000000000002]\n["), 0o600, "a fault at line 2"),
+        ("\ufeff" + CARD, 0o600, r"byte order mark \(BOM\): save the file as UTF-8"),
         (CARD.replace("visa", "acme"), 0o600, r"\[acme\]: no such brand: one of visa"),
         (CARD.replace("expiry", "expires"), 0o600, r"\[visa\]: number, expiry"),
         (CARD.replace('"999"', "999"), 0o600, r"\[visa\]: number, expiry"),

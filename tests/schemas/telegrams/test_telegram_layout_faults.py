@@ -55,7 +55,8 @@ def test_the_error_lists_all_faults_under_the_partner(tmp_path: Path) -> None:
         load_partner(place)
     assert str(refused.value) == (
         "layouts of cafis: 2 faults\n"
-        "  cafis/sale_report.toml: byte 12 is not UTF-8; save the file as UTF-8\n"
+        "  cafis/sale_report.toml: line 1: byte 12 is not UTF-8, but Shift_JIS as it seems; save the file as UTF-8 "
+        "without a byte order mark\n"
         "  cafis/sale_request.toml: the file is missing; every partner needs it"
     )
 
