@@ -11,6 +11,7 @@ from acceptance.record import Evidence
 from acceptance.summary import Summary, moment_of
 from acceptance.telling import answer
 from acceptance.views import CaseView, moment
+from schemas.plain_text import finalized
 from schemas.telegrams import PartnerSpec
 
 _STYLE = files("acceptance") / "templates" / "style.css"
@@ -20,7 +21,7 @@ def write_pages(summary: Summary, evidence: Evidence, partner: PartnerSpec, fold
     """Write the pages into `folder`."""
     jinja = Jinja(
         loader=PackageLoader("acceptance"), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
-        lstrip_blocks=True,
+        lstrip_blocks=True, finalize=finalized,
     )  # fmt: skip
     jinja.filters["answer"] = answer
     style = _STYLE.read_text("utf-8")

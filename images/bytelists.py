@@ -66,12 +66,14 @@ def numbers(lines: Lines, kind: Kind | None = None, *, by_line: bool = False) ->
         raise HexError("the text holds no hexadecimal digit: give pairs of them")
     hexadecimal = _hex_problem(tokens)
     decimal = _decimal_problem(tokens)
+    if kind is None and len(tokens) == 1:
+        decimal = "one number is no list"
     if kind is Kind.DECIMAL and decimal is not None:
         raise HexError(decimal)
     if kind is Kind.HEX and hexadecimal is not None:
         raise HexError(hexadecimal)
     if hexadecimal is not None and decimal is not None:
-        raise HexError(f"{hexadecimal}; nor is it a list of decimals: {decimal}")
+        raise HexError(f"{hexadecimal}; nor is it a list of decimals: {decimal}" if len(tokens) > 1 else hexadecimal)
     ways = [each for each, problem in ((Kind.HEX, hexadecimal), (Kind.DECIMAL, decimal)) if problem is None]
     chosen = [each for each in ways if kind in (None, each)]
     found = [Reading(_FORMS[each], _pieces(tokens, each)) for each in chosen]
@@ -96,7 +98,7 @@ def in_brackets(lines: Lines, kind: Kind | None = None) -> Readings | None:
     text = "\n".join(line for _, line in lines)
     cut = _CUT.search(text)
     if cut is not None:
-        number = lines[text.count("\n", 0, cut.start())][0]
+        number = lines[text.count("\n", 0, cut.end())][0]
         raise HexError(f"line {number}: the program left bytes out here (...): have it print all of them, in hex")
     spans = [match.span() for match in _BRACKETS.finditer(text)]
     return _of_spans(lines, text, spans, kind) if spans else None

@@ -11,6 +11,7 @@ from openpyxl.worksheet.properties import PageSetupProperties
 from openpyxl.worksheet.worksheet import Worksheet
 
 from images.palette import PALETTE
+from schemas.plain_text import finalized
 
 GOTHIC, MONO = "Meiryo UI", "ＭＳ ゴシック"  # every Excel in Japan has both; others take a substitute with Japanese
 SMALL, TEXT, HEAD, TITLE = 8, 9, 11, 16  # points
@@ -51,7 +52,7 @@ def put(
 ) -> None:  # fmt: skip
     """Write a cell. `link`: a sheet of the workbook, and a cell in it."""
     cell = sheet.cell(row, column)
-    cell.value = value  # type: ignore[assignment]  # what openpyxl takes is a union it does not name
+    cell.value = finalized(value)  # what openpyxl takes is a union it does not name
     if isinstance(value, str):
         cell.data_type = "s"  # text, whatever it begins with: no value of a telegram is a formula
     if link is not None:

@@ -11,6 +11,7 @@ from images.hextext import HexError, Reading, TextForm, readings, text_of
 from images.segments import packet_in
 from pipeline.config import load
 from schemas.installation import Installation
+from schemas.plain_text import shown
 from schemas.telegrams import PartnerSpec, load_partner, packaged
 
 FORMS = ("auto", "raw", "hex", "decimal", "pcap")
@@ -79,7 +80,7 @@ def read_source(
 
     Raises `InputError`, `CaptureError`, `HexError`.
     """
-    name = "--hex" if is_text else "stdin" if given == "-" else given
+    name = "--hex" if is_text else "stdin" if given == "-" else shown(given)
     data = given.encode() if is_text else _bytes_of(given)
     if not data:
         raise InputError(f"{name}: 空です  is empty: give the bytes of a telegram, hex text, or a capture")

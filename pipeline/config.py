@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from schemas.plain_text import fault_in
 from schemas.toml_files import TomlError, toml_in, toml_of
 
 PREFIX = "DENBUN_"
@@ -70,6 +71,8 @@ def override(raw: dict[str, Any], environment: dict[str, str]) -> None:
                 told = f"environment {_plain(name)}: {_plain(section)}"
                 raise ConfigError(f"{told} is not a section, so nothing in it can be overridden")
             place = inner
+        if (fault := fault_in(text, lines=True)) is not None:
+            raise ConfigError(f"environment {_plain(name)}: {fault}: give it without")
         place[last] = _value(text)
 
 

@@ -6,6 +6,8 @@ import tomllib
 import unicodedata
 from typing import Any
 
+from schemas.plain_text import fault_in
+
 _REMEDY = "save the file as UTF-8 without a byte order mark"
 _MARKS = (
     (codecs.BOM_UTF32_LE, "is UTF-32"),
@@ -52,13 +54,34 @@ def toml_of(data: bytes, *, secret: bool = False) -> dict[str, Any]:
 def toml_in(text: str, *, secret: bool = False) -> dict[str, Any]:
     """The tables of a TOML text. Raises `TomlError`."""
     try:
-        return tomllib.loads(text)
+        found = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         place = _PLACE.search(str(error))
         told = str(error) if not secret else f"a fault {place.group()}" if place is not None else "a fault"
         raise TomlError(f"is not TOML: {told}{_unseen(text, place)}", "correct the syntax") from None
     except (ValueError, RecursionError):  # tomllib's own bounds: digits of a number, tables within tables
         raise TomlError("is not TOML: holds a number or a nesting beyond all reason", "correct it") from None
+    if (fault := _unfit(found, "")) is not None:
+        raise TomlError(f"{'a text' if secret else fault[0]}: {fault[1]}", "take the character out")
+    return found
+
+
+def _unfit(value: Any, place: str) -> tuple[str, str] | None:
+    """Where a text stands, as an escape of TOML allows it, that no document can take, and what it holds."""
+    if isinstance(value, str):
+        told = fault_in(value, lines=True)
+        return None if told is None else (place, told)
+    if isinstance(value, dict):
+        for name in value:
+            if (told := fault_in(name, lines=True)) is not None:
+                return f"{place or '(whole file)'}: a name", told
+        named = {ascii(name) if fault_in(name) else name: each for name, each in value.items()}
+        within = [(each, f"{place}.{name}" if place else name) for name, each in named.items()]
+    elif isinstance(value, list):
+        within = [(each, f"{place}[{number}]") for number, each in enumerate(value, 1)]
+    else:
+        return None
+    return next((fault for each, where in within if (fault := _unfit(each, where)) is not None), None)
 
 
 def _line(data: bytes, place: int) -> int:

@@ -45,6 +45,7 @@ from pipeline.config import load as load_config
 from pipeline.log import LogError
 from pipeline.logs import blacken
 from schemas.installation import Installation
+from schemas.plain_text import fault_in, shown
 from schemas.telegrams import LayoutError, PartnerSpec, load_partner
 from schemas.toml_files import TomlError, toml_of
 from schemas.wire import RecordError
@@ -188,8 +189,8 @@ def _evidence(wanted: Wanted, catalogue: Catalogue) -> Evidence:
     simulated = wanted.control is not None
     return begun(
         catalogue,
-        f"稼働中の環境（構成 {wanted.config.name}、相手センタは{'シミュレータ' if simulated else '実接続'}）",
-        f"an installation that is up ({wanted.config.name}), the partner {'simulated' if simulated else 'real'}",
+        f"稼働中の環境（構成 {shown(wanted.config.name)}、相手センタは{'シミュレータ' if simulated else '実接続'}）",
+        f"an installation that is up ({shown(wanted.config.name)}), the partner {'simulated' if simulated else 'real'}",
     )
 
 
@@ -300,13 +301,26 @@ class AtConsole:
     def __init__(self, console: Console, name: str) -> None:
         self.name = name
         self._console = console
+        with contextlib.suppress(ImportError):  # where there is none, keys that edit are refused as control characters
+            import readline  # noqa: PLC0415
+
+            readline.set_auto_history(False)
 
     def ask(self, words: Words) -> Said:
         """Have him do or look at this."""
         self._console.print(f"[bold yellow]手動[/bold yellow] {escape(words.ja)}\n     {escape(words.en)}")
         while True:
-            typed = self._console.input("     y=はい・完了 yes  n=いいえ no  s=実施不可 cannot  q=中断 quit > ").strip()
-            answer, _, remark = typed.partition(" ")
+            self._console.print(
+                "     y=はい・完了 yes  n=いいえ no  s=実施不可 cannot  q=中断 quit  ＋備考 and a remark >"
+            )
+            try:
+                typed = self._console.input().strip()
+            except EOFError:
+                raise Ended from None
+            if (fault := fault_in(typed)) is not None:
+                self._console.print(f"     {fault}。入力し直してください  type it again", style="red", markup=False)
+                continue
+            answer, remark = [*typed.split(maxsplit=1), "", ""][:2]
             remark = blacken(remark)  # it is kept, in clear
             match answer.lower():
                 case "y":

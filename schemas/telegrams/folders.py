@@ -158,6 +158,7 @@ def _read(place: Traversable, faults: Faults) -> dict[str, Table | None]:
         try:
             tables[name] = toml_of((place / name).read_bytes())
         except TomlError as error:
+            faults.unreadable.add(name)
             faults.add(name, None, error.problem, error.remedy)
     return tables
 

@@ -264,7 +264,7 @@ def test_repeated_lines_of_hexdump_are_put_in_again() -> None:
         ("30 0d 3", "line 1, column 7: a group of 1 hexadecimal digits"),
         ("[48, 300]", "nor is it a list of decimals: line 1, column 6: no decimal number of a byte"),
         ("060 061", "octal or decimal"),
-        ("Uint8Array(9) [\n  48, 49,\n  ... 7 more items\n]", "line 2: the program left bytes out here"),
+        ("Uint8Array(9) [\n  48, 49,\n  ... 7 more items\n]", "line 3: the program left bytes out here"),
         ("<Buffer 30 31 ... 56 more bytes>", "line 1: the program left bytes out here"),
         (" 30 31\n*\n 32", "line 2: `*` stands for repeated lines"),
         ("00000000: 3031 3233\n*\n", "line 2: nothing behind the `*` says for how many lines"),

@@ -12,7 +12,7 @@ from openpyxl.worksheet.worksheet import Worksheet
 
 from images.document import Document, document_of
 from images.dump import WIDTH, dump
-from images.sheets import lines_in, name_of
+from images.sheets import lines_in, name_of, put
 from images.telegram_sheet import BYTES, NAME, OFFSET, SIZE, VALUE, flow_sheet_name, sheet_name
 from images.workbook import workbook_of, write_workbook
 from schemas.telegrams import Role
@@ -157,6 +157,12 @@ def test_what_begins_like_a_formula_stays_text() -> None:
         if cell.data_type == "f"
     ]  # fmt: skip
     assert formulas == []
+
+
+def test_a_character_that_no_cell_takes_is_pictured() -> None:
+    sheet = Workbook().worksheets[0]
+    put(sheet, 1, 1, "Vertical\vtab\x1b[D")
+    assert sheet.cell(1, 1).value == "Vertical␋tab"
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """``denbun acceptance`` before anything is started: what is wrong is said, changes nothing, and has status 2."""
 
 import io
+import sys
 from pathlib import Path
 
 import pytest
@@ -137,7 +138,7 @@ def asked(monkeypatch: pytest.MonkeyPatch, *typed: str) -> tuple[AtConsole, io.S
     answers = iter(typed)
     out = io.StringIO()
     console = Console(file=out, width=200)
-    monkeypatch.setattr(console, "input", lambda *_: next(answers))
+    monkeypatch.setattr(console, "input", lambda: next(answers))
     return AtConsole(console, "試験 太郎"), out
 
 
@@ -150,6 +151,8 @@ def asked(monkeypatch: pytest.MonkeyPatch, *typed: str) -> tuple[AtConsole, io.S
         (("n カード 4111111111111111",), Answer.NO, "カード ********"),
         (("s",), Answer.CANNOT, "cannot be done"),
         (("", "what", "yes", "y"), Answer.YES, ""),
+        (("n　画面に表示なし",), Answer.NO, "画面に表示なし"),
+        (("n 画面\x1b[D\x1b[D", "n \0", "n 画面に表示なし"), Answer.NO, "画面に表示なし"),
     ],
 )
 def test_a_person_answers_in_one_letter_and_may_remark(
@@ -161,6 +164,24 @@ def test_a_person_answers_in_one_letter_and_may_remark(
     assert remark in said.remark
     assert WORDS.ja in out.getvalue()
     assert WORDS.en in out.getvalue()
+
+
+def test_a_remark_with_an_arrow_key_is_refused_in_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    person, out = asked(monkeypatch, "n 画面\x1b[D", "y")
+    person.ask(WORDS)
+    assert "制御文字（矢印キーなど）5 文字目  a control sequence, as of an arrow key" in out.getvalue()
+    assert "readline" in sys.modules  # so that keys edit the line, where there is a terminal
+
+
+def test_an_end_of_the_input_ends_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    person, _ = asked(monkeypatch)
+    monkeypatch.setattr(person._console, "input", mock_end)
+    with pytest.raises(Ended):
+        person.ask(WORDS)
+
+
+def mock_end() -> str:
+    raise EOFError
 
 
 def test_a_person_may_end_the_run(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -193,6 +193,11 @@ def test_an_overriding_value_is_toml_or_else_text(text: str, value: object) -> N
     assert raw == {"section": {"name": value}}
 
 
+def test_an_overriding_value_with_a_control_character_is_told_of() -> None:
+    with pytest.raises(ConfigError, match=r"environment DENBUN_A__B: .*U\+0007 .* at character 2: give it without"):
+        override({}, {"DENBUN_A__B": "x\a"})
+
+
 @given(st.binary(max_size=200))
 def test_no_bytes_do_anything_but_load_or_say_what_is_wrong(
     tmp_path_factory: pytest.TempPathFactory, data: bytes

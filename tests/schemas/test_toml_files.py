@@ -39,6 +39,26 @@ def test_what_is_no_toml_says_why(data: bytes, said: str) -> None:
     assert str(found.value) == said == f"{found.value.problem}: {found.value.remedy}"
 
 
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (
+            'a = [{ b = "x\\u000by" }]',
+            "a[1].b: 使えない文字 U+000B 2 文字目  U+000B (control character) at character 2",
+        ),
+        (
+            '"a\\u001b[D" = 1',
+            "(whole file): a name: 制御文字（矢印キーなど）2 文字目  a control sequence, as of an arrow",
+        ),
+    ],
+)
+def test_a_text_that_no_document_can_take_is_named_with_its_place(text: str, said: str) -> None:
+    with pytest.raises(TomlError) as found:
+        toml_in(text)
+    assert said in str(found.value)
+    assert str(found.value).endswith(": take the character out")
+
+
 def test_of_a_secret_file_only_the_place_is_told() -> None:
     with pytest.raises(TomlError) as found:
         toml_of(b"[4111111111111111]\n[4111111111111111]", secret=True)
