@@ -11,7 +11,7 @@ from openpyxl.worksheet.properties import PageSetupProperties
 from openpyxl.worksheet.worksheet import Worksheet
 
 from images.palette import PALETTE
-from schemas.plain_text import finalized
+from schemas.plain_text import finalized, shown
 
 GOTHIC, MONO = "Meiryo UI", "ＭＳ ゴシック"  # every Excel in Japan has both; others take a substitute with Japanese
 SMALL, TEXT, HEAD, TITLE = 8, 9, 11, 16  # points
@@ -42,7 +42,7 @@ def fill_of(colour: int) -> PatternFill:
 
 def name_of(title: str) -> str:
     """A title as a sheet may be named: 31 characters, none that a reference could not hold."""
-    return title.translate(_FORBIDDEN)[:31]
+    return shown(title).translate(_FORBIDDEN)[:31]
 
 
 def put(

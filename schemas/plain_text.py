@@ -34,8 +34,10 @@ def shown(text: str) -> str:
 
 
 def finalized(value: Any) -> Any:
-    """A value as a template may write it: `shown`, where it is plain text."""
-    return shown(value) if type(value) is str else value
+    """A value as a cell and a template may write it: `shown`, where it is text, marked up or not."""
+    if not isinstance(value, str) or (clean := shown(value)) == value:
+        return value
+    return type(value)(clean)
 
 
 def _picture(found: re.Match[str]) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 from schemas.plain_text import fault_in
 
 _REMEDY = "save the file as UTF-8 without a byte order mark"
+_BEYOND = (ValueError, RecursionError)  # tomllib's own bounds: digits of a number, tables within tables
 _MARKS = (
     (codecs.BOM_UTF32_LE, "is UTF-32"),
     (codecs.BOM_UTF32_BE, "is UTF-32"),
@@ -59,7 +60,7 @@ def toml_in(text: str, *, secret: bool = False) -> dict[str, Any]:
         place = _PLACE.search(str(error))
         told = str(error) if not secret else f"a fault {place.group()}" if place is not None else "a fault"
         raise TomlError(f"is not TOML: {told}{_unseen(text, place)}", "correct the syntax") from None
-    except (ValueError, RecursionError):  # tomllib's own bounds: digits of a number, tables within tables
+    except _BEYOND:
         raise TomlError("is not TOML: holds a number or a nesting beyond all reason", "correct it") from None
     if (fault := _unfit(found, "")) is not None:
         raise TomlError(f"{'a text' if secret else fault[0]}: {fault[1]}", "take the character out")

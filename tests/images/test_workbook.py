@@ -167,7 +167,12 @@ def test_a_character_that_no_cell_takes_is_pictured() -> None:
 
 @pytest.mark.parametrize(
     ("title", "name"),
-    [("1110 売上要求", "1110 売上要求"), ("a/b[c]:d*e?", "a・b・c・・d・e・"), ("あ" * 40, "あ" * 31)],
+    [
+        ("1110 売上要求", "1110 売上要求"),
+        ("a\x0bb\x1b[D", "a␋b"),
+        ("a/b[c]:d*e?", "a・b・c・・d・e・"),
+        ("あ" * 40, "あ" * 31),
+    ],
 )
 def test_a_title_becomes_a_name_that_a_sheet_may_have(title: str, name: str) -> None:
     assert name_of(title) == name

@@ -5,9 +5,10 @@ import io
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from markupsafe import Markup
 from openpyxl import Workbook, load_workbook
 
-from schemas.plain_text import fault_in, shown
+from schemas.plain_text import fault_in, finalized, shown
 
 FIT = ["", "画面に表示なし", "試験　太郎", "ｶﾅ 外字 \ue000 é 𠮷", "a\u00a0b"]
 UNFIT = {
@@ -54,3 +55,9 @@ def test_what_is_shown_can_be_kept_and_put_into_a_workbook(text: str) -> None:
     book.worksheets[0].cell(1, 1).data_type = "s"
     book.save(out)
     assert load_workbook(out).worksheets[0].max_row == 1
+
+
+def test_text_that_is_marked_up_stays_so() -> None:
+    found = finalized(Markup("<b>a\0</b>"))
+    assert (found, type(found)) == ("<b>a␀</b>", Markup)
+    assert finalized(7) == 7
