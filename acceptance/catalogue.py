@@ -8,7 +8,6 @@ A case stands once, for every partner and every environment it belongs to; its i
 
 import hashlib
 import re
-import tomllib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib.resources import files
 from importlib.resources.abc import Traversable
@@ -24,6 +23,7 @@ from acceptance.expected import Expected, ExpectedError, read_expected
 from acceptance.words import CODES, WORDS
 from schemas.near_names import meant, unconverted
 from schemas.telegrams import ErrorClass, Outcome, PartnerSpec
+from schemas.toml_files import TomlError, toml_of
 
 PACKAGED = files("acceptance") / "catalogue"
 _LETTERS = {Environment.DEV: "D", Environment.BRAND: "B", Environment.PRODUCTION: "P"}
@@ -117,9 +117,9 @@ def load_catalogue(partner: PartnerSpec, environment: Environment, folder: Path 
 
 def _read(name: str, data: bytes) -> tuple[_Chapter, list[RawCase]]:
     try:
-        raw = tomllib.loads(data.decode())
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise CatalogueError(f"{name}: not TOML: {error}: correct the syntax") from error
+        raw = toml_of(data)
+    except TomlError as error:
+        raise CatalogueError(f"{name}: {error}") from error
     strange = sorted(raw.keys() - {"chapter", "case"})
     if strange or not isinstance(raw.get("case"), list):
         what = f"{strange[0]}: unknown: " if strange else ""

@@ -15,6 +15,7 @@ from acceptance.short import HEADS, NOTE, NOTE_EN, short_row
 from acceptance.summary import Summary, moment_of
 from acceptance.telling import answer
 from acceptance.views import CaseView, moment
+from schemas.plain_text import finalized
 from schemas.telegrams import PartnerSpec
 
 SHORT_PAGE = "print.html"
@@ -58,7 +59,7 @@ def write_short_page(summary: Summary, evidence: Evidence, partner: PartnerSpec,
 def _environment() -> Jinja:
     jinja = Jinja(
         loader=PackageLoader("acceptance"), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
-        lstrip_blocks=True,
+        lstrip_blocks=True, finalize=finalized,
     )  # fmt: skip
     jinja.filters["answer"] = answer
     return jinja

@@ -14,6 +14,7 @@ from images.dump import RULER, Cell, dump
 from images.editions import edition_text
 from images.palette import PALETTE
 from images.tables import colour_of, lines_of, pieces, value_text
+from schemas.plain_text import finalized
 
 GENERATOR = "denbun images"
 """What each page says it was made by; a folder of older documents is known by it."""
@@ -93,7 +94,12 @@ def made_text(document: Document) -> str:
 def environment_of(document: Document | None = None) -> Environment:
     """What fills templates; with a document, those that show its images."""
     environment = Environment(
-        loader=PackageLoader("images"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        loader=PackageLoader("images"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=finalized,
     )
     environment.globals.update(palette=PALETTE, ruler=RULER, generator=GENERATOR)
     environment.filters.update(

@@ -11,6 +11,7 @@ from openpyxl.worksheet.worksheet import Worksheet
 
 from images.palette import PALETTE
 from images.tables import columns_of
+from schemas.plain_text import finalized, shown
 
 GOTHIC, MONO = "Meiryo UI", "ＭＳ ゴシック"  # every Excel in Japan has both; others take a substitute with Japanese
 SMALL, TEXT, HEAD, TITLE = 8, 9, 11, 16  # points
@@ -22,8 +23,6 @@ _BEGIN = Border(left=Side(style="medium", color="5C6773"), right=_THIN, top=_THI
 _HEAD_FILL = PatternFill("solid", fgColor="EAF0F6")
 NOTE_FILL = PatternFill("solid", fgColor="FFF6E8")
 _COLOURS = [PatternFill("solid", fgColor=colour) for colour in PALETTE]
-_PICTURES = {code: 0x2400 + code for code in range(0x20) if chr(code) not in "\t\n\r"}  # ␀ ␁ …
-_NO_CHARACTERS = dict.fromkeys((0xFFFE, 0xFFFF, *range(0xD800, 0xE000)), "�")
 _FORBIDDEN = dict.fromkeys(map(ord, "[]:*?/\\'"), "・")
 
 
@@ -44,12 +43,7 @@ def fill_of(colour: int) -> PatternFill:
 
 def name_of(title: str) -> str:
     """A title as a sheet may be named: 31 characters, none that a reference could not hold."""
-    return writable(title).translate(_FORBIDDEN)[:31]
-
-
-def writable(text: str) -> str:
-    """A text as a workbook can hold it: a control character, which XML has not, becomes its picture, as ␛."""
-    return text.translate(_PICTURES).translate(_NO_CHARACTERS)
+    return shown(title).translate(_FORBIDDEN)[:31]
 
 
 def put(
@@ -59,7 +53,7 @@ def put(
 ) -> None:  # fmt: skip
     """Write a cell. `link`: a sheet of the workbook, and a cell in it."""
     cell = sheet.cell(row, column)
-    cell.value = writable(value) if isinstance(value, str) else value  # type: ignore[assignment]  # what openpyxl takes is a union it does not name
+    cell.value = finalized(value)  # what openpyxl takes is a union it does not name
     if isinstance(value, str):
         cell.data_type = "s"  # text, whatever it begins with: no value of a telegram is a formula
     if link is not None:

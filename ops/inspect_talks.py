@@ -133,7 +133,7 @@ _WHY = {
 
 
 def _after(entry: Entry) -> str:
-    return "" if entry.after_ns is None else f"\n+{entry.after_ns / 1_000_000:.1f} ms"
+    return "" if entry.after_ns is None else f"\n{entry.after_ns / 1_000_000:+.1f} ms"
 
 
 def _what(found: Found) -> str:

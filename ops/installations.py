@@ -5,7 +5,6 @@ twice.
 """
 
 import hashlib
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +14,7 @@ import tomli_w
 
 from ops.ports import HOST, Address, free_port, hosts_of
 from ops.topology_plan import spread
+from schemas.toml_files import toml_of
 
 DEVELOPMENT = Path(__file__).parents[1] / "deploy" / "environments" / "development" / "denbun.toml"
 
@@ -123,7 +123,7 @@ def write(
     waits that must be longer than a session become so. Raises `OSError` where the machine has too few
     addresses or ports.
     """
-    raw = tomllib.loads(DEVELOPMENT.read_text("utf-8"))
+    raw = toml_of(DEVELOPMENT.read_bytes())
     hosts = hosts_of(nodes)
     port = free_port(raw["ingress"]["port"] if settle else None, hosts)
     raw["kafka"] |= {"bootstrap_servers": servers, "topic_prefix": prefix, "replication": replication}

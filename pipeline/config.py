@@ -5,7 +5,6 @@ A value can be overridden from the environment (``DENBUN_ROUTER__GROUP=…``: se
 """
 
 import os
-import tomllib
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar, get_args
@@ -14,10 +13,8 @@ from pydantic import BaseModel, ValidationError
 
 from pipeline.environment import PREFIX, strange
 from schemas.near_names import meant, nearest
-
-# Of a file that is not UTF-8, and beside its own TOMLDecodeError tomllib's for a number of thousands of digits; the
-# other one for thousands of brackets.
-_NOT_TOML = (ValueError, RecursionError)
+from schemas.plain_text import fault_in
+from schemas.toml_files import TomlError, toml_in, toml_of
 
 M = TypeVar("M", bound=BaseModel)
 Origins = dict[tuple[int | str, ...], str]
@@ -44,9 +41,9 @@ def load(model: type[M], path: Path, environment: Mapping[str, str] | None = Non
 def read(file: bytes, source: str) -> dict[str, Any]:
     """The tables of a TOML file. Raises `ConfigError`."""
     try:
-        return tomllib.loads(file.decode())
-    except _NOT_TOML as error:
-        raise ConfigError(f"{source}: not TOML: {error}") from error
+        return toml_of(file)
+    except TomlError as error:
+        raise ConfigError(f"{source}: {error}") from error
 
 
 def parse(
@@ -105,6 +102,8 @@ def override(raw: dict[str, Any], environment: Mapping[str, str], top: Collectio
                 told = f"environment {_plain(name)}: {_plain(section)}"
                 raise ConfigError(f"{told} is not a section, so nothing in it can be overridden")
             place = inner
+        if (fault := fault_in(text, lines=True)) is not None:
+            raise ConfigError(f"environment {_plain(name)}: {fault}: give it without")
         place[last] = _value(text)
         origins[*path, last] = name
     return origins
@@ -112,8 +111,8 @@ def override(raw: dict[str, Any], environment: Mapping[str, str], top: Collectio
 
 def _value(text: str) -> Any:
     try:
-        found = tomllib.loads(f"value = {text}")
-    except _NOT_TOML:
+        found = toml_in(f"value = {text}")
+    except TomlError:
         return text
     return found["value"] if len(found) == 1 else text
 

@@ -1,7 +1,6 @@
 """Rules as they are written: checked, each problem with its place and the remedy; and the codes a deed may give."""
 
 import datetime as dt
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ import msgspec
 
 from schemas.near_names import meant, unconverted
 from schemas.telegrams import ErrorClass, Outcome, PartnerSpec
+from schemas.toml_files import TomlError, toml_of
 from simulator.deeds import FITTING, REQUESTS, SILENT, Deed
 from simulator.latency import LONGEST_MS, problem_of
 from simulator.rules import Fate, Rule, Rules
@@ -207,11 +207,11 @@ def _first(partner: PartnerSpec, error_class: ErrorClass) -> str:
 def read_toml(path: Path, kind: str) -> dict[str, Any]:
     """What a file says. Raises `RuleError`. `kind`: what it should have been."""
     try:
-        return tomllib.loads(path.read_text("utf-8"))
+        return toml_of(path.read_bytes())
     except OSError as error:
         raise RuleError(f"{path}: {error.strerror}: name a file of {kind}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise RuleError(f"{path}: not TOML: {error}: correct the syntax") from error
+    except TomlError as error:
+        raise RuleError(f"{path}: {error}") from error
 
 
 def rules_in(raw: Mapping[str, Any], partner: PartnerSpec, place: str) -> tuple[Rule, ...]:

@@ -6,7 +6,6 @@ import shutil
 import ssl
 import tempfile
 import time
-import tomllib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import count, cycle
@@ -44,7 +43,9 @@ from pipeline.config import ConfigError
 from pipeline.config import load as load_config
 from pipeline.log import LogError
 from schemas.installation import Installation
+from schemas.plain_text import shown
 from schemas.telegrams import LayoutError, PartnerSpec, load_partner
+from schemas.toml_files import TomlError, toml_of
 from schemas.wire import RecordError
 from simulator.control import Control, ControlError
 
@@ -202,8 +203,8 @@ def _evidence(wanted: Wanted, catalogue: Catalogue) -> Evidence:
     simulated = wanted.control is not None
     return begun(
         catalogue,
-        f"稼働中の環境（構成 {wanted.config.name}、相手センタは{'シミュレータ' if simulated else '実接続'}）",
-        f"an installation that is up ({wanted.config.name}), the partner {'simulated' if simulated else 'real'}",
+        f"稼働中の環境（構成 {shown(wanted.config.name)}、相手センタは{'シミュレータ' if simulated else '実接続'}）",
+        f"an installation that is up ({shown(wanted.config.name)}), the partner {'simulated' if simulated else 'real'}",
     )
 
 
@@ -298,11 +299,11 @@ def read_cards(path: Path) -> dict[str, Plastic]:
     try:
         if os.name == "posix" and path.stat().st_mode & 0o077:
             raise Wrong(f"{path}: others may read it: chmod 600 {path}")
-        raw = tomllib.loads(path.read_text("utf-8"))
+        raw = toml_of(path.read_bytes(), secret=True)
     except OSError as error:
         raise Wrong(f"{path}: {error.strerror}: name a file of test cards") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError):
-        raise Wrong(f"{path}: is not TOML: a section for each brand, as [visa]") from None
+    except TomlError as error:
+        raise Wrong(f"{path}: {error}") from None
     found = {}
     for brand, each in raw.items():
         if brand not in CARDS:

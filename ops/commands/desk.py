@@ -13,6 +13,7 @@ from pipeline.config import ConfigError, load
 from pipeline.log import LogError
 from pipeline.logs import blacken
 from schemas.installation import Installation
+from schemas.plain_text import fault_in
 from schemas.wire import RecordError
 
 OK, NOT_DONE, WRONG = 0, 1, 2
@@ -64,18 +65,13 @@ def name_text(given: str) -> str:
     return _text("--by", given, _NAME_MAX)
 
 
-def is_line(text: str) -> bool:
-    """Whether it is one line without control characters; the wide blank of Japanese names is none."""
-    return text.replace("\u3000", " ").isprintable()
-
-
 def _text(option: str, given: str, most: int) -> str:
     """A text that is kept in clear for a long time. Raises `Wrong`."""
     text = given.strip()
-    if not 1 <= len(text) <= most or "\n" in text:
+    if not 1 <= len(text) <= most:
         raise Wrong(f"{option}: give one line of 1 to {most} characters")
-    if not is_line(text):
-        raise Wrong(f"{option}: holds a control character, as an arrow key leaves it: give one line of plain text")
+    if (fault := fault_in(text)) is not None:
+        raise Wrong(f"{option}: {fault}: leave it out")
     if blacken(text) != text:
         raise Wrong(f"{option}: holds what looks like a card number, and would be kept in clear: leave it out")
     return text

@@ -21,6 +21,7 @@ from ops.inspect_view import LEGEND, show_finding, show_found, show_source
 from ops.inspecting import FORMS, InputError, Source, chosen, partners_of, read_source
 from ops.revealing import Permit, RevealError, permit, write_down
 from pipeline.config import ConfigError
+from schemas.plain_text import shown
 from schemas.telegrams import LayoutError, PartnerSpec
 
 _DETAILS = 5  # undecodable telegrams of a capture that are shown without being asked for
@@ -56,7 +57,7 @@ def inspect(look: Look) -> int:
     try:
         return _inspect(look)
     except (Wrong, InputError, HexError, CaptureError, RevealError, LayoutError, ConfigError) as error:
-        print(f"inspect: {error}", file=sys.stderr)
+        print(shown(f"inspect: {error}"), file=sys.stderr)
         return WRONG
 
 

@@ -3,7 +3,6 @@
 import contextlib
 import datetime as dt
 import sys
-import tomllib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,6 +14,7 @@ from ops.commands.consoles import open_console
 from ops.ports import read_address
 from schemas.japan_time import JST
 from schemas.telegrams import load_partner, packaged
+from schemas.toml_files import TomlError, toml_in
 from simulator.control import Control, ControlError, NoCentreError
 from simulator.rule_files import RuleError, read_toml
 from simulator.scenario import PLAIN, load_scenario
@@ -118,9 +118,9 @@ def add_rule(door: Door, text: str) -> int:
 
     def work(control: Control) -> None:
         try:
-            raw = tomllib.loads(f"rule = {{ {text} }}")["rule"]
-        except tomllib.TOMLDecodeError as error:
-            raise RuleError(f'rule: {error}: write it as do = "silent", amount = 4000') from None
+            raw = toml_in(f"rule = {{ {text} }}")["rule"]
+        except TomlError as error:
+            raise RuleError(f'rule: {error.problem}: write it as do = "silent", amount = 4000') from None
         control.behave(**raw)
         print("追加しました  added")
 

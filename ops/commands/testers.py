@@ -1,5 +1,6 @@
 """The tester of an acceptance at this terminal: his name, and what he answers. What he types goes into the evidence."""
 
+import contextlib
 import getpass
 import sys
 
@@ -8,8 +9,9 @@ from rich.markup import escape
 
 from acceptance.deeds import Words
 from ops.acceptance_people import Answer, Ended, Said
-from ops.commands.desk import Wrong, is_line, name_text
+from ops.commands.desk import Wrong, name_text
 from pipeline.logs import blacken
+from schemas.plain_text import fault_in
 
 
 def who_tests(console: Console, given: str | None, *, unattended: bool) -> str:
@@ -41,18 +43,26 @@ class AtConsole:
     def __init__(self, console: Console, name: str) -> None:
         self.name = name
         self._console = console
+        with contextlib.suppress(ImportError):  # where there is none, keys that edit are refused as control characters
+            import readline  # noqa: PLC0415
+
+            readline.set_auto_history(False)
 
     def ask(self, words: Words) -> Said:
         """Have him do or look at this."""
         self._console.print(f"[bold yellow]手動[/bold yellow] {escape(words.ja)}\n     {escape(words.en)}")
         while True:
-            typed = self._console.input("     y=はい・完了 yes  n=いいえ no  s=実施不可 cannot  q=中断 quit > ").strip()
-            if not is_line(typed):
-                self._console.print(
-                    "     制御文字（矢印キーなど）は使えません。もう一度  no control characters: once more"
-                )
+            self._console.print(
+                "     y=はい・完了 yes  n=いいえ no  s=実施不可 cannot  q=中断 quit  ＋備考 and a remark >"
+            )
+            try:
+                typed = self._console.input().strip()
+            except EOFError:
+                raise Ended from None
+            if (fault := fault_in(typed)) is not None:
+                self._console.print(f"     {fault}。入力し直してください  type it again", style="red", markup=False)
                 continue
-            answer, _, remark = typed.partition(" ")
+            answer, remark = [*typed.split(maxsplit=1), "", ""][:2]
             remark = blacken(remark)  # it is kept, in clear
             match answer.lower():
                 case "y":

@@ -127,6 +127,7 @@ class Faults:
         self.folder = folder
         self._elsewhere: dict[tuple[str, str | None], str] = {}
         self._found: dict[Fault, None] = {}
+        self.unreadable: set[str] = set()  # files that are no TOML: what others refer to in them is not known
         self.told = 0  # how often one was met: tells a step whether something in it went wrong
 
     def edition(self, folder: str) -> None:

@@ -8,7 +8,6 @@ is new or changed, field by field. It holds from the business date on that its f
 """
 
 import re
-import tomllib
 from collections.abc import Collection, Iterator, Mapping
 from datetime import date
 from importlib import resources
@@ -20,6 +19,7 @@ from schemas.near_names import meant, nearest
 from schemas.telegrams.errors import Fault, LayoutError
 from schemas.telegrams.files import FIELDS, HEADER, PARTNER, Faults, Table
 from schemas.telegrams.roles import ENVELOPES, Role
+from schemas.toml_files import TomlError, toml_of
 
 VERSIONS = "versions"
 
@@ -161,13 +161,10 @@ def _read(place: Traversable, faults: Faults) -> dict[str, Table | None]:
             faults.add(name, None, "is the file of no role", remedy)
             continue
         try:
-            tables[name] = tomllib.loads((place / name).read_text("utf-8"))
-        except UnicodeDecodeError as error:
-            faults.add(name, None, f"byte {error.start} is not UTF-8", "save the file as UTF-8")
-        except tomllib.TOMLDecodeError as error:
-            faults.add(name, None, f"is not TOML: {error}", "correct the syntax")
-        except (ValueError, RecursionError):  # tomllib's own bounds: digits of a number, tables within tables
-            faults.add(name, None, "holds a number or a nesting beyond all reason", "correct it")
+            tables[name] = toml_of((place / name).read_bytes())
+        except TomlError as error:
+            faults.unreadable.add(name)
+            faults.add(name, None, error.problem, error.remedy)
     return tables
 
 

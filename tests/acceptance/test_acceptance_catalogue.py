@@ -174,6 +174,7 @@ def after_step(step: str) -> str:
 
 FAULTS = {
     "not TOML": ("[[case", "not TOML"),
+    "a byte order mark": ("\ufeff" + CHAPTER + CASE, r"byte order mark \(BOM\): save the file as UTF-8"),
     "another section": (CHAPTER + CASE + "[other]\n", r"other: unknown: only \[chapter\] and \[\[case\]\]"),
     "no chapter": (CASE, "chapter: .*number"),
     "unknown key": (CHAPTER + CASE + "colour = 1\n", "case 101: .*colour.*see acceptance/cases.py"),

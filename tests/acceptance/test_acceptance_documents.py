@@ -61,6 +61,23 @@ def book(written: tuple[str, Path]) -> Workbook:
     return openpyxl.load_workbook(written[1] / "evidence.xlsx")
 
 
+def test_a_remark_with_an_arrow_key_in_older_evidence_stands_in_the_documents_without_it(tmp_path: Path) -> None:
+    evidence = evidence_of("cafis")
+    id_, record = next((id_, each) for id_, each in evidence.records.items() if each.observation)
+    assert record.observation is not None
+    first, *rest = record.observation.steps
+    steps = (msgspec.structs.replace(first, remark="表示なし\x1b[D\0", by="試験\x0b太郎"), *rest)
+    observation = msgspec.structs.replace(record.observation, steps=steps)
+    records = {**evidence.records, id_: msgspec.structs.replace(record, observation=observation)}
+    save(msgspec.structs.replace(evidence, records=records), tmp_path)
+    write_documents(load(tmp_path), catalogue_of("cafis"), partner_named("cafis"), tmp_path)
+    assert "表示なし␀" in flat(openpyxl.load_workbook(tmp_path / "evidence.xlsx"), id_)
+    page = (tmp_path / "cases" / f"{id_}.html").read_text("utf-8")
+    assert "表示なし␀" in page
+    assert "試験␋太郎" in page
+    assert not set(page) & set("\0\x0b\x1b")
+
+
 def texts(book: Workbook, sheet: str) -> list[list[Any]]:
     return [[cell for cell in row if cell not in (None, "")] for row in book[sheet].iter_rows(values_only=True)]
 

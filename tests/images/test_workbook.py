@@ -14,7 +14,7 @@ from openpyxl.worksheet.worksheet import Worksheet
 from images import flow_sheet
 from images.document import Document, document_of
 from images.dump import WIDTH, dump
-from images.sheets import lines_in, name_of
+from images.sheets import lines_in, name_of, put
 from images.telegram_sheet import BYTES, NAME, OFFSET, SIZE, VALUE, flow_sheet_name, sheet_name
 from images.workbook import workbook_of, write_workbook
 from schemas.telegrams import Role
@@ -195,9 +195,20 @@ def test_what_begins_like_a_formula_stays_text() -> None:
     assert formulas == []
 
 
+def test_a_character_that_no_cell_takes_is_pictured() -> None:
+    sheet = Workbook().worksheets[0]
+    put(sheet, 1, 1, "Vertical\vtab\x1b[D")
+    assert sheet.cell(1, 1).value == "Vertical␋tab"
+
+
 @pytest.mark.parametrize(
     ("title", "name"),
-    [("1110 売上要求", "1110 売上要求"), ("a/b[c]:d*e?", "a・b・c・・d・e・"), ("あ" * 40, "あ" * 31)],
+    [
+        ("1110 売上要求", "1110 売上要求"),
+        ("a\x0bb\x1b[D", "a␋b"),
+        ("a/b[c]:d*e?", "a・b・c・・d・e・"),
+        ("あ" * 40, "あ" * 31),
+    ],
 )
 def test_a_title_becomes_a_name_that_a_sheet_may_have(title: str, name: str) -> None:
     assert name_of(title) == name

@@ -1,6 +1,7 @@
 """``denbun acceptance`` before anything is started: what is wrong is said, changes nothing, and has status 2."""
 
 import io
+import sys
 from pathlib import Path
 
 import pytest
@@ -127,6 +128,8 @@ def test_the_partners_test_cards_take_the_place_of_ours(tmp_path: Path) -> None:
     [
         (CARD, 0o644, "others may read it: chmod 600"),
         ("[visa", 0o600, "is not TOML"),
+        (CARD.replace("[", "[4000000000000002]\n[4000000000000002]\n["), 0o600, "a fault at line 2"),
+        ("\ufeff" + CARD, 0o600, r"byte order mark \(BOM\): save the file as UTF-8"),
         (CARD.replace("visa", "acme"), 0o600, r"\[acme\]: no such brand: one of visa"),
         (CARD.replace("expiry", "expires"), 0o600, r"\[visa\]: number, expiry"),
         (CARD.replace('"999"', "999"), 0o600, r"\[visa\]: number, expiry"),
@@ -153,7 +156,7 @@ def asked(monkeypatch: pytest.MonkeyPatch, *typed: str) -> tuple[AtConsole, io.S
     answers = iter(typed)
     out = io.StringIO()
     console = Console(file=out, width=200)
-    monkeypatch.setattr(console, "input", lambda *_: next(answers))
+    monkeypatch.setattr(console, "input", lambda: next(answers))
     return AtConsole(console, "試験 太郎"), out
 
 
@@ -166,6 +169,8 @@ def asked(monkeypatch: pytest.MonkeyPatch, *typed: str) -> tuple[AtConsole, io.S
         (("n カード 4111111111111111",), Answer.NO, "カード ********"),
         (("s",), Answer.CANNOT, "cannot be done"),
         (("", "what", "yes", "y"), Answer.YES, ""),
+        (("n　画面に表示なし",), Answer.NO, "画面に表示なし"),
+        (("n 画面\x1b[D\x1b[D", "n \0", "n 画面に表示なし"), Answer.NO, "画面に表示なし"),
     ],
 )
 def test_a_person_answers_in_one_letter_and_may_remark(
@@ -179,10 +184,22 @@ def test_a_person_answers_in_one_letter_and_may_remark(
     assert WORDS.en in out.getvalue()
 
 
-def test_a_remark_with_control_characters_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    person, out = asked(monkeypatch, "n 画面に\x1b[D\x1b[D", "n 画面に　表示なし")
-    assert person.ask(WORDS).remark == "画面に　表示なし"
-    assert "no control characters" in out.getvalue()
+def test_a_remark_with_an_arrow_key_is_refused_in_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    person, out = asked(monkeypatch, "n 画面\x1b[D", "y")
+    person.ask(WORDS)
+    assert "制御文字（矢印キーなど）5 文字目  a control sequence, as of an arrow key" in out.getvalue()
+    assert "readline" in sys.modules  # so that keys edit the line, where there is a terminal
+
+
+def test_an_end_of_the_input_ends_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    person, _ = asked(monkeypatch)
+    monkeypatch.setattr(person._console, "input", mock_end)
+    with pytest.raises(Ended):
+        person.ask(WORDS)
+
+
+def mock_end() -> str:
+    raise EOFError
 
 
 def naming(monkeypatch: pytest.MonkeyPatch, *typed: str, terminal: bool = True) -> tuple[Console, io.StringIO]:
@@ -206,7 +223,7 @@ def naming(monkeypatch: pytest.MonkeyPatch, *typed: str, terminal: bool = True) 
 def test_the_tester_is_asked_for_at_a_terminal_until_the_name_can_be_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     console, out = naming(monkeypatch, "試験\x1b[D", "4111111111111111", "試験　太郎")
     assert who_tests(console, None, unattended=False) == "試験　太郎", "with the wide blank of Japanese names"
-    assert "holds a control character" in out.getvalue()
+    assert "a control sequence, as of an arrow key" in out.getvalue()
     assert "looks like a card number" in out.getvalue()
     assert "[kensa]" in out.getvalue()
     assert who_tests(naming(monkeypatch, "")[0], None, unattended=False) == "kensa"

@@ -247,7 +247,7 @@ WRONG: dict[str, tuple[list[str], str]] = {
     ),
     "a reason of two lines": (
         ["settle", "AP02:r1", "--reason", "one\ntwo", "--by", "Sato"],
-        "--reason: give one line of 1 to 200 characters\n",
+        "--reason: 使えない文字 U+000A 4 文字目  U+000A (control character) at character 4: leave it out\n",
     ),
     "a card number in the reason": (
         ["repeat", "AP02:r1", "--reason", f"card {PAN}", "--by", "Sato"],

@@ -366,7 +366,7 @@ def test_what_is_wrong_with_a_rule_is_said_with_its_place_and_the_remedy(
         ("rule = [7]\n", "rule 1: Expected `object`, got `int`; see simulator/rules.py for the form of a rule"),
         (
             "[[rule]\n",
-            "not TOML: Expected ']]' at the end of an array declaration (at line 1, column 7): correct the syntax",
+            "is not TOML: Expected ']]' at the end of an array declaration (at line 1, column 7): correct the syntax",
         ),
     ],
 )

@@ -131,7 +131,7 @@ def test_a_file_that_cannot_be_read(service: str, refused: Refused, tmp_path: Pa
     )
     path.write_text("kafka: 127.0.0.1\n", "utf-8")
     assert refused(service, "--config", path) == (
-        f"{path}: not TOML: Expected '=' after a key in a key/value pair (at line 1, column 6)\n"
+        f"{path}: is not TOML: Expected '=' after a key in a key/value pair (at line 1, column 6): correct the syntax\n"
     )
 
 
