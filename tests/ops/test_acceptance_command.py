@@ -49,7 +49,7 @@ WRONG = {
     ),
     "a card number for a name": (("--partner", "cafis", "--by", "4111111111111111", "--out", "{out}"), "--by"),
     "a control character in the name": (
-        ("--partner", "cafis", "--by", "試験\x1b[D 太郎", "--out", "{out}"), "--by: holds a control character",
+        ("--partner", "cafis", "--by", "試験\x1b[D 太郎", "--out", "{out}"), "a control sequence, as of an arrow key",
     ),
     "nothing to print": (("--partner", "cafis", "--print", "{out}"), "give the folder of an earlier run"),
     "printing and running": (("--partner", "cafis", "--print", "{out}", "--out", "{out}"), "or --print to print one"),
