@@ -34,6 +34,7 @@ from ops.acceptance_sides import OperatorSide, SimulatedSide
 from ops.broker import BrokerError
 from ops.commands.consoles import open_console
 from ops.commands.desk import Wrong, name_text
+from ops.commands.tables import show
 from ops.evidence import collect
 from ops.installations import QUICK, LinePlan
 from ops.money import report
@@ -136,7 +137,7 @@ def _run(
     if runner is None:
         return 1
     evidence = runner.evidence
-    console.print(_summary(evidence, chosen))
+    show(console, _summary(evidence, chosen))
     console.print(f"  {wanted.out / 'index.html'}   {wanted.out / 'evidence.xlsx'}")
     return 1 if broke else status(evidence, chosen)
 
@@ -363,5 +364,5 @@ def list_cases(partner: str, environment: Environment, folder: Path | None) -> i
     for case in catalogue.cases:
         by_hand = "手動" if case.manual else "相手先" if case.of_partner and environment is not Environment.DEV else ""
         table.add_row(case.id, f"{case.ja}\n{case.en}", case.severity.japanese, " ".join(case.requirements), by_hand)
-    console.print(table)
+    show(console, table)
     return 0

@@ -16,6 +16,7 @@ from rich.text import Text
 
 from ops.broker import BrokerError
 from ops.commands.consoles import open_console
+from ops.commands.tables import show
 from ops.courses import COURSES
 from ops.evidence import collect, drain
 from ops.installations import QUICK
@@ -51,13 +52,13 @@ class Demo:
                 zip(stage.centres, pool.map(lambda each: self._play(stage, each), stage.centres), strict=True)
             )
         for partner, played in all_played.items():
-            self._console.print(courses_table(partner, played))
+            show(self._console, courses_table(partner, played))
         self._console.rule(f"混在取引  {self._payments} mixed payments, seed {self._seed}")
         self._mix(stage)
         left = drain(stage)
         findings = report(collect(stage, self._clients))
         self._console.rule("資金照合  money report")
-        self._console.print(money_table(findings))
+        show(self._console, money_table(findings))
         if left:
             self._console.print(f"[red]{len(left)} transactions have no end yet: {', '.join(sorted(left)[:5])}[/red]")
         wrong = [f"{each.course.name}" for played in all_played.values() for each in played if not each.as_expected]

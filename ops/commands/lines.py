@@ -24,6 +24,7 @@ from ops.commands.desk import (
     print_json,
     reason_text,
 )
+from ops.commands.tables import show
 from ops.line_board import STAGES, WISHES, Row, board, facts
 from ops.reading import Ends, ends, read_topics
 from ops.times import age, clock, now_ms
@@ -130,7 +131,7 @@ def show_board(config: Path, *, as_json: bool) -> int:
         if as_json:
             print_json([facts(row, at_ms) for row in rows])
         else:
-            console.print(_table(rows, at_ms))
+            show(console, _table(rows, at_ms))
         return OK
 
     return at_desk(config, work)
@@ -169,7 +170,7 @@ def release_route(config: Path, line: str, route: int, given: Given, *, ask: Cal
         if held is None:
             raise Wrong(f"{line}, route {route}: 保留されていません  is not held: see `denbun lines list`")
         cancel = lines.cancel(held.transaction_id)
-        console.print(_affected(held, cancel))
+        show(console, _affected(held, cancel))
         if not ask("保留を解除しますか  release it?"):
             console.print("取りやめ  nothing was ordered")
             return NOT_DONE
@@ -196,31 +197,32 @@ def _route(
 
 def _table(rows: list[Row], at_ms: int | None) -> Table:
     wrong = sum(row.trouble is not None for row in rows)
-    table = Table(title=f"回線状態  line board: {len(rows)}   要確認  to look at: {wrong}", expand=True)
+    table = Table(title=f"回線状態  line board: {len(rows)}   要確認  to look at: {wrong}", show_lines=True)
     for heading in (
-        "回線\nline", "担当\nnode", "状態\nstage", "予定\nshould be", "接続\nsession",
-        "疎通確認 受/送\nkeep-alive in/out", "要求中\nin flight", "取消待\ncancels", "経路保留\nheld",
-        "注意\nto look at",
+        "回線・担当\nline, node", "状態\nstage", "予定\nshould be", "接続\nsession",
+        "疎通確認 受/送\nkeep-alive in/out", "要求中/取消待/保留\nin flight/ cancels/ held", "注意\nto look at",
     ):  # fmt: skip
-        table.add_column(heading, overflow="fold")
+        table.add_column(heading)
     for row in rows:
         state, name = row.state, f"{row.line.name}\n{' + '.join(row.line.partners)}, {row.line.mode}"
         trouble = "" if row.trouble is None else "[yellow]{}\n{}[/yellow]".format(*map(escape, row.trouble))
         if state is None:
-            table.add_row(name, *["–"] * 8, trouble)
+            table.add_row(name, *["–"] * 5, trouble)
             continue
         reason = f"\n{escape(state.reason)}" if state.reason else ""
         wish = "–" if state.wish is None else f"{WISHES[state.wish]} {state.wish}\n{escape(state.wished_by or '')}"
         table.add_row(
-            name,
-            escape(state.node),
+            escape(f"{name}\n{state.node}"),
             f"{STAGES[state.stage]} {state.stage}{reason}",
             wish,
             _ago(state.connected_ms, at_ms),
             f"{_ago(state.asked_ms, at_ms)} / {_ago(state.answered_ms, at_ms)}",
-            _number(state.in_flight),
-            _number(state.cancels_waiting),
-            "\n".join(f"{each.route_number}: {_ago(each.since_ms, at_ms)}" for each in row.holds) or "0",
+            "\n".join(
+                [
+                    f"{_number(state.in_flight)} / {_number(state.cancels_waiting)} / {len(row.holds)}",
+                    *(f"経路 route {each.route_number}: {_ago(each.since_ms, at_ms)}" for each in row.holds),
+                ]
+            ),
             trouble,
         )
     return table
@@ -242,7 +244,7 @@ def _affected(held: RouteHeld, cancel: CancelState | None) -> Table:
         "他の要求がこの経路を使います。終わっていない取消の再指令は空きを待ちます",
         "other requests use the route; a re-command of a cancel that has not ended waits until it is free",
     )
-    table = Table(show_header=False, title=f"経路保留  route {held.route_number} of {held.line} is held", expand=True)
+    table = Table(show_header=False, title=f"経路保留  route {held.route_number} of {held.line} is held")
     for name, value in (
         ("対象取引  for", held.transaction_id),
         ("理由  reason", held.reason),

@@ -11,6 +11,7 @@ import msgspec
 from rich.table import Table
 
 from ops.commands.consoles import open_console
+from ops.commands.tables import show
 from ops.ports import read_address
 from schemas.telegrams import load_partner, packaged
 from simulator.control import Control, ControlError, NoCentreError
@@ -75,7 +76,7 @@ def _show(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) 
         table.add_column(column.replace(" ", "\n", 1), overflow="fold")
     for row in rows:
         table.add_row(*("" if each is None else str(each) for each in row))
-    open_console().print(table)
+    show(open_console(), table)
 
 
 # --- scenarios

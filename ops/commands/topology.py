@@ -14,6 +14,7 @@ from egress.takeover import Places
 from faults import shell as faults_shell
 from ops.clocks import machine_clocks
 from ops.commands.consoles import open_console
+from ops.commands.tables import show
 from ops.groups import Asker
 from ops.reading import read_topics
 from ops.topology import (
@@ -144,22 +145,22 @@ def _tell_now(console: Console, now: Topology) -> None:
     brokers = f"Kafka {', '.join(now.brokers)}; {now.partitions} パーティション partitions"
     console.print(brokers, markup=False)
     console.print(f"受付スロット ingress slots: {now.slots} (使用ノードはログに現れない  the log does not tell whose)")
-    console.print(_nodes("現在の配置  now", now))
-    console.print(_lines("回線  lines", now))
+    show(console, _nodes("現在の配置  now", now))
+    show(console, _lines("回線  lines", now))
     if now.nodes:
-        console.print(_losses("現状でノードを失うと  if a node were lost now", losses(now)))
+        show(console, _losses("現状でノードを失うと  if a node were lost now", losses(now)))
     if now.clocks:
-        console.print(_clocks(now))
+        show(console, _clocks(now))
     _tell_remarks(console, "確認事項  to look at", now.remarks)
 
 
 def _tell_plan(console: Console, found: Plan) -> None:
     count = len(found.then.nodes)
-    console.print(_nodes(f"{count} ノードの計画  plan for {count} nodes", found.then))
-    console.print(_lines("回線の計画と egress の順位  planned lines, ranks of egress", found.then))
-    console.print(_moves(found.moves))
-    console.print(_losses("計画後にノードを失うと  if a node is lost then", found.losses))
-    console.print(_orders(found.orders))
+    show(console, _nodes(f"{count} ノードの計画  plan for {count} nodes", found.then))
+    show(console, _lines("回線の計画と egress の順位  planned lines, ranks of egress", found.then))
+    show(console, _moves(found.moves))
+    show(console, _losses("計画後にノードを失うと  if a node is lost then", found.losses))
+    show(console, _orders(found.orders))
     _tell_remarks(console, "自社側の準備  to do on our side", found.needs)
 
 
@@ -171,7 +172,7 @@ def _tell_remarks(console: Console, title: str, remarks: Iterable[Remark]) -> No
 
 
 def _table(title: str, *headings: str) -> Table:
-    table = Table(title=title, expand=True, title_justify="left")
+    table = Table(title=title, title_justify="left")
     for heading in headings:
         table.add_column(heading, overflow="fold")
     return table
