@@ -1,11 +1,25 @@
-"""Where the commands print: in a terminal as wide as it is, elsewhere (a file, a pipe) as wide as the tables are."""
+"""Where the commands print: in a terminal as wide as it is, elsewhere (a file, a pipe) as `COLUMNS` says, or 80."""
 
+import os
+import sys
+
+import typer
 from rich.console import Console
 
-WIDTH = 118
+from ops.times import zone
+from pipeline.config import ConfigError
+
+WIDTH = 80
 
 
-def open_console() -> Console:
-    """A console for one command."""
+def open_console(width: int = WIDTH) -> Console:
+    """A console for one command (outside a terminal so wide), which ends here where `DENBUN_TZ` names no zone."""
+    try:
+        zone()
+    except ConfigError as error:
+        print(error, file=sys.stderr)
+        raise typer.Exit(2) from error
     found = Console(highlight=False)
-    return found if found.is_terminal else Console(highlight=False, width=WIDTH)
+    if found.is_terminal or os.environ.get("COLUMNS", "").isdecimal():
+        return found
+    return Console(highlight=False, width=width)
