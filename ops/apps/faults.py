@@ -32,6 +32,14 @@ def show_case(transaction: Transaction, as_json: AsJson = False, config: Config 
     raise typer.Exit(show_one(config, transaction, as_json=as_json))
 
 
+@app.command("watch")
+def watch_cases(config: Config = HERE) -> None:
+    """要対応の監視: announce each case for a person as it comes, until Ctrl-C."""
+    from ops.commands.faults import watch_list  # noqa: PLC0415
+
+    raise typer.Exit(watch_list(config))
+
+
 @app.command("repeat")
 def repeat_case(transaction: Transaction, reason: Reason, operator: Operator, config: Config = HERE) -> None:
     """Order a re-command 再指令 of a cancel that a person has, or that waits in a pause."""

@@ -4,6 +4,8 @@ An operator's decision is a record in `operator-commands`; the owner of the canc
 and its answer is another. So there is one writer of the state, and both records are the audit trail.
 """
 
+import signal
+import threading
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,7 +14,9 @@ from pathlib import Path
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
+from ops.attention import watch
 from ops.cases import (
     REFUSALS,
     STAGES,
@@ -37,6 +41,7 @@ from ops.commands.desk import (
     print_json,
     reason_text,
 )
+from ops.commands.tables import show
 from ops.reading import Ends, ends, read_topics
 from ops.times import age, clock, now_ms
 from ops.writing import write_record
@@ -128,10 +133,28 @@ def show_list(config: Path, *, everything: bool, as_json: bool) -> int:
         if as_json:
             print_json([facts(case, at_ms) for case in found])
         else:
-            console.print(_table(found, desk, at_ms, everything=everything))
+            show(console, _table(found, desk, at_ms, everything=everything))
         return OK
 
     return _at_desk(config, work)
+
+
+def watch_list(config: Path) -> int:
+    """Announce what a person has, and each case that comes, until SIGINT or SIGTERM; gives the exit status."""
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+
+    def work(installation: Installation, console: Console) -> int:
+        def say(text: str) -> None:
+            console.bell()  # nothing where it is no terminal
+            console.print(Text(text), soft_wrap=True)
+
+        console.print("要対応を監視中  watching the attention list: Ctrl-C ends it")
+        watch(installation, say, stop)
+        return OK
+
+    return at_desk(config, work)
 
 
 def show_one(config: Path, transaction_id: str, *, as_json: bool) -> int:
@@ -147,8 +170,8 @@ def show_one(config: Path, transaction_id: str, *, as_json: bool) -> int:
             print_json({"state": state, "history": [each._asdict() for each in happened]})
             return OK
         if case is not None:
-            console.print(_state_table(case, desk))
-        console.print(_history_table(happened))
+            show(console, _state_table(case, desk))
+        show(console, _history_table(happened))
         return OK
 
     return _at_desk(config, work)
@@ -216,23 +239,21 @@ def _table(found: Sequence[Case], desk: Desk, at_ms: int, *, everything: bool) -
     title = f"要対応一覧  attention list: {open_cases}"
     if everything:
         title += f"   自動取消中  under way: {len(found) - open_cases}"
-    table = Table(title=title, expand=True)
+    table = Table(title=title, show_lines=True)
     for heading in (
-        "取引\ntransaction", "相手・回線\npartner, line", "金額\namount", "処理通番\ntrace no.", "状態\nstage",
-        "理由\nreason", "回数\nattempts", "経過\nage",
+        "取引・相手・回線\ntransaction, partner, line", "金額・通番\namount, trace", "状態\nstage", "理由\nreason",
+        "回数・経過\nattempts, age",
     ):  # fmt: skip
-        table.add_column(heading, overflow="fold")
+        table.add_column(heading)
     for case in found:
         state = case.state
+        trace_number = state.original.trace_number
         table.add_row(
-            escape(state.transaction_id),
-            f"{state.partner}\n{state.original.line}",
-            f"¥{state.original.amount:,}",
-            "–" if state.original.trace_number is None else str(state.original.trace_number),
+            escape(f"{state.transaction_id}\n{state.partner} {state.original.line}"),
+            f"¥{state.original.amount:,}\n{'–' if trace_number is None else trace_number}",
             f"{STAGES[state.stage]}\n{state.stage}",
             escape(f"{reason_in_japanese(state.reason, desk.spec(state.partner))}\n{state.reason or ''}"),
-            str(state.attempt),
-            age(at_ms - state.since_ms),
+            f"{state.attempt}\n{age(at_ms - state.since_ms)}",
         )
     return table
 
@@ -240,7 +261,7 @@ def _table(found: Sequence[Case], desk: Desk, at_ms: int, *, everything: bool) -
 def _state_table(case: Case, desk: Desk) -> Table:
     state = case.state
     original = state.original
-    table = Table(show_header=False, title=f"{escape(state.transaction_id)}", expand=True)
+    table = Table(show_header=False, title=f"{escape(state.transaction_id)}")
     numbers = f"{original.trace_number or '–'} / {original.route_number or '–'} / {original.business_date or '–'}"
     reason = reason_in_japanese(state.reason, desk.spec(state.partner))
     for name, value in (
@@ -261,9 +282,9 @@ def _state_table(case: Case, desk: Desk) -> Table:
 
 
 def _history_table(happened: Sequence[Happened]) -> Table:
-    table = Table(title="経過  history", expand=True)
-    for heading in ("時刻 time", "内容", "what"):
-        table.add_column(heading, overflow="fold", no_wrap=heading == "時刻 time")
+    table = Table(title="経過  history")
+    for heading in ("時刻\ntime", "内容", "what"):
+        table.add_column(heading)
     for each in happened:
-        table.add_row(clock(each.at_ms), escape(each.japanese), escape(each.english))
+        table.add_row(clock(each.at_ms).replace(" ", "\n", 1), escape(each.japanese), escape(each.english))
     return table
