@@ -41,7 +41,7 @@ def show_talk(console: Console, talk: Talk, *, trace: int | None = None, everyth
     left = [entry for entry in unanswered(talk.entries) if trace is None or is_about(entry, trace)]
     entries = _wanted(talk, left, trace, everything=everything)
     if entries:
-        show(console, _conversation(entries, day))
+        show(console, _conversation(entries, day), wide=True)
     for entry in entries:
         if entry.strays:
             console.print(Text.assemble((f"#{entry.number}  ", "bold yellow"), _stray(entry)))

@@ -1,4 +1,7 @@
-"""Where the commands print: in a terminal as wide as it is, elsewhere (a file, a pipe) as `COLUMNS` says, or 80."""
+"""Where the commands print: in a terminal as wide as it is, elsewhere (a file, a pipe) as `COLUMNS` says.
+
+Where nothing says how wide, sentences have 118 columns, and so have the tables of telegrams; other tables have 80.
+"""
 
 import os
 import sys
@@ -9,17 +12,20 @@ from rich.console import Console
 from ops.times import zone
 from pipeline.config import ConfigError
 
-WIDTH = 80
+WIDTH, TABLES = 118, 80
 
 
-def open_console(width: int = WIDTH) -> Console:
-    """A console for one command (outside a terminal so wide), which ends here where `DENBUN_TZ` names no zone."""
+def open_console() -> Console:
+    """A console for one command that ends here where `DENBUN_TZ` names no zone."""
     try:
         zone()
     except ConfigError as error:
         print(error, file=sys.stderr)
         raise typer.Exit(2) from error
     found = Console(highlight=False)
-    if found.is_terminal or os.environ.get("COLUMNS", "").isdecimal():
-        return found
-    return Console(highlight=False, width=width)
+    return found if is_measured(found) else Console(highlight=False, width=WIDTH)
+
+
+def is_measured(console: Console) -> bool:
+    """Whether it is known how wide it is."""
+    return console.is_terminal or os.environ.get("COLUMNS", "").isdecimal()

@@ -52,13 +52,13 @@ class Demo:
                 zip(stage.centres, pool.map(lambda each: self._play(stage, each), stage.centres), strict=True)
             )
         for partner, played in all_played.items():
-            show(self._console, courses_table(partner, played))
+            show(self._console, courses_table(partner, played), wide=True)
         self._console.rule(f"混在取引  {self._payments} mixed payments, seed {self._seed}")
         self._mix(stage)
         left = drain(stage)
         findings = report(collect(stage, self._clients))
         self._console.rule("資金照合  money report")
-        show(self._console, money_table(findings))
+        show(self._console, money_table(findings), wide=True)
         if left:
             self._console.print(f"[red]{len(left)} transactions have no end yet: {', '.join(sorted(left)[:5])}[/red]")
         wrong = [f"{each.course.name}" for played in all_played.values() for each in played if not each.as_expected]

@@ -11,18 +11,24 @@ from rich.console import Console
 from rich.table import Column, Table
 from rich.text import Text
 
+from ops.commands.consoles import TABLES, is_measured
+
 _PARTED = 8  # columns that Japanese text has at least
 _PADDING = 2  # beside each cell
 
 
-def show(console: Console, table: Table) -> None:
-    """Print a table as wide as its texts are, at most as wide as the console."""
+def show(console: Console, table: Table, *, wide: bool = False) -> None:
+    """Print a table as wide as its texts are, at most as wide as the console.
+
+    Where nobody knows how wide that is, it has 80 columns for all but a `wide` table.
+    """
+    most = console.width if wide or is_measured(console) else min(TABLES, console.width)
     least = [max(map(_least, _texts(column))) for column in table.columns]
     full = [max(map(_full, _texts(column))) for column in table.columns]
     frame = _PADDING * len(least) + (0 if table.box is None else len(least) + 1)
-    spare = console.width - frame - sum(least)
+    spare = most - frame - sum(least)
     if spare < 0:
-        _row_by_row(console, table)
+        _row_by_row(console, table, most)
         return
     for column, width in zip(table.columns, _widened(least, full, spare), strict=True):
         column.width, column.no_wrap, column.overflow = width, False, "fold"
@@ -41,24 +47,25 @@ def _widened(least: Sequence[int], full: Sequence[int], spare: int) -> list[int]
     return widths
 
 
-def _row_by_row(console: Console, table: Table) -> None:
+def _row_by_row(console: Console, table: Table, most: int) -> None:
     if table.title:
-        _line(console, _text(table.title))
+        _line(console, _text(table.title), most)
     names = [" ".join(_text(column.header).plain.split()) if table.show_header else "" for column in table.columns]
     for row in zip(*(column.cells for column in table.columns), strict=True):
         if table.show_header:
-            console.rule(characters="─")
+            console.print("─" * most)
         texts = [Text("  ").join(_text(cell).split()) for cell in row]
         if not table.show_header:
-            _line(console, Text(": ").join([*texts[:1], Text("  ").join(texts[1:])]))
+            _line(console, Text(": ").join([*texts[:1], Text("  ").join(texts[1:])]), most)
             continue
         for name, text in zip(names, texts, strict=True):
-            _line(console, Text.assemble((f"{name}: " if name else "", "bold"), text))
+            _line(console, Text.assemble((f"{name}: " if name else "", "bold"), text), most)
 
 
-def _line(console: Console, text: Text) -> None:
+def _line(console: Console, text: Text, most: int) -> None:
     """A line that is parted between words; where a word is too long for it, the terminal parts it."""
-    console.print(text, soft_wrap=any(cell_len(word) > console.width for word in text.plain.split()))
+    soft = any(cell_len(word) > most for word in text.plain.split())
+    console.print(text, soft_wrap=soft, width=None if soft else most)
 
 
 def _texts(column: Column) -> list[Text]:

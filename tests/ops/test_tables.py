@@ -24,7 +24,7 @@ def board(*, header: bool = True, rows: int = 2) -> Table:
 
 def printed(table: Table, width: int) -> list[str]:
     out = io.StringIO()
-    show(Console(file=out, width=width, highlight=False), table)
+    show(Console(file=out, width=width, highlight=False), table, wide=True)
     return out.getvalue().splitlines()
 
 
@@ -64,3 +64,13 @@ def test_a_word_wider_than_the_console_is_left_whole_for_the_terminal_to_part() 
 
 def test_a_table_of_no_rows_shows_its_headings() -> None:
     assert "transaction" in "\n".join(printed(board(rows=0), 80))
+
+
+def test_where_nobody_knows_how_wide_it_is_a_table_has_80_columns(monkeypatch: pytest.MonkeyPatch) -> None:
+    table = board()
+    table.add_column("相手\npartner", ["cafis " * 12] * 2)
+    out = io.StringIO()
+    for columns in ("", "118"):
+        monkeypatch.setenv("COLUMNS", columns)
+        show(Console(file=out, width=118), table)
+        assert (max(map(cell_len, out.getvalue().splitlines())) <= 80) is (columns == "")
