@@ -143,7 +143,7 @@ def test_the_environment_overrides_the_file(tmp_path: Path) -> None:
     path = write(tmp_path, GOOD)
     environment = {"DENBUN_LIMITS__HIGH": "50", "DENBUN_LIMITS__LOW": "7", "OTHER_LIMITS__LOW": "8", "DENBUN_NAME": "b"}
     loaded = load(Whole, path, environment)
-    assert (loaded.limits.low, loaded.limits.high, loaded.name) == (7, 50, "a")
+    assert (loaded.limits.low, loaded.limits.high, loaded.name) == (7, 50, "b")
 
 
 def test_the_process_environment_is_used_when_none_is_given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -159,7 +159,47 @@ def test_an_override_makes_a_section_that_is_missing(tmp_path: Path) -> None:
 def test_an_override_of_an_unknown_name_is_a_fault(tmp_path: Path) -> None:
     path = write(tmp_path, GOOD)
     text = fault(path, {"DENBUN_LIMITS__HIHG": "2"})
-    assert text == f"{path}: limits.hihg: unknown name: remove it or correct its spelling"
+    told = "unknown name: remove it or correct its spelling"
+    assert text == f"{path}: limits.hihg (environment DENBUN_LIMITS__HIHG): {told}"
+
+
+def test_a_wrong_value_is_told_with_the_variable_that_it_comes_from(tmp_path: Path) -> None:
+    path = write(tmp_path, GOOD)
+    told = "Input should be less than or equal to 100"
+    assert fault(path, {"DENBUN_LIMITS__HIGH": "101"}) == (
+        f"{path}: limits.high (environment DENBUN_LIMITS__HIGH): {told}"
+    )
+    assert fault(path, {"DENBUN_NAME": "7"}).startswith(f"{path}: name (environment DENBUN_NAME): Input should be")
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("DENBUN_NAEM", "did you mean DENBUN_NAME? "),
+        ("DENBUN_LIMITS_HIGH", "did you mean DENBUN_LIMITS__HIGH"),
+        ("DENBUN_TOKNE", "did you mean DENBUN_TOKEN? "),
+        ("DENBUN_LIMITS", ""),
+        ("DENBUN_", ""),
+        ("DENBUN_WHATEVER\nELSE", ""),
+    ],
+)
+def test_a_variable_that_nothing_reads_is_refused_with_the_known_names(tmp_path: Path, name: str, meant: str) -> None:
+    (text,) = fault(write(tmp_path, GOOD), {name: "x", "DENBUN_TZ": "UTC"}).splitlines()
+    shown = name if name.isprintable() else ascii(name)
+    assert text.startswith(f"environment {shown}: no such variable: {meant}")
+    assert "known: DENBUN_CARD, " in text
+    assert "DENBUN_NAME" in text
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "DENBUN_SERVICE_HOST", "DENBUN_SERVICE_PORT", "DENBUN_INGRESS_SERVICE_PORT_CLIENTS", "DENBUN_PORT",
+        "DENBUN_INGRESS_PORT_7010_TCP", "DENBUN_INGRESS_PORT_7010_TCP_ADDR", "DENBUN_INGRESS_PORT_7010_TCP_PORT",
+    ],
+)  # fmt: skip
+def test_what_kubernetes_gives_its_containers_is_no_fault(tmp_path: Path, name: str) -> None:
+    assert load(Whole, write(tmp_path, GOOD), {name: "tcp://10.0.0.1:7010"}).name == "a"
 
 
 def test_an_override_inside_what_is_no_section_is_a_fault(tmp_path: Path) -> None:
@@ -197,3 +237,39 @@ def test_no_bytes_do_anything_but_load_or_say_what_is_wrong(
     path = write(tmp_path_factory.mktemp("any"), data)
     with pytest.raises(ConfigError, match=re.escape(str(path))):
         load(Whole, path, {})
+
+
+class Item(BaseModel):
+    name: str
+
+
+class Several(BaseModel):
+    one: Item
+    many: tuple[Item, ...] = Field(min_length=1, examples=['[[many]] with name = "a"'])
+
+
+ONE = '[one]\nname = "a"\n'
+NONE = 'there is no [[many]] table: add one, as [[many]] with name = "a"'
+NO_LIST = 'is no list of tables: write [[many]], in double brackets, as [[many]] with name = "a"'
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (ONE, f"many: {NONE}"),
+        (f"many = []\n{ONE}", f"many: {NONE}"),
+        (f'{ONE}[many]\nname = "a"\n', f"many: {NO_LIST}"),
+        (f'many = "a"\n{ONE}', f"many: {NO_LIST}"),
+        ('[[many]]\nname = "a"\n', "one: there is no [one] table: add one"),
+        (
+            'one = 1\n[[many]]\nname = "a"\n',
+            "one: is no table: write [one] on a line of its own, and what belongs to it below",
+        ),
+        (f"many = [1]\n{ONE}", "many.0: is no table: write it in braces, as { name = 1 }"),
+    ],
+)  # fmt: skip
+def test_a_table_that_is_missing_or_none_is_named_with_an_example(tmp_path: Path, text: str, said: str) -> None:
+    path = write(tmp_path, text)
+    with pytest.raises(ConfigError) as raised:
+        load(Several, path, {})
+    assert str(raised.value) == f"{path}: {said}"
