@@ -22,8 +22,9 @@ def open_console() -> Console:
     except ConfigError as error:
         print(error, file=sys.stderr)
         raise typer.Exit(2) from error
-    found = Console(highlight=False)
-    return found if is_measured(found) else Console(highlight=False, width=WIDTH)
+    # Without emoji: `:a:` in a text is a reference of somebody, and no picture.
+    found = Console(highlight=False, emoji=False)
+    return found if is_measured(found) else Console(highlight=False, emoji=False, width=WIDTH)
 
 
 def is_measured(console: Console) -> bool:

@@ -26,6 +26,9 @@ def show(console: Console, table: Table, *, wide: bool = False) -> None:
     least = [max(map(_least, _texts(column))) for column in table.columns]
     full = [max(map(_full, _texts(column))) for column in table.columns]
     frame = _PADDING * len(least) + (0 if table.box is None else len(least) + 1)
+    whole = [text if column.no_wrap else word for column, word, text in zip(table.columns, least, full, strict=True)]
+    if sum(whole) <= most - frame:
+        least = whole
     spare = most - frame - sum(least)
     if spare < 0:
         _row_by_row(console, table, most)
@@ -73,7 +76,7 @@ def _texts(column: Column) -> list[Text]:
 
 
 def _text(cell: object) -> Text:
-    return cell if isinstance(cell, Text) else Text.from_markup(str(cell))
+    return cell if isinstance(cell, Text) else Text.from_markup(str(cell), emoji=False)
 
 
 def _full(text: Text) -> int:

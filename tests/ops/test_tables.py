@@ -7,6 +7,7 @@ from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
 
+from ops.commands.consoles import open_console
 from ops.commands.tables import show
 
 ID, AMOUNT, NAME = "AP02:pay-60532123456", "¥1,234,567", "取消確認再指令"
@@ -68,9 +69,17 @@ def test_a_table_of_no_rows_shows_its_headings() -> None:
 
 def test_where_nobody_knows_how_wide_it_is_a_table_has_80_columns(monkeypatch: pytest.MonkeyPatch) -> None:
     table = board()
-    table.add_column("相手\npartner", ["cafis " * 12] * 2)
-    out = io.StringIO()
+    table.add_row(ID, AMOUNT, "a long reason of many words " * 5)
     for columns in ("", "118"):
         monkeypatch.setenv("COLUMNS", columns)
+        out = io.StringIO()
         show(Console(file=out, width=118), table)
         assert (max(map(cell_len, out.getvalue().splitlines())) <= 80) is (columns == "")
+
+
+def test_a_reference_between_colons_is_no_picture(capsys: pytest.CaptureFixture[str]) -> None:
+    table = Table("x")
+    table.add_row("AP02:a: AP02:heart:")
+    show(open_console(), table)
+    open_console().print("AP02:a: AP02:heart:")
+    assert capsys.readouterr().out.count("AP02:a: AP02:heart:") == 2
