@@ -57,7 +57,9 @@ def _arguments(argv: Sequence[str], prog: str) -> argparse.Namespace:
     )  # fmt: skip
     behaviour = parser.add_mutually_exclusive_group()
     behaviour.add_argument("--scenario", help="what the centre does: a packaged scenario by name, or a .toml file")
-    behaviour.add_argument("--rules", type=Path, help="a file of behaviours only; see simulator/rules.py")
+    behaviour.add_argument(
+        "--rules", type=Path, help="a file of rules only; `denbun simulator rule --help` tells the form of a rule"
+    )
     parser.add_argument(
         "--http", type=_address, metavar="HOST:PORT", help="show the page, and take HTTP requests, here"
     )

@@ -4,6 +4,8 @@ from typing import Annotated, Any
 
 import msgspec
 
+from simulator.forms import remedy
+
 
 class CommandError(Exception):
     """A line is no command. The message says what is wrong, and what would be right."""
@@ -181,4 +183,4 @@ def read_command(line: bytes) -> Command:
     try:
         return msgspec.convert(raw, kind)
     except msgspec.ValidationError as error:
-        raise CommandError(f"{error}: see simulator/commands.py") from None
+        raise CommandError(f"{error}: {remedy(kind, error)}") from None

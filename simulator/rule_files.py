@@ -10,11 +10,11 @@ import msgspec
 
 from schemas.telegrams import ErrorClass, Outcome, PartnerSpec
 from simulator.deeds import FITTING, REQUESTS, SILENT, Deed
+from simulator.forms import remedy
 from simulator.latency import LONGEST_MS, problem_of
 from simulator.rules import Fate, Rule, Rules
 from simulator.timeline import LONGEST_S
 
-_FORM = "see simulator/rules.py for the form of a rule"
 _EVERY = "every"
 _PAN = range(13, 20)  # digits
 
@@ -28,7 +28,7 @@ def rule_from(raw: Mapping[str, Any], partner: PartnerSpec, place: str) -> Rule:
     try:
         rule = msgspec.convert(_with_times(raw, place), Rule)
     except msgspec.ValidationError as error:
-        raise RuleError(f"{place}: {error}: {_FORM}") from None
+        raise RuleError(f"{place}: {error}: {remedy(Rule, error)}") from None
     problem = (
         _role_problem(rule, partner)
         or _number_problem(rule)

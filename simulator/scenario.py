@@ -27,6 +27,7 @@ import tomli_w
 from schemas.telegrams import PartnerSpec
 from simulator.capacity import Capacity, capacity_problem
 from simulator.deeds import FITTING, Deed
+from simulator.forms import remedy
 from simulator.latency import LONGEST_MS, Latency, problem_of
 from simulator.recording import Recorded
 from simulator.rule_files import RuleError, codes_for, read_toml, rules_in, time_of_day
@@ -34,7 +35,7 @@ from simulator.rules import Rule
 from simulator.sessions import Sessions, sessions_problem
 from simulator.timeline import Event, event_problem
 
-_T = TypeVar("_T")
+_T = TypeVar("_T", bound=msgspec.Struct)
 _SECTIONS = ("name", "japanese", "english", "seed", "defaults", "capacity", "sessions", "rule", "event", "recorded")
 
 
@@ -120,7 +121,7 @@ def _converted(raw: object, kind: type[_T], place: str) -> _T:
     try:
         return msgspec.convert(raw, kind)
     except msgspec.ValidationError as error:
-        raise RuleError(f"{place}: {error}: see simulator/scenario.py for the form of a scenario") from None
+        raise RuleError(f"{place}: {error}: {remedy(kind, error)}") from None
 
 
 def _each(raw: Mapping[str, Any], name: str, read: Any, place: str) -> list[Any]:

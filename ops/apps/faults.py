@@ -9,7 +9,12 @@ from schemas.records import CaseOutcome, OperatorOrder
 
 app = typer.Typer(no_args_is_help=True, help="障害取消: cancels, the attention list, and what an operator decides.")
 
-Transaction = Annotated[str, typer.Argument(metavar="ID", help="the transaction's id, as the list shows it")]
+Transaction = Annotated[
+    str,
+    typer.Argument(
+        metavar="ID", help="the transaction, as `faults list` and `pay` show it: AP02:pay-1; or its reference alone"
+    ),
+]
 
 
 @app.command("list")

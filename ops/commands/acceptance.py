@@ -23,7 +23,7 @@ from acceptance.cases import Case, Environment
 from acceptance.catalogue import Catalogue, CatalogueError, load_catalogue
 from acceptance.deeds import Words
 from acceptance.documents import write_documents
-from acceptance.record import CaseRecord, Evidence, EvidenceError, Session, Verdict, load
+from acceptance.record import FILE, CaseRecord, Evidence, EvidenceError, Session, Verdict, load
 from client import ClientError
 from ops.acceptance_client import Customer
 from ops.acceptance_facts import facts_of
@@ -38,6 +38,7 @@ from ops.commands.tables import show
 from ops.evidence import collect
 from ops.installations import QUICK, LinePlan
 from ops.money import report
+from ops.outputs import OutputError, ensure_folder
 from ops.ports import read_address
 from ops.processes import ProcessError
 from ops.stage import playing
@@ -101,7 +102,7 @@ def acceptance(wanted: Wanted) -> int:
         catalogue = load_catalogue(partner, wanted.environment, wanted.catalogue)
         chosen = _chosen(catalogue, wanted.cases)
         evidence = _evidence(wanted, catalogue)
-    except (CatalogueError, ConfigError, EvidenceError, LayoutError, Wrong) as error:
+    except (CatalogueError, ConfigError, EvidenceError, LayoutError, OutputError, Wrong) as error:
         console.print(str(error), style="red", markup=False)
         return 2
     cases = left(evidence, chosen) if wanted.resume and not wanted.cases else chosen
@@ -170,18 +171,23 @@ def _chosen(catalogue: Catalogue, wanted: Sequence[str]) -> list[Case]:
 
 
 def _evidence(wanted: Wanted, catalogue: Catalogue) -> Evidence:
-    """New evidence, or that of an earlier run. Raises `EvidenceError`, `Wrong`."""
+    """New evidence, or that of an earlier run. Raises `EvidenceError`, `OutputError`, `Wrong`."""
     if wanted.config is None and wanted.environment is not Environment.DEV:
         raise Wrong(f"--env {wanted.environment}: give the installation with --config: only dev has a stage of its own")
     if wanted.resume:
         evidence = load(wanted.out)
+        ensure_folder("--resume", wanted.out, new=False)
         if (evidence.partner, evidence.environment) != (catalogue.partner, catalogue.environment):
             raise Wrong(f"{wanted.out} is of {evidence.partner} {evidence.environment}: give its --partner and --env")
         if evidence.catalogue != catalogue.digest:
             raise Wrong(f"{wanted.out}: the catalogue has changed since: begin a new run with --out")
         return evidence
-    if wanted.out.exists() and any(wanted.out.iterdir()):
-        raise Wrong(f"{wanted.out} is not empty: give another --out, or go on with --resume {wanted.out}")
+    if (wanted.out / FILE).is_file():
+        raise Wrong(
+            f"--out {wanted.out.absolute()}: 実施済みの証跡あり  holds the evidence of an earlier run: "
+            f"give another --out, or go on with --resume {wanted.out}"
+        )
+    ensure_folder("--out", wanted.out)
     if wanted.config is None:
         return begun(
             catalogue, "本機上のシミュレータ環境（denbun 一式を起動）", "a stage on this machine, simulated centres"

@@ -22,6 +22,7 @@ from ops.evidence import collect, drain
 from ops.installations import QUICK
 from ops.mixture import Mixture, teach
 from ops.money import ClientRecord, Finding, report
+from ops.outputs import OutputError, ensure_folder
 from ops.player import Played, Player, shown
 from ops.processes import ProcessError
 from ops.stage import Stage, playing
@@ -152,6 +153,12 @@ def demo(*, payments: int, seed: int, only: Sequence[str], servers: str | None, 
     if unknown:
         known = ", ".join(course.name for course in COURSES)
         console.print(f"there is no course {min(unknown)}: one of {known}", style="red")
+        return 2
+    try:
+        if folder is not None:
+            ensure_folder("--folder", folder)
+    except OutputError as error:
+        console.print(str(error), style="red", markup=False)
         return 2
     place = folder or Path(tempfile.mkdtemp(prefix="denbun-demo-"))
     began = time.monotonic()

@@ -29,6 +29,7 @@ from ops.installations import LinePlan
 from ops.line_faults import LineFault
 from ops.mixture import BAD_CENTRES, BAD_CLIENTS, SHARES, Mixture, teach
 from ops.money import Evidence, Finding, report
+from ops.outputs import OutputError, ensure_folder
 from ops.processes import ProcessError
 from ops.proxy_control import ProxyError
 from ops.stage import Stage, playing
@@ -230,6 +231,12 @@ def drill(name: str | None, *, payments: int, seed: int, repeat: int, listed: bo
         return 2
     if repeat > 1 and folder is not None:
         console.print("--folder is for one drill: leave it out with --repeat", style="red")
+        return 2
+    try:
+        if folder is not None:
+            ensure_folder("--folder", folder)
+    except OutputError as error:
+        console.print(str(error), style="red", markup=False)
         return 2
     bad: list[int] = []
     for each in range(seed, seed + repeat):

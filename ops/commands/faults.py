@@ -43,6 +43,7 @@ from ops.commands.desk import (
 )
 from ops.commands.tables import show
 from ops.reading import Ends, ends, read_topics
+from ops.references import named
 from ops.times import age, clock, now_ms
 from ops.writing import write_record
 from pipeline.log import Message
@@ -161,8 +162,10 @@ def show_one(config: Path, transaction_id: str, *, as_json: bool) -> int:
     """One cancel and its history; gives the exit status."""
 
     def work(desk: Desk, console: Console) -> int:
-        case = desk.cases().get(transaction_id)
-        happened = desk.history(transaction_id, case)
+        known = desk.cases()
+        found = _named(transaction_id, known)
+        case = known.get(found)
+        happened = desk.history(found, case)
         if case is None and not happened:
             raise _unknown(transaction_id)
         if as_json:
@@ -183,11 +186,13 @@ def give(config: Path, ordering: Ordering) -> int:
     def work(desk: Desk, console: Console) -> int:
         reason = reason_text(ordering.reason)
         operator = name_text(ordering.operator)
-        case = desk.cases().get(ordering.transaction_id)
+        known = desk.cases()
+        found = _named(ordering.transaction_id, known)
+        case = known.get(found)
         if case is None:
             raise _unknown(ordering.transaction_id)
         order = OperatorOrdered(
-            transaction_id=ordering.transaction_id,
+            transaction_id=found,
             order_id=uuid.uuid4().hex,
             order=ordering.order,
             outcome=ordering.outcome,
@@ -204,6 +209,14 @@ def give(config: Path, ordering: Ordering) -> int:
 
 def _at_desk(config: Path, work: Callable[[Desk, Console], int]) -> int:
     return at_desk(config, lambda installation, console: work(Desk(installation), console))
+
+
+def _named(text: str, known: Mapping[str, Case]) -> str:
+    """The transaction that is meant: by its id, or by a reference that no other has. Raises `Wrong`."""
+    found = named(text, known)
+    if len(found) > 1:
+        raise Wrong(f"{text}: 該当複数  several have this reference: give one of {', '.join(found)}")
+    return found[0] if found else text
 
 
 def _unknown(transaction_id: str) -> Wrong:

@@ -1,6 +1,7 @@
 """The command `denbun`: what it offers, what it refuses and with which status, and that a service loads no stack."""
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -14,6 +15,9 @@ from ops.commands import demo as demo_command
 from ops.courses import COURSES
 from ops.installations import write
 from ops.ports import free_port
+from simulator.deeds import Deed
+from simulator.rules import Rule
+from simulator.timeline import Occurrence
 
 ROOT = Path(__file__).parents[2]
 DEVELOPMENT = ROOT / "deploy" / "environments" / "development" / "denbun.toml"
@@ -300,3 +304,19 @@ def test_a_demonstration_whose_money_is_wrong_ends_with_status_1(
     assert "nobody was told approved" in " ".join(said.replace("│", " ").split())
     assert "not as expected: see the money report" in said
     assert "✓ cafis    approved" in said
+
+
+# --- simulator
+
+
+def test_the_help_of_a_rule_tells_every_name_a_rule_may_have(denbun: Denbun) -> None:
+    status, out, _ = denbun("simulator", "rule", "--help")
+    words = set(re.findall(r"\w+", out))
+    assert (status, {*Rule.__struct_fields__, *Deed} - words) == (0, set())
+    assert "rules.py" not in out
+
+
+def test_the_help_of_an_event_tells_every_event(denbun: Denbun) -> None:
+    status, out, _ = denbun("simulator", "event", "--help")
+    assert (status, {*Occurrence} - set(re.findall(r"\w+", out))) == (0, set())
+    assert "timeline.py" not in out

@@ -217,24 +217,25 @@ def test_payments_and_cancels_take_as_long_as_usual_where_no_rule_says_otherwise
 
 # --- what is wrong --------------------------------------------------------------------------------------------------
 
+NAMES = f"its names are {', '.join(Rule.__struct_fields__)}"
 WRONG = [
-    ({}, "Object missing required field `do`: see simulator/rules.py for the form of a rule"),
-    ({"do": "vanish"}, "Invalid enum value 'vanish' - at `$.do`: see simulator/rules.py for the form of a rule"),
+    ({}, f"Object missing required field `do`: {NAMES}"),
+    ({"do": "vanish"}, f"Invalid enum value 'vanish' - at `$.do`: one of {', '.join(Deed)}"),
     (
         {"do": "silent", "ammount": 1},
-        "Object contains unknown field `ammount`: see simulator/rules.py for the form of a rule",
+        f"Object contains unknown field `ammount`: {NAMES}",
     ),
     (
         {"do": "silent", "amount": "1"},
-        "Expected `int | array | null`, got `str` - at `$.amount`: see simulator/rules.py for the form of a rule",
+        "Expected `int | array | null`, got `str` - at `$.amount`: give a value of that kind",
     ),
     (
         {"do": "silent", "amount": [1, 2, 3]},
-        "Expected `array` of length 2, got 3 - at `$.amount`: see simulator/rules.py for the form of a rule",
+        "Expected `array` of length 2, got 3 - at `$.amount`: give a value of that kind",
     ),
     (
         {"do": "silent", "role": "payment"},
-        "Invalid enum value 'payment' - at `$.role`: see simulator/rules.py for the form of a rule",
+        f"Invalid enum value 'payment' - at `$.role`: one of {', '.join(Role)}",
     ),
     ({"do": "silent", "role": []}, "role: the list is empty: name a role, or leave it out for all"),
     (
@@ -301,7 +302,7 @@ WRONG = [
     ),
     (
         {"do": "silent", "when": "night"},
-        "Invalid enum value 'night' - at `$.when`: see simulator/rules.py for the form of a rule",
+        "Invalid enum value 'night' - at `$.when`: one of destination_up, destination_down",
     ),
     ({"do": "answer", "latency": -1}, "latency: must be from 0 to 3600000 ms"),
     ({"do": "answer", "latency": 5, "after_ms": 5}, "latency: after_ms says it already: give one of them"),
@@ -350,7 +351,7 @@ def test_what_is_wrong_with_a_rule_is_said_with_its_place_and_the_remedy(
     [
         ("rule = 7\n", "only [[rule]] sections belong here"),
         ("[[rule]]\ndo = 'late'\n[rules]\n", "only [[rule]] sections belong here"),
-        ("rule = [7]\n", "rule 1: Expected `object`, got `int`: see simulator/rules.py for the form of a rule"),
+        ("rule = [7]\n", f"rule 1: Expected `object`, got `int`: {NAMES}"),
         (
             "[[rule]\n",
             "not TOML: Expected ']]' at the end of an array declaration (at line 1, column 7): correct the syntax",

@@ -237,24 +237,24 @@ def test_the_scenarios_that_can_be_used_are_told() -> None:
 
 # --- what is wrong
 
-FORM = "see simulator/scenario.py for the form of a scenario"
 WRONG: list[tuple[dict[str, Any], str]] = [
     (
         {"rules": []},
         "rules: unknown: one of name, japanese, english, seed, defaults, capacity, sessions, rule, event, recorded",
     ),
-    ({"seed": "x"}, f"Expected `int`, got `str` - at `$.seed`: {FORM}"),
+    ({"seed": "x"}, "Expected `int`, got `str` - at `$.seed`: give a value of that kind"),
     ({"defaults": {"latency": -1}}, "defaults: latency: must be from 0 to 3600000 ms"),
-    ({"defaults": {"wait": 1}}, f"defaults: Object contains unknown field `wait`: {FORM}"),
+    ({"defaults": {"wait": 1}}, "defaults: Object contains unknown field `wait`: its names are latency"),
     ({"capacity": {"tps": 0}}, "capacity: tps: must be above 0, or left out for no limit"),
     ({"capacity": {"tps": 1, "code": "D01"}}, "capacity: code: 'D01' does not say turn_round: one of R01, R02, R03"),
     ({"sessions": {"per_line": 0}}, "sessions: per_line: must be at least 1"),
     (
         {"rule": [{"do": "silent"}, {"do": "vanish"}]},
-        "rule 2: Invalid enum value 'vanish' - at `$.do`: see simulator/rules.py for the form of a rule",
+        f"rule 2: Invalid enum value 'vanish' - at `$.do`: one of {', '.join(Deed)}",
     ),
     ({"event": [{"do": "close"}]}, "event 1: when is said 0 times: give one of at_s, every_s, at"),
-    ({"event": [{"do": "sing", "at_s": 1}]}, f"event 1: Invalid enum value 'sing' - at `$.do`: {FORM}"),
+    ({"event": [{"do": "sing", "at_s": 1}]},
+     f"event 1: Invalid enum value 'sing' - at `$.do`: one of {', '.join(Occurrence)}"),
     ({"event": [{"do": "close", "at": "late"}]},
      "event 1: at: 'late' is no time of day: write \"09:00\", as clocks in Japan show it"),
     ({"event": {"do": "close"}}, "event: write [[event]], a section for each"),

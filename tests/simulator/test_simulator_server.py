@@ -353,19 +353,19 @@ WRONG = [
     (b"{}\n", f"unknown command None: one of {COMMANDS}"),
     (b'{"do": ["ping"]}\n', f"unknown command ['ping']: one of {COMMANDS}"),
     (b'{"do": "explode"}\n', f"unknown command 'explode': one of {COMMANDS}"),
-    (b'{"do": "clear", "all": true}\n', "Object contains unknown field `all`: see simulator/commands.py"),
-    (b'{"do": "behave"}\n', "Object missing required field `rule`: see simulator/commands.py"),
-    (b'{"do": "behave", "rule": 7}\n', "Expected `object`, got `int` - at `$.rule`: see simulator/commands.py"),
+    (b'{"do": "clear", "all": true}\n', "Object contains unknown field `all`: its names are partner"),
+    (b'{"do": "behave"}\n', "Object missing required field `rule`: its names are rule, partner"),
+    (b'{"do": "behave", "rule": 7}\n', "Expected `object`, got `int` - at `$.rule`: give a value of that kind"),
     (
         b'{"do": "behave", "rule": {"do": "silent", "times": 0}}\n',
         "rule: times: must be at least 1, or left out for always",
     ),
-    (b'{"do": "refuse_opening"}\n', "Object missing required field `refuse`: see simulator/commands.py"),
+    (b'{"do": "refuse_opening"}\n', "Object missing required field `refuse`: its names are refuse, partner"),
     (
         b'{"do": "refuse_opening", "refuse": "no"}\n',
-        "Expected `bool`, got `str` - at `$.refuse`: see simulator/commands.py",
+        "Expected `bool`, got `str` - at `$.refuse`: give a value of that kind",
     ),
-    (b'{"do": "story", "since": "1"}\n', "Expected `int`, got `str` - at `$.since`: see simulator/commands.py"),
+    (b'{"do": "story", "since": "1"}\n', "Expected `int`, got `str` - at `$.since`: give a value of that kind"),
 ]
 
 
