@@ -22,6 +22,13 @@ if TYPE_CHECKING:
     from simulator.web import Page
 
 _OK, _FAILED, _WRONG = 0, 1, 2
+_WHAT = "センタシミュレータ: a partner's centre to develop and test against; needs neither Kafka nor a configuration"
+_EXAMPLES = """\
+例  examples:
+  {0} --partner cafis --listen 127.0.0.1:7210
+  {0} --partner cardnet --dial 127.0.0.1:7220 --scenario month-end --http 127.0.0.1:7380
+While it runs: denbun simulator state, rule, event, ledger, telegrams. Ctrl-C ends it.
+"""
 
 
 def _address(text: str) -> Address:
@@ -43,7 +50,10 @@ def _addresses(text: str) -> list[tuple[str, int]]:
 
 
 def _arguments(argv: Sequence[str], prog: str) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog=prog, allow_abbrev=False)
+    parser = argparse.ArgumentParser(
+        prog=prog, allow_abbrev=False, description=_WHAT, epilog=_EXAMPLES.format(prog),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )  # fmt: skip
     parser.add_argument("--partner", required=True, help="whose telegrams: a packaged set by name, or a folder")
     parser.add_argument("--listen", type=_address, action="append", default=[], help="await a line here")
     parser.add_argument(

@@ -114,7 +114,10 @@ def test_the_environment_gives_what_the_file_leaves_out(
 
 @pytest.mark.parametrize("service", MAIN)
 def test_no_configuration(service: str, refused: Refused, monkeypatch: pytest.MonkeyPatch) -> None:
-    said = "no configuration: give --config FILE, or set DENBUN_CONFIG\n"
+    said = (
+        "no configuration: give --config FILE, or set DENBUN_CONFIG: `denbun up` writes .denbun/up/denbun.toml; "
+        "deploy/environments has one for each environment\n"
+    )
     assert refused(service) == said
     monkeypatch.setenv("DENBUN_CONFIG", "")
     assert refused(service, "--check") == said
@@ -150,7 +153,8 @@ def test_all_faults_are_told_at_once(
         f"{path}: kafka.replication: missing: it has no default, give it a value",
         f"{path}: ingress.slots: missing: it has no default, give it a value",
         f"{path}: ingress.slot: unknown name: remove it or correct its spelling",
-        f"{path}: router.metrics_port: Input should be less than or equal to 65535",
+        f"{path}: router.metrics_port (environment DENBUN_ROUTER__METRICS_PORT): "
+        "Input should be less than or equal to 65535",
         f"{path}: line.1: routes: 200 is above 1: give the lower number first",
     ]
 
@@ -165,11 +169,28 @@ def test_all_contradictions_are_told_at_once(service: str, refused: Refused, tmp
     )
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("DENBUN_LOG_LEVEL", "LOUD", "log_level (environment DENBUN_LOG_LEVEL): Input should be 'DEBUG', 'INFO'"),
+        ("DENBUN_CLOCK_TOLERANCE_MS", "1", "clock_tolerance_ms (environment DENBUN_CLOCK_TOLERANCE_MS): Input should"),
+        ("DENBUN_LOG_LEVL", "DEBUG", "no such variable: did you mean DENBUN_LOG_LEVEL? "),
+        ("DENBUN_KAFKA_PARTITIONS", "6", "no such variable: did you mean DENBUN_KAFKA__PARTITIONS"),
+    ],
+)
+def test_a_variable_that_is_wrong_or_misspelt_is_told(
+    refused: Refused, monkeypatch: pytest.MonkeyPatch, name: str, value: str, said: str
+) -> None:
+    monkeypatch.setenv(name, value)
+    assert said in refused("router", "--config", DEVELOPMENT)
+
+
 def test_an_override_that_makes_no_sense(refused: Refused, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DENBUN_LOG_LEVEL__NAME", "DEBUG")
     monkeypatch.setenv("DENBUN_KAFKA__PARTITION", "6")
     assert refused("faults", "--config", DEVELOPMENT).splitlines() == [
-        f"{DEVELOPMENT}: kafka.partition: unknown name: remove it or correct its spelling",
+        f"{DEVELOPMENT}: kafka.partition (environment DENBUN_KAFKA__PARTITION): "
+        "unknown name: remove it or correct its spelling",
         f"{DEVELOPMENT}: log_level: Input should be 'DEBUG', 'INFO', 'WARNING' or 'ERROR'",
     ]
 
