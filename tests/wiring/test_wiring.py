@@ -149,12 +149,12 @@ def test_all_faults_are_told_at_once(
         ('code = "200001"\nroutes = [1, 200]', 'code = "200001"\nroutes = [200, 1]'),
     )
     monkeypatch.setenv("DENBUN_ROUTER__METRICS_PORT", "70000")
+    given = " (environment DENBUN_ROUTER__METRICS_PORT)"
     assert refused(service, "--config", path).splitlines() == [
         f"{path}: kafka.replication: missing: it has no default, give it a value",
         f"{path}: ingress.slots: missing: it has no default, give it a value",
         f"{path}: ingress.slot: unknown name: remove it or correct its spelling",
-        f"{path}: router.metrics_port (environment DENBUN_ROUTER__METRICS_PORT): "
-        "Input should be less than or equal to 65535",
+        f"{path}: router.metrics_port{given}: Input should be less than or equal to 65535",
         f"{path}: line.1: routes: 200 is above 1: give the lower number first",
     ]
 
@@ -188,9 +188,9 @@ def test_a_variable_that_is_wrong_or_misspelt_is_told(
 def test_an_override_that_makes_no_sense(refused: Refused, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DENBUN_LOG_LEVEL__NAME", "DEBUG")
     monkeypatch.setenv("DENBUN_KAFKA__PARTITION", "6")
+    given = " (environment DENBUN_KAFKA__PARTITION)"
     assert refused("faults", "--config", DEVELOPMENT).splitlines() == [
-        f"{DEVELOPMENT}: kafka.partition (environment DENBUN_KAFKA__PARTITION): "
-        "unknown name: remove it or correct its spelling",
+        f"{DEVELOPMENT}: kafka.partition{given}: unknown name: remove it or correct its spelling",
         f"{DEVELOPMENT}: log_level: Input should be 'DEBUG', 'INFO', 'WARNING' or 'ERROR'",
     ]
 
