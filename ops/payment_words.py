@@ -2,22 +2,26 @@
 
 from collections.abc import Mapping, Sequence
 
-from ops.cases import reason_in_japanese, words
+from ops.cases import STAGES, reason_in_japanese, words
 from pipeline.log import Message
 from schemas.records import (
     Answer,
     CancelEnd,
     CancelSettled,
+    CancelState,
+    InquiryAsked,
     Kind,
     NeverSent,
     Outcome,
     Record,
+    ReleaseRoute,
     ReplyDelivered,
     ReplyReady,
     ReplyUndeliverable,
     ReportMissing,
     ReportReceived,
     RequestAccepted,
+    RouteHeld,
     SendRequest,
     Stage,
     Status,
@@ -63,6 +67,8 @@ def told(message: Message, record: Record, spec: PartnerSpec | None) -> tuple[st
         case RequestAccepted():
             kind = f"{KINDS[record.kind]} ¥{record.amount:,} 端末 {record.terminal_id}"
             return f"要求を受付: {kind}", f"request accepted: {record.kind} ¥{record.amount:,}"
+        case InquiryAsked():
+            return "利用側の照会", "the client inquires"
         case SendRequest():
             line = message.topic.rpartition(".")[2]
             return (
@@ -95,6 +101,12 @@ def _afterwards(record: Record) -> tuple[str, str] | None:
         case CancelSettled():
             japanese, english = _ENDS[record.end]
             return f"障害取消の結末: {japanese}", f"its cancel has ended: {english}"
+        case CancelState():
+            return f"障害取消の状態: {STAGES[record.stage]}", f"state of its cancel: {record.stage}"
+        case RouteHeld():
+            return f"経路 {record.route_number} を保留", f"route {record.route_number} is held: {record.reason}"
+        case ReleaseRoute():
+            return "経路保留を解除", "its route is released"
         case TransactionState():
             japanese, english = _STAGES[record.stage]
             return f"状態: {japanese}", f"state: {english}"
