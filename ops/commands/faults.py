@@ -275,6 +275,8 @@ def _state_table(case: Case, desk: Desk) -> Table:
     state = case.state
     original = state.original
     table = Table(show_header=False, title=f"{escape(state.transaction_id)}")
+    table.add_column(no_wrap=True)
+    table.add_column()
     numbers = f"{original.trace_number or '–'} / {original.route_number or '–'} / {original.business_date or '–'}"
     reason = reason_in_japanese(state.reason, desk.spec(state.partner))
     for name, value in (

@@ -288,6 +288,8 @@ def _affected(held: RouteHeld, cancel: CancelState | None) -> Table:
         "other requests use the route; a re-command of a cancel that has not ended waits until it is free",
     )
     table = Table(show_header=False, title=f"経路保留  route {held.route_number} of {held.line} is held")
+    table.add_column(no_wrap=True)
+    table.add_column()
     for name, value in (
         ("対象取引  for", held.transaction_id),
         ("理由  reason", held.reason),
