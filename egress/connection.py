@@ -11,11 +11,10 @@ import logging
 import random
 import socket
 import time
-from collections import deque
 from ipaddress import IPv6Address, ip_address
 from typing import Any, Protocol, cast
 
-from egress.dialling import MINUTE_MS, Dialling
+from egress.dialling import Calls, Pause
 from egress.intake import Allowance, Intake
 from egress.metrics import Counts
 from egress.tls import context_of, is_named, limits
@@ -182,7 +181,10 @@ def _watch(transport: asyncio.BaseTransport, times: Egress) -> None:
 class Connector:
     """Seeks one connection at a time, by dialling or by listening, until it is stopped."""
 
-    def __init__(self, line: Line, framing: Framing, times: Egress, ears: Hears, counts: Counts | None = None) -> None:
+    def __init__(
+        self, line: Line, framing: Framing, times: Egress, ears: Hears, counts: Counts | None = None,
+        calls: Calls | None = None,
+    ) -> None:  # fmt: skip
         self._line = line
         self.framing = framing
         self.times = times
@@ -192,9 +194,8 @@ class Connector:
         self._server: asyncio.Server | TlsListener | None = None
         self._dialling: asyncio.Task[None] | None = None
         self._stopped = False
-        self._shun_s = 0.0  # how long no call is taken, the next time
-        self._shunned_until_s = 0.0
-        self._taken: deque[float] = deque(maxlen=self.times.dials_per_minute)
+        self._calls = calls or Calls(times)
+        self._connected_ms: int | None = None  # when the call that is under way was taken
         self._handshakes: Threshold[Call] = Threshold(_HANDSHAKES_MAX, _HANDSHAKES_OF_ADDRESS_MAX)
         self._told = Allowance(_TOLD_A_SECOND, _TOLD_AT_ONCE, time.monotonic())
         self._untold = 0
@@ -248,29 +249,21 @@ class Connector:
                 self.ears.called_again()
                 return False
             self._replace(first, connection.address)
-        self._taken.append(time.monotonic())
+        self._calls.taking.took(_now_ms())
         self.connection = connection
         self.ears.connected()
         return True
 
     def _is_time(self, address: Address) -> bool:
-        """Whether a call may be taken by now: a partner that calls is heard no oftener than one that is called."""
-        now_s = time.monotonic()
-        if now_s < self._shunned_until_s:
-            self._refuse("shunned", "a call was refused: the partner was hung up a moment ago", address)
-            return False
-        if len(self._taken) == self._taken.maxlen and now_s - self._taken[0] < MINUTE_MS / 1000:
-            self._refuse("too_often", f"a call was refused: {len(self._taken)} were taken in the last minute", address)
-            return False
-        return True
+        """Whether a call may be taken by now."""
+        refusal = self._calls.taking.refusal(_now_ms())
+        if refusal is not None:
+            self._refuse(*refusal, address)
+        return refusal is None
 
     def shun(self) -> None:
-        """The partner has been hung up for what it brings: take its calls no sooner than it would be called."""
-        now_s, longest_s = time.monotonic(), self.times.reconnect_max_ms / 1000
-        if now_s - self._shunned_until_s > longest_s:
-            self._shun_s = 0.0
-        self._shun_s = min(longest_s, 2 * self._shun_s or self.times.reconnect_ms / 1000)
-        self._shunned_until_s = now_s + self._shun_s
+        """The partner has been hung up for what it brings."""
+        self._calls.taking.shun(_now_ms())
 
     def lost(self, connection: Connection) -> None:
         """A connection has ended."""
@@ -345,32 +338,42 @@ class Connector:
     # --- dialling
 
     async def _dial(self) -> None:
-        loop = asyncio.get_running_loop()
-        dialling = Dialling(self.times)
+        dialling = self._calls.dialling
+        self._tell_pause(dialling.pause(_now_ms()), "given up a moment ago")
         while True:
-            dialling.began(_ms(loop))
-            lived_ms, reason = await self._attempt(loop)
-            pause = dialling.ended(lived_ms or 0, random.uniform(0, 1), _ms(loop))  # noqa: S311  no secret
-            if pause.attempts is not None:
-                told = f"the next attempt in {-(-pause.ms // 1_000)} s: {pause.attempts} attempts in the last minute"
-                self.ears.sought(f"{reason}; {told}")
-            elif lived_ms is None:
+            await asyncio.sleep(dialling.pause(_now_ms()).ms / 1000)
+            dialling.began(_now_ms())
+            self._connected_ms = None
+            try:
+                reason = await self._attempt(asyncio.get_running_loop())
+            finally:  # also where it is sought no longer: it may be sought again at once
+                now_ms = _now_ms()
+                lived_ms = 0 if self._connected_ms is None else now_ms - self._connected_ms
+                pause = dialling.ended(lived_ms, random.uniform(0, 1), now_ms)  # noqa: S311  no secret
+            if not self._tell_pause(pause, reason) and self._connected_ms is None:
                 self.ears.sought(reason)
-            await asyncio.sleep(pause.ms / 1000)
 
-    async def _attempt(self, loop: asyncio.AbstractEventLoop) -> tuple[int | None, str]:
-        """Call the partner: how long the connection lived, if there was one, and why there is none any more."""
+    def _tell_pause(self, pause: Pause, reason: str) -> bool:
+        """Where the next attempt waits for those of the last minute, tell it."""
+        if pause.attempts is None or pause.ms == 0:
+            return False
+        told = f"the next attempt in {-(-pause.ms // 1_000)} s: {pause.attempts} attempts in the last minute"
+        self.ears.sought(f"{reason}; {told}")
+        return True
+
+    async def _attempt(self, loop: asyncio.AbstractEventLoop) -> str:
+        """Call the partner; gives why there is no connection, or none any more."""
         host, port = self._line.host, self._line.port
         try:
             async with asyncio.timeout(self.times.connect_timeout_ms / 1000):
                 _, connection = await loop.create_connection(lambda: Connection(self), host, port, **self._secured())
-        except (OSError, ConfigError) as error:  # TimeoutError is one
+        except (OSError, UnicodeError, ConfigError) as error:  # TimeoutError is one; a host's name may be none
             self._attempted("failed")
-            return None, f"{host}:{port}: {trouble(error)}"
+            return f"{host}:{port}: {trouble(error)}"
         self._attempted("connected")
-        since_ms = _ms(loop)
+        self._connected_ms = _now_ms()
         await connection.closed.wait()
-        return _ms(loop) - since_ms, connection.reason or "closed"
+        return connection.reason or "closed"
 
     def _secured(self) -> dict[str, Any]:
         """What TLS adds to a call of ours, with the certificates as they lie there now. Raises `ConfigError`."""
@@ -384,5 +387,5 @@ class Connector:
             self._counts.attempted(outcome).inc()
 
 
-def _ms(loop: asyncio.AbstractEventLoop) -> int:
-    return int(loop.time() * 1000)
+def _now_ms() -> int:
+    return int(time.monotonic() * 1000)

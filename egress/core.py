@@ -20,6 +20,7 @@ from egress.jobs import (
     CANCELS,
     FIRST,
     Job,
+    Load,
     Order,
     Reason,
     Stage,
@@ -42,7 +43,7 @@ from egress.parties import Parties, Unreadable
 from egress.preparing import Preparing
 from egress.routes import Routes
 from egress.sparing import Sparing
-from egress.station import Load, Station
+from egress.station import Station
 from egress.telegrams import OpenCard, cancel_reported, reported
 from pipeline.timers import Timers
 from schemas.installation import Egress, Line
@@ -128,7 +129,8 @@ class LineCore:
     @property
     def load(self) -> Load:
         """What the line is busy with."""
-        return Load(self._in_flight, len(self._cancels), self.routes.held)
+        out_of_use = sum(holder.startswith(OPERATOR) for holder in self.routes.holders)
+        return Load(self._in_flight, len(self._cancels), self.routes.held, out_of_use)
 
     def numbers_left(self, now_ms: int) -> tuple[int, int]:
         """How many trace numbers are left of this business day: for requests, and of the reserve."""
@@ -539,8 +541,10 @@ class LineCore:
         if self._untold[offset]:
             return
         del self._untold[offset]
-        self._offsets.close(offset)
         job = self._jobs.get(offset)
+        if job is not None and job.stage is Stage.SENT:  # that was its hold: what comes of it is still to be told
+            return
+        self._offsets.close(offset)
         if job is not None and job.stage is Stage.DONE:
             del self._jobs[offset]
 

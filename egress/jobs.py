@@ -84,6 +84,20 @@ class Job:
         self.role = ROLE_OF_COMMAND[first]
 
 
+class Load(NamedTuple):
+    """What a line is busy with."""
+
+    in_flight: int
+    cancels_waiting: int
+    routes_held: int
+    out_of_use: int  # of the held routes, by an operator's order
+
+    @property
+    def nothing_awaited(self) -> bool:
+        """Whether nothing is under way whose end a closing should await."""
+        return not (self.in_flight or self.cancels_waiting or self.routes_held > self.out_of_use)
+
+
 class Takeover(NamedTuple):
     """What a new owner finds: all of it from before its `LineTaken`."""
 

@@ -1,6 +1,7 @@
 """The routes 経路 of a line: which are free, which carry a telegram, which are held 経路保留. Pure."""
 
 from collections import deque
+from collections.abc import Iterable
 
 
 class Routes:
@@ -20,6 +21,11 @@ class Routes:
     @property
     def held(self) -> int:
         return len(self._held)
+
+    @property
+    def holders(self) -> Iterable[str]:
+        """For whom they are held."""
+        return self._held.values()
 
     def take(self, transaction_id: str, wanted: int | None = None) -> int | None:
         """A free route, `wanted` if it is one; None when there is none."""

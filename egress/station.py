@@ -7,6 +7,7 @@ from typing import NamedTuple, assert_never
 from egress.acts import Act, Hang, Rest, Seek, Tell, Transmit
 from egress.answers import Named, contradiction, named
 from egress.breaker import Breaker, State
+from egress.jobs import Load
 from egress.looped import LOOPED, Sent
 from egress.numbers import Reserve
 from egress.sparing import Sparing
@@ -32,14 +33,6 @@ _TELL_AGAIN_MS = 5_000  # so long may a former owner, who has not noticed yet, h
 
 _WISH_OF = {LineOrder.OPEN: LineWish.OPEN, LineOrder.DRAIN: LineWish.DRAINED, LineOrder.CLOSE: LineWish.CLOSED}
 _EVENT_OF = dict(zip(LineWish, WISHES, strict=True))
-
-
-class Load(NamedTuple):
-    """What a line is busy with."""
-
-    in_flight: int
-    cancels_waiting: int
-    routes_held: int
 
 
 class Wish(NamedTuple):
@@ -295,7 +288,7 @@ class Station:
 
     def _drained_or_not(self, now_ms: int) -> list[Act]:
         closes = self.stage is LineStage.DRAINING and self._wish.what is LineWish.CLOSED and not self._ending
-        if closes and (not any(self._load()) or now_ms - self._since_ms >= self._times.close_limit_ms):
+        if closes and (self._load().nothing_awaited or now_ms - self._since_ms >= self._times.close_limit_ms):
             return self._befalls(Event.EMPTY, now_ms)
         return []
 

@@ -12,6 +12,7 @@ from egress import crashes
 from egress.acts import Act, Hang, Rest, Seek, Store, Tell, Transmit
 from egress.connection import Connector
 from egress.core import LineCore
+from egress.dialling import Calls
 from egress.jobs import Takeover
 from egress.metrics import Counts
 from egress.numbers import Reserved, batch_of, shares_of
@@ -64,20 +65,19 @@ class Tenure:
         self._line = line
         self._places = places
         self._helpless = helpless
-        self._seeks = False  # it is to be sought, and has its place among the sessions of this process
-        self._placeless = False  # it is to be sought, and has none yet
+        self._seeks = self._placeless = False  # it is to be sought; and has no place among the process' sessions yet
         self._counts = Counts(around.metrics, line.name)
         self._core = LineCore(
             line, partner, around.times, around.node, around.open_card, partners, around.sparing,
             around.clock_tolerance_ms,
         )  # fmt: skip
         self._strays = StrayBudget(around.times.strays_per_minute)
-        self._framing = partner.framing
-        self._trace_range = partner.trace_range
+        self._partner = partner
+        self._calls = Calls(around.times)  # of the line, however often it is sought anew
         self._connector = self._new_connector()
         self._seeking: asyncio.Task[None] | None = None
         self._unopened = Unopened(line)
-        self._epoch = ((EPOCH, str(taken).encode()),)  # in whose time something was written to `sent` and `holds`
+        self._epoch = ((EPOCH, str(taken).encode()),)  # tells a reader of `sent` and `holds` by which owner
         self._taken = self._last_stored = taken
         self._reserving: asyncio.Task[None] | None = None
         self._stored: deque[tuple[int, int]] = deque()  # (dispatch, offset in `sent`): acknowledged, in order
@@ -99,7 +99,7 @@ class Tenure:
         self._tick()
 
     def _new_connector(self) -> Connector:
-        return Connector(self._line, self._framing, self._around.times, self, self._counts)
+        return Connector(self._line, self._partner.framing, self._around.times, self, self._counts, self._calls)
 
     def _seek(self) -> None:
         sessions = self._around.sessions
@@ -147,8 +147,8 @@ class Tenure:
     async def lose(self) -> None:
         """Own the line no more, without a word to anybody."""
         self._end()
-        await self._connector.stop()
-        self._around.sessions.give_back(self._line.name)
+        self._seeks = self._placeless = False
+        await self._rested(self._seeking)  # after what is under way, which may be about to seek
 
     def hurry(self) -> None:
         """Await no report any more; the closing and the log are awaited all the same."""
@@ -232,7 +232,7 @@ class Tenure:
         self._reserving = None
 
     def _more_numbers(self) -> Reserved:
-        around, (first, last) = self._around, shares_of(*self._trace_range).reserve
+        around, (first, last) = self._around, shares_of(*self._partner.trace_range).reserve
         with contextlib.closing(around.log.writer(f"{around.node}-numbers")) as writer:
             return reserve(around.log, writer, self._places, self._taken, batch_of(last - first + 1), self._now())
 

@@ -15,6 +15,10 @@ class Settings:
     grace_ms: int
     remember_ms: int
 
+    def policy(self, partner: str) -> CancelPolicy:
+        """This partner's; of one that was taken out of the installation since, whose cancels go on, the default."""
+        return self.policies.get(partner) or CancelPolicy()
+
     @classmethod
     def from_installation(cls, installation: Installation, trouble_codes: Mapping[str, frozenset[str]]) -> "Settings":
         """The cancel service's view of the installation; the codes come from the partners' telegrams."""

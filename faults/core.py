@@ -68,6 +68,8 @@ class Decision:
 
 def decide(record: Input, state: CancelState | None, settings: Settings, now_ms: int, key: str) -> Decision:
     """What follows from `record` for the cancel of its transaction. `key` is the transaction key."""
+    if state is not None and _is_of_a_later_payment(record, state):
+        state = None
     event = event_of(record, state, settings)
     stage = None if state is None else state.stage
     assert (stage, event) not in IMPOSSIBLE, (stage, event)
@@ -79,7 +81,7 @@ def decide(record: Input, state: CancelState | None, settings: Settings, now_ms:
     changed = row.next is not row.state
     then = _moved(record, state, row.next, settings, now_ms, key) if changed else state
     assert then is not None
-    policy = settings.policies[then.partner]
+    policy = settings.policy(then.partner)
     orders: list[SendCancel | ReleaseRoute] = [
         _command(then, command, policy) for act in row.acts if (command := _command_of(act, then)) is not None
     ]
@@ -97,6 +99,13 @@ def decide(record: Input, state: CancelState | None, settings: Settings, now_ms:
     )
 
 
+def _is_of_a_later_payment(record: Input, state: CancelState) -> bool:
+    """Whether a client has used the name of an ended one again, which the router has forgotten, and this has not."""
+    if not isinstance(record, (RequestInDoubt, ReplyLost)) or state.stage not in ENDS:
+        return False
+    return record.original.accepted_ms > state.original.accepted_ms
+
+
 def event_of(record: Input, state: CancelState | None, settings: Settings) -> Event:
     """What the record means for a cancel in this state."""
     if isinstance(record, (RequestInDoubt, ReplyLost)):
@@ -106,7 +115,7 @@ def event_of(record: Input, state: CancelState | None, settings: Settings) -> Ev
     if state is None:
         return _ordered(record) if isinstance(record, OperatorOrdered) else Event.STALE
     if isinstance(record, DeadlinePassed):
-        return _deadline(record, state, settings.policies[state.partner])
+        return _deadline(record, state, settings.policy(state.partner))
     if isinstance(record, OperatorOrdered):
         if (record.seen, record.seen_attempt) != (state.stage, state.attempt):
             return Event.STALE  # carried out already, or not made for this state
@@ -124,10 +133,10 @@ def _ordered(record: OperatorOrdered) -> Event:
 
 def _outcome(record: Outcome, state: CancelState, settings: Settings) -> Event:
     """What came of the command that is under way."""
-    policy = settings.policies[state.partner]
+    policy = settings.policy(state.partner)
     match record:
         case CancelReported():
-            if record.in_error or record.error_code not in settings.trouble_codes[state.partner]:
+            if record.in_error or record.error_code not in settings.trouble_codes.get(state.partner, ()):
                 return Event.ERROR
             last = state.troubles >= policy.troubles_max or _patience_used(state, policy)
             return Event.TROUBLE_LAST if last else Event.TROUBLE
@@ -182,7 +191,7 @@ def _moved(
             begun_with=Command.CONFIRM if isinstance(record, RequestInDoubt) else Command.CANCEL,
             ordered=None,
         )
-    policy = settings.policies[state.partner]
+    policy = settings.policy(state.partner)
     troubled = isinstance(record, CancelReported) and stage in WAITING
     return msgspec.structs.replace(
         state,

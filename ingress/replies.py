@@ -72,7 +72,8 @@ class Gone:
 
     def came_back(self, record: ReplyReady) -> None:
         """The router has sent this transaction's reply to a session that is there."""
-        self._waiting.pop(record.transaction_id, None)
+        if record.confirm_by_ms is not None:  # else it refuses another request of the same name
+            self._waiting.pop(record.transaction_id, None)
 
     def due(self, now_ms: int) -> list[StoreUndeliverable]:
         """The deliveries nobody came back for."""

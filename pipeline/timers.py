@@ -2,6 +2,9 @@
 
 import heapq
 
+MOST = 10_000
+"""That are taken at once: what follows from them is written at once, and a writer holds 200,000 records at most."""
+
 
 class Timers:
     """Due times of names. Setting one again replaces it; taking gives each once."""
@@ -31,9 +34,9 @@ class Timers:
         return self._heap[0][0] if self._heap else None
 
     def take(self, now_ms: int) -> list[tuple[str, int]]:
-        """Take out everything that is due now, earliest first, as (name, due_ms)."""
-        taken = []
-        while (due_ms := self.next_ms()) is not None and due_ms <= now_ms:
+        """Take out what is due now, earliest first, as (name, due_ms); of more than `MOST` the rest the next time."""
+        taken: list[tuple[str, int]] = []
+        while len(taken) < MOST and (due_ms := self.next_ms()) is not None and due_ms <= now_ms:
             _, name = heapq.heappop(self._heap)
             del self._due[name]
             taken.append((name, due_ms))

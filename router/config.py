@@ -27,6 +27,10 @@ class Settings:
     confirm_grace_ms: int
     remember_ms: int
 
+    def times_of(self, partner: str) -> PartnerTimes:
+        """This partner's; to one that was taken out of the installation since nothing goes any more."""
+        return self.times.get(partner) or PartnerTimes(0, 0)
+
     @classmethod
     def from_installation(cls, installation: Installation) -> "Settings":
         """The router's view of the installation."""

@@ -72,7 +72,7 @@ def decide(
                 return [Wait(record)]
             if state is None:
                 return accept(record, original, world, now_ms)
-            return repeat(record, state, world, now_ms)
+            return repeat(record, state, world, now_ms, waited=waited)
         case InquiryAsked():
             return inquire(record, state, world, now_ms)
         case ReportReceived() | ReportMissing() | NeverSent():
@@ -249,6 +249,8 @@ def _deadline(record: DeadlinePassed, state: TransactionState, world: World, now
         if state.stage is Stage.REPLIED:
             return _undelivered(state, "not_confirmed", now_ms)
         assert state.stage.ended, state.stage
+        if state.stage is Stage.ATTENTION:  # as an earlier version ended it
+            return [Store(msgspec.structs.replace(state, due_ms=None))]
         return [Forget(state.transaction_id)]
     if state.stage is Stage.IN_DOUBT and state.doubt is Doubt.NOBODY_SAID:
         return [_doubted(state, Answerless()), reply_of(state, world.settings)]  # read again

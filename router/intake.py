@@ -68,7 +68,7 @@ def accept(record: RequestAccepted, original: TransactionState | None, world: Wo
         state = ended(state, Stage.REFUSED, settings, now_ms)
         return [Store(state), reply_of(state, settings)]
     assert partner is not None
-    due_ms = send_by_ms + settings.times[partner].report_timeout_ms + settings.report_grace_ms
+    due_ms = send_by_ms + settings.times_of(partner).report_timeout_ms + settings.report_grace_ms
     state = msgspec.structs.replace(state, due_ms=due_ms)
     return [Store(state), _dispatch(record, state, settings)]
 
@@ -126,7 +126,7 @@ def _original_refusal(record: RequestAccepted, original: TransactionState | None
 
 
 def _send_by(record: RequestAccepted, settings: Settings, partner: str) -> int:
-    return min(record.expires_ms, record.accepted_ms + settings.times[partner].send_window_ms)
+    return min(record.expires_ms, record.accepted_ms + settings.times_of(partner).send_window_ms)
 
 
 def _dispatch(record: RequestAccepted, state: TransactionState, settings: Settings) -> Dispatch:
@@ -146,13 +146,15 @@ def _dispatch(record: RequestAccepted, state: TransactionState, settings: Settin
             sensitive=record.sensitive,
             original=state.original,
             send_by_ms=_send_by(record, settings, state.partner),
-            report_timeout_ms=settings.times[state.partner].report_timeout_ms,
+            report_timeout_ms=settings.times_of(state.partner).report_timeout_ms,
             partner=state.partner,
         ),
     )
 
 
-def repeat(record: RequestAccepted, state: TransactionState, world: World, now_ms: int) -> list[Act]:
+def repeat(
+    record: RequestAccepted, state: TransactionState, world: World, now_ms: int, *, waited: bool
+) -> list[Act]:  # fmt: skip
     """A request whose reference is known: read again after a crash, repeated by its client, or another content."""
     if record.request_id == state.request_id:  # read again
         if state.stage is Stage.DISPATCHED:
@@ -162,6 +164,8 @@ def repeat(record: RequestAccepted, state: TransactionState, world: World, now_m
         return [Ignore("request_again")]
     if record.content_digest != state.content_digest:
         return [Reply(record.slot, _refused_repeat(record))]
+    if waited:  # its client has asked again meanwhile, and that was read first: there the answer goes
+        return [Ignore("repeated_while_it_waited")]
     return _ask_again(record, state, world, now_ms)
 
 

@@ -16,8 +16,9 @@ def with_delivery(state: TransactionState, settings: Settings, now_ms: int) -> T
 
 
 def ended(state: TransactionState, stage: Stage, settings: Settings, now_ms: int) -> TransactionState:
-    """The state at its end; its deadline is when it may be forgotten."""
-    return msgspec.structs.replace(state, stage=stage, changed_ms=now_ms, due_ms=now_ms + settings.remember_ms)
+    """The state at its end; its deadline is when it may be forgotten. What a person has is not: see `faults.core`."""
+    due_ms = None if stage is Stage.ATTENTION else now_ms + settings.remember_ms
+    return msgspec.structs.replace(state, stage=stage, changed_ms=now_ms, due_ms=due_ms)
 
 
 def as_original(state: TransactionState) -> Original:

@@ -146,10 +146,22 @@ def load_ring(path: Path) -> KeyRing:
         raise KeyRingError(f"key ring {path}: not a key ring ({reason}): restore it from its backup") from None
     if len(keys) != len(content["keys"]):
         raise KeyRingError(f"key ring {path}: two keys have the same id: restore it from its backup")
+    if fault := _fault(keys, purpose_of, current):
+        raise KeyRingError(f"key ring {path}: {fault}")
+    return KeyRing(keys, purpose_of, current)
+
+
+def _fault(keys: Mapping[str, bytes], purpose_of: Mapping[str, str], current: Mapping[str, str]) -> str | None:
+    """Why these keys are no ring, and the remedy."""
     for key_id, key in keys.items():
         if len(key) != _KEY_BYTES:
-            raise KeyRingError(f"key ring {path}: key {key_id} is not {_KEY_BYTES} bytes: restore it from its backup")
+            return f"key {key_id} is not {_KEY_BYTES} bytes: restore it from its backup"
     for purpose in PURPOSES:
         if purpose_of.get(current[purpose]) != purpose:
-            raise KeyRingError(f"key ring {path}: no current key for purpose {purpose}: restore it from its backup")
-    return KeyRing(keys, purpose_of, current)
+            return f"no current key for purpose {purpose}: restore it from its backup"
+    if list(purpose_of.values()).count(DIGEST) > 1:
+        return (
+            f"more than one {DIGEST} key: by another one each repeat of a request would pass for another payment: "
+            "leave in it the one it was made with"
+        )
+    return None

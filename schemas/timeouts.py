@@ -71,7 +71,7 @@ TABLE: tuple[Wait, ...] = (
         "router.confirm_grace_ms", "router", "after `confirm_ms`, without a confirmation: undeliverable, 8910",
         "router/core.py",
     ),
-    Wait("router.remember_ms", "router", "an ended transaction is forgotten: `unknown`", "router/core.py"),
+    Wait("router.remember_ms", "router", "an ended one is forgotten: `unknown`; `attention` is not", "router/core.py"),
     # --- the cancel
     Wait("partner.cancel.send_window_ms", "egress", "the command is withheld: not sent", "egress/core.py"),
     Wait("partner.cancel.report_timeout_ms", "egress", "silence: a re-command, or a person", "egress/core.py"),

@@ -11,6 +11,7 @@ from line_rig import LINE, until
 from loop_rig import in_loop
 
 from egress.connection import Connection, Connector
+from egress.dialling import Calls
 from schemas.installation import Egress
 
 # --- dialling -------------------------------------------------------------------------------------------------------
@@ -67,10 +68,43 @@ async def test_a_mistake_while_dialling_is_heard_of_and_not_only_the_end_of_the_
         raise KeyError("dialling")
 
     monkeypatch.setattr(Connector, "_secured", lambda _: {})
-    monkeypatch.setattr("egress.connection.Dialling.began", mistaken)
+    monkeypatch.setattr("egress.dialling.Dialling.began", mistaken)
     connector = Connector(a_line(mode="dial", port=1), FRAMING, Egress(metrics_port=0), Ears())
     await connector.start()
     assert repr(await raised) == "KeyError('dialling')"
+
+
+@in_loop
+async def test_attempts_count_however_often_the_line_is_given_up_and_sought_again() -> None:
+    times = Egress(metrics_port=0, reconnect_ms=1, reconnect_max_ms=1, dials_per_minute=2)
+    calls, ears = Calls(times), Ears()
+    async with called() as partner:
+        for turn in range(1, 3):
+            connector = Connector(a_line(mode="dial", port=partner.port), FRAMING, times, Ears(), None, calls)
+            await connector.start()
+            await until(lambda turn=turn: len(partner.calls) == turn, lambda: partner.calls)  # type: ignore[misc]
+            await connector.stop()
+        connector = Connector(a_line(mode="dial", port=partner.port), FRAMING, times, ears, None, calls)
+        await connector.start()
+        await until(lambda: bool(ears.heard), lambda: ears.heard)
+        await connector.stop()
+        (told,) = ears.heard
+        waits = r"sought: given up a moment ago; the next attempt in \d\d s: 2 attempts in the last minute"
+        assert re.fullmatch(waits, told)
+        assert len(partner.calls) == 2
+
+
+@pytest.mark.parametrize("host", ["gw..cafis.example", f"{'g' * 64}.example"])
+@in_loop
+async def test_a_host_that_is_no_name_is_trouble_of_its_line_alone(host: str) -> None:
+    mistakes: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: mistakes.append(context["exception"]))
+    ears = Ears()
+    connector = Connector(a_line(mode="dial", port=9_000, host=host), FRAMING, Egress(metrics_port=0), ears)
+    await connector.start()
+    await until(lambda: bool(ears.heard or mistakes), lambda: ears.heard)
+    await connector.stop()
+    assert (mistakes, ears.heard[0].split(": ")[1]) == ([], f"{host}:9000")
 
 
 # --- who may call ---------------------------------------------------------------------------------------------------

@@ -585,6 +585,11 @@ class Rig:
             acts += self.core.stored(self.stores.pop(0), now + MIDNIGHT)
         return acts
 
+    def all_told(self) -> None:
+        """The log holds everything that was told so far."""
+        while self.tells:
+            self.core.told(self.tells.pop(0))
+
     def do_due(self, now: int) -> list[Act]:
         return self.core.due(now + MIDNIGHT)
 
@@ -913,6 +918,34 @@ def test_the_hold_of_an_inherited_recommand_names_its_original_however_long_ago_
     rig = Rig(Takeover(sent=[again], known_since_ms=MIDNIGHT - 60_000, position=900, holds=(), day_began_at=0))
     (held,) = [act.record for act in rig.acts_of_taking if isinstance(act, Tell) and isinstance(act.record, RouteHeld)]
     assert (held.route_number, held.trace_number, held.business_date) == (2, 40, "20260331")
+
+
+def on_the_line_with_a_cancel() -> Rig:
+    """A request was answered and told; now its 8910 is on the line, and the broker has acknowledged its hold."""
+    rig = Rig()
+    for now, event in enumerate(("opened", "ask a", "stored", "approved a")):
+        rig.play(event, now)
+    rig.all_told()
+    assert (rig.core.position, rig.core.idle) == (1, True)
+    assert rig.play("8910 a 1", 900) == "sent a#1 t2 r1"
+    assert rig.play("stored", 901) == "hold r1 a, transmit fault_cancel t2 r1"
+    rig.all_told()
+    return rig
+
+
+def test_a_cancel_on_the_line_is_not_done_with_when_only_its_hold_is_told() -> None:
+    rig = on_the_line_with_a_cancel()
+    assert (rig.core.in_flight, rig.core.position, rig.core.idle) == (1, 1, False), "so the next owner finds it, too"
+    assert rig.play("done a", 1_000) == "cancel a#1 done"
+    rig.all_told()
+    assert (rig.core.in_flight, rig.core.position, rig.core.idle) == (0, 2, True)
+
+
+def test_nor_is_one_that_is_not_answered_before_that_is_told() -> None:
+    rig = on_the_line_with_a_cancel()
+    assert rig.play("due", 901 + 1_000) == "silent a#1 silence"
+    rig.all_told()
+    assert (rig.core.in_flight, rig.core.position, rig.core.idle) == (0, 2, True)
 
 
 def test_a_release_that_is_read_again_ends_no_hold_that_came_after_it() -> None:

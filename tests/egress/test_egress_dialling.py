@@ -2,7 +2,7 @@
 
 import pytest
 
-from egress.dialling import MINUTE_MS, SPREAD, Dialling
+from egress.dialling import MINUTE_MS, SPREAD, Dialling, Pause, Taking
 from schemas.installation import Egress
 
 TIMES = Egress(metrics_port=0, reconnect_ms=500, reconnect_max_ms=15_000, dials_per_minute=20)
@@ -126,3 +126,45 @@ def test_a_wait_that_is_just_as_long_as_that_for_the_cap_is_not_told_as_its_own(
     dialling.began(0)
     pause = dialling.ended(50_000, 0.0, 50_000)
     assert (pause.ms, pause.attempts) == (10_000, None)
+
+
+# --- a line that is given up and sought again -----------------------------------------------------------------------
+
+
+def test_what_is_left_of_a_wait_is_waited_for_by_whoever_seeks_the_line_again() -> None:
+    dialling = Dialling(TIMES)
+    assert dialling.pause(0) == Pause(0), "the first attempt waits for nothing"
+    dialling.began(0)
+    dialling.ended(0, 0.0, 1_000)
+    assert [dialling.pause(now_ms) for now_ms in (1_000, 1_100, 1_499, 1_500, 9_000)] == [
+        Pause(500), Pause(400), Pause(1), Pause(0), Pause(0),
+    ]  # fmt: skip
+
+
+def test_so_is_what_is_left_of_the_wait_for_the_cap_and_it_is_told() -> None:
+    dialling = Dialling(TIMES.model_copy(update={"dials_per_minute": 1}))
+    dialling.began(0)
+    dialling.ended(0, 0.0, 1_000)
+    assert dialling.pause(21_000) == Pause(39_000, 1)
+
+
+def test_no_more_calls_are_taken_within_any_minute_than_would_be_made() -> None:
+    taking = Taking(TIMES.model_copy(update={"dials_per_minute": 2}))
+    for now_ms in (0, 10_000):
+        assert taking.refusal(now_ms) is None
+        taking.took(now_ms)
+    told = ("too_often", "a call was refused: 2 were taken in the last minute")
+    assert [taking.refusal(now_ms) for now_ms in (10_001, 59_999, 60_000)] == [told, told, None]
+
+
+def test_who_was_hung_up_is_not_heard_for_twice_as_long_each_time_until_it_was_well_for_long() -> None:
+    taking, now_ms, waits = Taking(TIMES), 100_000, []
+    told = ("shunned", "a call was refused: the partner was hung up a moment ago")
+    for _ in range(7):
+        taking.shun(now_ms)
+        waits.append(next(ms for ms in range(0, 20_000, 250) if taking.refusal(now_ms + ms) is None))
+        assert taking.refusal(now_ms) == told
+        now_ms += waits[-1] + TIMES.reconnect_max_ms
+    assert waits == [500, 1_000, 2_000, 4_000, 8_000, 15_000, 15_000]
+    taking.shun(now_ms + 1)
+    assert taking.refusal(now_ms + 1 + 500) is None

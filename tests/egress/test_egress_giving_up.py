@@ -159,3 +159,27 @@ async def test_an_operator_orders_nothing_of_a_line_that_was_given_up(tmp_path: 
         await until(lambda: rig.said("lines")[-1] == "free", lambda: rig.said("lines"))
         assert rig.said("lines") == [*said, "free"]
         assert rig.records("line-answers") == []
+
+
+@in_loop
+async def test_a_line_that_is_lost_while_it_is_sought_again_seeks_no_more(tmp_path: Path) -> None:
+    async with line(tmp_path) as rig:
+        server = await rig.start()
+        call = await rig.partner.opened()
+        await rig.line_is("open")
+        tenure = tenure_of(server)
+        tenure._rest()  # closed and opened by order within the moment that the connection needs to go
+        tenure._seek()
+        await tenure.lose()
+        assert tenure._around.sessions._lines == set()
+        assert tenure._connector.connection is None
+        assert tenure._connector._stopped
+        await call.rest()
+
+
+@in_loop
+async def test_a_line_that_is_sought_again_remembers_its_calls(tmp_path: Path) -> None:
+    async with line(tmp_path) as rig:
+        tenure = tenure_of(await rig.start())
+        await rig.partner.opened()
+        assert tenure._new_connector()._calls is tenure._connector._calls

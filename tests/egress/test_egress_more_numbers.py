@@ -3,6 +3,7 @@
 import asyncio
 from pathlib import Path
 
+import msgspec
 import pytest
 from line_rig import LINE, Rig, line, tenure_of, until
 from loop_rig import in_loop
@@ -59,7 +60,7 @@ async def test_a_hundredth_of_the_reserve_is_taken_at_once(tmp_path: Path, last:
     async with line(tmp_path) as rig:
         tenure_of_line = tenure_of(await rig.start("n1"))
         await rig.partner.opened()
-        tenure_of_line._trace_range = (1, last)
+        tenure_of_line._partner = msgspec.structs.replace(tenure_of_line._partner, trace_range=(1, last))
         more = await asyncio.to_thread(tenure_of_line._more_numbers)
         assert (more.start, more.end) == (AT_FIRST, AT_FIRST + batch)
 

@@ -295,6 +295,11 @@ SCENARIOS = {
             7 route release 1  -> free r1, route 1 done for operator:o-0
             8 route release 1  -> route 1 not done
     """,
+    "a route that is out of use by order is nothing that a closing awaits": """
+            0 route hold 3     -> hold r3 operator:o-0, route 3 done
+            1 order close      -> line draining, ordered close by Sato
+            2 due              -> line closing, transmit closing_request
+    """,
     "an operator releases a route that is held for a cancel: whose it was is told": """
             0 ask a            -> sent a#0 t1 r1
             1 stored           -> transmit sale_request t1 r1

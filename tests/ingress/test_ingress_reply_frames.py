@@ -119,4 +119,5 @@ def test_whoever_comes_back_is_not_given_up() -> None:
     gone.add(delivery(1, "AP02:r-2"), 1_000)
     gone.came_back(ready())
     gone.came_back(ready(transaction_id="AP02:nobody"))
+    gone.came_back(ready(transaction_id="AP02:r-2", delivery_no=0, confirm_by_ms=None))  # refuses another of its name
     assert [act.delivery.transaction_id for act in gone.due(9_999)] == ["AP02:r-2"]

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from pipeline.timers import Timers
+from pipeline.timers import MOST, Timers
 
 names = st.sampled_from([f"t{number}" for number in range(12)])
 times = st.integers(0, 40)
@@ -92,3 +92,12 @@ def test_as_many_as_64_and_four_for_each_name_are_kept_before_the_outdated_are_t
         timers.set("t0", number)
         kept.append(len(timers._heap))
     assert (min(kept), max(kept)) == (count, 64 + 4 * count)
+
+
+def test_of_more_than_a_writer_holds_only_so_many_are_taken_at_once_and_none_is_lost() -> None:
+    timers = Timers()
+    for number in range(2 * MOST + 1):
+        timers.set(f"t{number}", number)
+    taken = [timers.take(10 * MOST) for _ in range(4)]
+    assert [len(each) for each in taken] == [MOST, MOST, 1, 0]
+    assert [due_ms for each in taken for _, due_ms in each] == list(range(2 * MOST + 1))

@@ -103,7 +103,7 @@ SCENARIOS = {
           200 approved         -> replied due 3600 | reply approved #1 to a by 3200
           900 undeliverable 1  -> undelivered | lost
           901 inquire b        -> undelivered | tell being_cancelled #1 to b
-         1500 settled attention -> attention due 61500 |
+         1500 settled attention -> attention |
          1600 inquire b2       -> attention | tell attention #1 to b2
     """,
     "not confirmed in time": """

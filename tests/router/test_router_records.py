@@ -513,7 +513,8 @@ def test_the_end_of_a_cancel_is_the_end_of_its_transaction_with_its_reason(
     end: CancelEnd, stage: Stage, refusal: Refusal | None, state: TransactionState
 ) -> None:
     settled = CancelSettled(transaction_id="AP02:r1", end=end, reason="C13", settled_ms=1)
-    after = change(state, stage=stage, refusal=refusal, reason="C13", changed_ms=7_000, due_ms=7_000 + 60_000)
+    due_ms = None if end is CancelEnd.ATTENTION else 7_000 + 60_000  # what a person has had is never forgotten
+    after = change(state, stage=stage, refusal=refusal, reason="C13", changed_ms=7_000, due_ms=due_ms)
     assert acts(settled, state, 7_000) == [Store(after)]
     assert acts(settled, after, 7_100) == [Ignore("settled_again")]
 
@@ -589,3 +590,35 @@ def test_each_delivery_gets_the_time_to_confirm_and_the_time_to_say_so() -> None
 
 def test_an_end_may_be_forgotten_when_its_time_has_passed() -> None:
     assert ended(REPLIED, Stage.ANSWERED, SETTINGS, 300) == ANSWERED
+
+
+def test_what_a_person_has_had_is_not_forgotten_where_an_earlier_version_would_have() -> None:
+    state = change(IN_DOUBT, stage=Stage.ATTENTION, due_ms=61_000)
+    passed = DeadlinePassed(transaction_id="AP02:r1", deadline=Stage.ATTENTION, due_ms=61_000, noticed_ms=61_000)
+    kept = change(state, due_ms=None)
+    assert acts(passed, state, 61_000) == [Store(kept)]
+    assert acts(passed, kept, 61_001) == [Ignore("deadline_was_kept")]
+
+
+def test_a_request_of_a_partner_that_is_no_more_is_handed_on_again_too_late_to_go_out() -> None:
+    world = World(replace(SETTINGS, times={}), {})
+    (again,) = decide(REQUEST, DISPATCHED, None, world, 200)
+    assert isinstance(again, Dispatch)
+    assert isinstance(again.record, SendRequest)
+    assert (again.record.send_by_ms, again.record.report_timeout_ms) == (REQUEST.accepted_ms, 0)
+
+
+REPEATED = change(DISPATCHED, request_id="q2", session="s2", asker="q2")  # decided while the first one waited
+
+
+def test_a_request_that_waited_while_its_client_asked_again_takes_no_answer_away() -> None:
+    waited = decide(REQUEST, REPEATED, None, WORLD, 300, waited=True)
+    assert waited == [Ignore("repeated_while_it_waited")]
+    (moved,) = decide(REQUEST, REPEATED, None, WORLD, 300)
+    assert isinstance(moved, Store), "read before the confirmations it is a repeat, and the newest"
+    (again,) = decide(REQUEST, DISPATCHED, None, WORLD, 300, waited=True)
+    assert isinstance(again, Dispatch), "read again"
+    other = msgspec.structs.replace(REQUEST, content_digest="d2")
+    (refused,) = decide(other, REPEATED, None, WORLD, 300, waited=True)
+    assert isinstance(refused, Reply)
+    assert refused.record.refusal is Refusal.REFERENCE_HAS_OTHER_CONTENT

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from schemas.records import Sealed
-from schemas.sealing import CARD, PURPOSES, KeyRingError, SealError, create_ring, load_ring
+from schemas.sealing import CARD, DIGEST, PURPOSES, KeyRingError, SealError, create_ring, load_ring
 
 KEYS = [{"id": f"{each}-1", "purpose": each, "key": b64encode(bytes([7]) * 32).decode()} for each in PURPOSES]
 
@@ -44,3 +44,10 @@ def test_the_name_of_a_key_that_is_not_there_is_told_up_to_64_characters(length:
     with pytest.raises(SealError) as raised:
         ring.open(CARD, "AP02:1", Sealed(key_id=name, nonce=b"n" * 12, ciphertext=b"c" * 16))
     assert f"no card key '{'k' * min(length, 64)}' in the ring" in str(raised.value)
+
+
+def test_a_second_digest_key_is_refused_for_repeats_would_pass_for_other_payments(tmp_path: Path) -> None:
+    second = {"id": "digest-2", "purpose": DIGEST, "key": KEYS[0]["key"]}
+    with pytest.raises(KeyRingError, match=r"more than one digest key: .*: leave in it the one it was made with$"):
+        load_ring(write(tmp_path, [*KEYS, second]))
+    load_ring(write(tmp_path, [*KEYS, {**second, "id": "card-2", "purpose": CARD}]))
