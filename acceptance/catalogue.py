@@ -145,8 +145,7 @@ def _converted(raw: Any, kind: type[Any], place: str) -> Any:
     try:
         return msgspec.convert(raw, kind, strict=True)
     except msgspec.ValidationError as error:
-        told = unconverted(error, kind, raw)
-        raise CatalogueError(f"{place}: {told}; see acceptance/cases.py for the form of a case") from None
+        raise CatalogueError(f"{place}: {unconverted(error, kind, raw)}") from None
 
 
 def _problem(case: RawCase) -> str | None:

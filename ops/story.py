@@ -9,7 +9,7 @@ import msgspec
 from pipeline.log import Message
 from pipeline.owned import MARKER_KEY
 from schemas import wire
-from schemas.records import Sealed
+from schemas.records import Record, Sealed
 
 _ABOUT = "transaction_id"
 _LEFT_OUT = (
@@ -30,26 +30,32 @@ class Line(NamedTuple):
 
 def story(topics: Mapping[str, Sequence[Message]], transaction_id: str) -> list[Line]:
     """The lines about a transaction, from topics as `ops.reading` gives them. Raises `RecordError`."""
-    lines = [
-        line
+    return [
+        Line(message.timestamp_ms, message.topic, type(record).__name__, _worded(record))
+        for message, record in about(topics, transaction_id)
+    ]
+
+
+def about(topics: Mapping[str, Sequence[Message]], transaction_id: str) -> list[tuple[Message, Record]]:
+    """The records about a transaction, in the order of time. Raises `RecordError`."""
+    found = [
+        (message, record)
         for topic, messages in topics.items()
         if not topic.endswith(_NO_RECORDS)
-        for line in _lines(topic, messages, transaction_id)
+        for message, record in _decoded(messages)
+        if getattr(record, _ABOUT, None) == transaction_id
     ]
-    return sorted(lines, key=lambda line: line.at_ms)
+    return sorted(found, key=lambda each: each[0].timestamp_ms)
 
 
-def _lines(topic: str, messages: Iterable[Message], transaction_id: str) -> Iterable[Line]:
+def _decoded(messages: Iterable[Message]) -> Iterable[tuple[Message, Record]]:
     for message in messages:
-        if message.value is None or message.key == MARKER_KEY:
-            continue
-        record = wire.decode(message)
-        if getattr(record, _ABOUT, None) == transaction_id:
-            facts = {name: getattr(record, name) for name in record.__struct_fields__ if name not in _LEFT_OUT}
-            yield Line(message.timestamp_ms, topic, type(record).__name__, _worded(facts))
+        if message.value is not None and message.key != MARKER_KEY:
+            yield message, wire.decode(message)
 
 
-def _worded(facts: Mapping[str, object]) -> str:
+def _worded(record: Record) -> str:
+    facts = {name: getattr(record, name) for name in record.__struct_fields__ if name not in _LEFT_OUT}
     told = [
         f"{name}={_value(value)}"
         for name, value in facts.items()

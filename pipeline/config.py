@@ -53,16 +53,41 @@ def parse(
     try:
         return model.model_validate(raw, context={"folder": folder})
     except ValidationError as error:
-        lines = []
-        for fault in error.errors(include_url=False, include_input=False):
+        lines, faults = [], error.errors(include_url=False, include_input=False)
+        within = {fault["loc"][:1] for fault in faults if fault["loc"][1:]}
+        for fault in faults:
+            if fault["type"] == "too_short" and fault["loc"] in within:
+                continue  # what is there is faulty, and is not counted for that
             place = ".".join(_plain(str(part)) for part in fault["loc"]) or "(whole file)"
-            message, where = fault["msg"].removeprefix("Value error, "), _origin(fault["loc"], origins or {}) or source
-            if fault["type"] == "extra_forbidden":
-                message = _unknown(model, fault["loc"])
-            elif fault["type"] == "missing":
-                message, where = "missing: it has no default, give it a value", source
-            lines.append(f"{where}: {place}: {message}")
+            where = _origin(fault["loc"], origins or {}) if fault["type"] != "missing" else None
+            message = _message(model, fault["type"], fault["loc"], fault["msg"])
+            lines.append(f"{where or source}: {place}: {message}")
         raise ConfigError("\n".join(lines)) from None
+
+
+_PLAINLY = {
+    "missing": "missing: it has no default, give it a value",
+    "tuple_type": "is no list: write it in brackets, as [1, 2]",
+    "dict_type": "is no table: write it in braces, as { name = 1 }",
+    "model_type": "is no table: write it in braces, as { name = 1 }",
+}
+_NO_TABLE = {
+    "missing": "there is no {0} table: add one",
+    "too_short": "there is no {0} table: add one",
+    "tuple_type": "is no list of tables: write {0}, in double brackets",
+    "model_type": "is no table: write {0} on a line of its own, and what belongs to it below",
+}
+
+
+def _message(model: type[BaseModel], kind: str, place: tuple[int | str, ...], said: str) -> str:
+    """What is wrong, and what to do about it."""
+    if kind == "extra_forbidden":
+        return _unknown(model, place)
+    table = next((each for each in tables(model) if each.path == place), None)
+    if table is not None and len(place) == 1 and kind in _NO_TABLE:
+        examples = model.model_fields[table.path[0]].examples
+        return _NO_TABLE[kind].format(table.title) + (f", as {examples[0]}" if examples else "")
+    return _PLAINLY.get(kind, said.removeprefix("Value error, "))
 
 
 # --- the environment ------------------------------------------------------------------------------------------------

@@ -26,6 +26,7 @@ from confluent_kafka.admin._metadata import ClusterMetadata, TopicMetadata
 from confluent_kafka.cimpl import NewTopic as KafkaNewTopic
 
 from pipeline import groups
+from pipeline.kafka_files import refuse_unusable
 from pipeline.log import (
     Done,
     Headers,
@@ -87,6 +88,7 @@ _log.addFilter(_Calm())
 
 
 def _common(servers: str, name: str, extra: Mapping[str, str], troubles: Troubles) -> dict[str, Any]:
+    refuse_unusable(extra)
     return {
         "bootstrap.servers": servers,
         "client.id": name,
@@ -276,7 +278,9 @@ class KafkaLog:
         until = time.monotonic() + _ADMIN_S
         while left := [each for each in self._differences(wanted) if each.mendable]:
             if time.monotonic() > until:
-                raise LogError(f"{left[0]}: it was altered and is not so: see the broker's log")
+                raise LogError(
+                    f"{left[0]}: it was altered and is not so: somebody else, or a policy of the broker, sets it"
+                )
             time.sleep(0.02)
         return unlike
 

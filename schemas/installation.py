@@ -292,12 +292,8 @@ class Line(Section):
         return self.nodes.index(node) if node in self.nodes else min(len(self.nodes), RANK_MAX)
 
     @model_validator(mode="after")
-    def _calendar_can_be_read(self) -> Self:
+    def _calendar_and_routes_can_be_read(self) -> Self:
         _ = self.calendar
-        return self
-
-    @model_validator(mode="after")
-    def _routes_in_order(self) -> Self:
         if self.routes[0] > self.routes[1]:
             raise ValueError(f"routes: {self.routes[0]} is above {self.routes[1]}: give the lower number first")
         return self
@@ -319,6 +315,14 @@ class Customer(Section):
         return hmac.compare_digest(hashlib.sha256(token.encode()).hexdigest(), self.token_sha256)
 
 
+_PARTNER = '[[partner]] with name = "cafis", telegrams = "cafis", send_window_ms = 5_000, report_timeout_ms = 20_000'
+_LINE = (
+    '[[line]] with name = "cafis-1", partner = "cafis", mode = "dial", host = "192.0.2.10", port = 7210, '
+    'station_id = "DNB00001", company_code = "100001", routes = [1, 200]'
+)
+_CUSTOMER = '[[customer]] with id = "AP02", token_sha256 = "<SHA-256 of its token>", partners = { sale = "cafis" }'
+
+
 class Installation(Section):
     """The whole file."""
 
@@ -335,9 +339,9 @@ class Installation(Section):
     router: Router
     egress: Egress
     faults: Faults
-    partner: tuple[Partner, ...] = Field(min_length=1)
-    line: tuple[Line, ...] = Field(min_length=1)
-    customer: tuple[Customer, ...] = Field(min_length=1)
+    partner: tuple[Partner, ...] = Field(min_length=1, examples=[_PARTNER])
+    line: tuple[Line, ...] = Field(min_length=1, examples=[_LINE])
+    customer: tuple[Customer, ...] = Field(min_length=1, examples=[_CUSTOMER])
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

@@ -1,17 +1,13 @@
 """What a name that nobody knows was meant to be: for the remedy in a fault's text. Pure."""
 
-import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 from msgspec import inspect
 
-_STRANGE = re.compile(r"Object contains unknown field `(?P<name>.*?)`(?: - at `\$(?P<path>.*)`)?", re.DOTALL)
-_NO_CHOICE = re.compile(r"Invalid (?:enum )?value '(?P<name>.*?)' - at `\$(?P<path>.*)`", re.DOTALL)
 _ALIKE = 0.7  # two letters exchanged in a name of four
-_STEP = re.compile(r"\.([A-Za-z_0-9]+)|\[([0-9]+)\]")
 
 
 def nearest(name: str, known: Iterable[str]) -> list[str]:
@@ -30,63 +26,74 @@ def meant(name: str, known: Iterable[str], otherwise: str = "") -> str:
 
 
 def unconverted(error: msgspec.ValidationError, kind: object, raw: object) -> str:
-    """Why `raw` is no `kind`, by msgspec's word; where that is an unknown name, with the nearest known ones."""
-    told = str(error)
-    for form, what in ((_STRANGE, "unknown name"), (_NO_CHOICE, "unknown value")):
-        if (found := form.fullmatch(told)) is not None:
-            path = found["path"] or ""
-            try:
-                known = sorted(_known_at(kind, raw, path))
-            except (LookupError, TypeError):  # a name that holds what msgspec writes around a name
-                return told
-            place = path.removeprefix(".")
-            return f"{f'{place}: ' if place else ''}{what} {found['name']!r}: {meant(found['name'], known)}"
-    return told
+    """Why `raw` is no `kind`: an unknown name or value with the nearest known ones, or else msgspec's word."""
+    found = next(iter(_strange(inspect.type_info(kind), raw, "")), None)
+    if found is None:
+        return f"{error}: correct it"
+    place = found.path.removeprefix(".")
+    return f"{f'{place}: ' if place else ''}unknown {found.what} {found.name!r}: {meant(found.name, found.known)}"
 
 
-def _known_at(kind: object, raw: Any, path: str) -> Iterable[str]:
-    """The names that an object may have at this place, such as ``.steps[0]``; or the values, where it is a choice."""
-    types = _members(inspect.type_info(kind))
-    for key, index in _STEP.findall(path):
-        if index:
-            raw, types = raw[int(index)], [inner for each in types for inner in _items(each, int(index))]
-        else:
-            types = [inner for each in types for inner in _field(each, key, raw)]
-            raw = raw[key]
-    return {name for each in types for name in _names(each, raw)}
+class _Strange(NamedTuple):
+    path: str  # such as ``.steps[0]``
+    what: str
+    name: str
+    known: Sequence[str]
 
 
-def _members(found: inspect.Type) -> list[inspect.Type]:
-    return list(found.types) if isinstance(found, inspect.UnionType) else [found]
-
-
-def _items(found: inspect.Type, index: int) -> list[inspect.Type]:
-    if isinstance(found, inspect.TupleType):
-        return _members(found.item_types[index])
-    return _members(found.item_type) if isinstance(found, inspect.CollectionType) else []
-
-
-def _field(found: inspect.Type, name: str, raw: Any) -> list[inspect.Type]:
-    """The types of a struct's field, if an object is to be this struct by its tag."""
-    if not isinstance(found, inspect.StructType):
-        return []
-    if name == found.tag_field:
-        return [inspect.LiteralType((found.tag,))]
-    if found.tag_field is not None and raw.get(found.tag_field) != found.tag:
-        return []
-    return [inner for field in found.fields if field.encode_name == name for inner in _members(field.type)]
-
-
-def _names(found: inspect.Type, raw: Any) -> Iterable[str]:
-    match found:
-        case inspect.StructType(tag_field=str(field), tag=tag) if raw.get(field) != tag:
-            return []
-        case inspect.StructType():
-            own = [] if found.tag_field is None else [found.tag_field]
-            return [*own, *(field.encode_name for field in found.fields)]
-        case inspect.EnumType():
-            return [str(each.value) for each in found.cls]
-        case inspect.LiteralType():
-            return [str(each) for each in found.values]
+def _strange(kind: inspect.Type, raw: Any, path: str) -> Sequence[_Strange]:
+    """What stands in `raw` under a name, or as a choice, that this type does not know."""
+    match kind, raw:
+        case inspect.UnionType(), _:
+            return _in_union(kind.types, raw, path)
+        case inspect.StructType(), dict():
+            return _in_struct(kind, raw, path)
+        case inspect.EnumType(), str():
+            return _chosen(raw, [str(each.value) for each in kind.cls], path)
+        case inspect.LiteralType(), str():
+            return _chosen(raw, [str(each) for each in kind.values], path)
+        case inspect.TupleType(), list():
+            pairs = zip(kind.item_types, raw, strict=False)
+            return [each for at, (inner, part) in enumerate(pairs) for each in _strange(inner, part, f"{path}[{at}]")]
+        case inspect.CollectionType(), list():
+            return [each for at, part in enumerate(raw) for each in _strange(kind.item_type, part, f"{path}[{at}]")]
         case _:
             return []
+
+
+def _chosen(raw: str, known: Iterable[str], path: str) -> Sequence[_Strange]:
+    choices = sorted(known)
+    return [] if raw in choices else [_Strange(path, "value", raw, choices)]
+
+
+def _in_union(kinds: Iterable[inspect.Type], raw: Any, path: str) -> Sequence[_Strange]:
+    tagged = [each for each in kinds if isinstance(each, inspect.StructType) and each.tag_field is not None]
+    if tagged and isinstance(raw, dict):
+        field, tag = str(tagged[0].tag_field), raw.get(str(tagged[0].tag_field))
+        named = [each for each in tagged if each.tag == tag]
+        if not named:
+            return _chosen(tag, [str(each.tag) for each in tagged], f"{path}.{field}") if isinstance(tag, str) else []
+        return _in_struct(named[0], raw, path)
+    choices = [each for each in kinds if isinstance(each, (inspect.EnumType, inspect.LiteralType))]
+    if isinstance(raw, str):
+        if any(isinstance(each, inspect.StrType) for each in kinds):
+            return []
+        known = [name for each in choices for name in _names(each)]
+        return _chosen(raw, known, path) if known else []
+    return [found for each in kinds for found in _strange(each, raw, path)]
+
+
+def _names(kind: inspect.EnumType | inspect.LiteralType) -> Iterable[str]:
+    return map(str, kind.values) if isinstance(kind, inspect.LiteralType) else [str(each.value) for each in kind.cls]
+
+
+def _in_struct(kind: inspect.StructType, raw: Mapping[str, Any], path: str) -> Sequence[_Strange]:
+    fields = {field.encode_name: field for field in kind.fields}
+    known = sorted([*fields, *([] if kind.tag_field is None else [kind.tag_field])])
+    found: list[_Strange] = []
+    for name, inner in raw.items():
+        if name in fields:
+            found += _strange(fields[name].type, inner, f"{path}.{name}")
+        elif name not in known and kind.forbid_unknown_fields:
+            found.append(_Strange(path, "name", name, known))
+    return found

@@ -22,6 +22,13 @@ if TYPE_CHECKING:
     from simulator.web import Page
 
 _OK, _FAILED, _WRONG = 0, 1, 2
+_WHAT = "センタシミュレータ: a partner's centre to develop and test against; needs neither Kafka nor a configuration"
+_EXAMPLES = """\
+例  examples:
+  {0} --partner cafis --listen 127.0.0.1:7210
+  {0} --partner cardnet --dial 127.0.0.1:7220 --scenario month-end --http 127.0.0.1:7380
+While it runs: denbun simulator state, rule, event, ledger, telegrams. Ctrl-C ends it.
+"""
 
 
 def _address(text: str) -> Address:
@@ -44,7 +51,10 @@ def _addresses(text: str) -> list[tuple[str, int]]:
 
 def parser_of(prog: str = "denbun run simulator") -> argparse.ArgumentParser:
     """The arguments of a centre."""
-    parser = argparse.ArgumentParser(prog=prog, allow_abbrev=False)
+    parser = argparse.ArgumentParser(
+        prog=prog, allow_abbrev=False, description=_WHAT, epilog=_EXAMPLES.format(prog),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )  # fmt: skip
     parser.add_argument("--partner", required=True, help="whose telegrams: a packaged set by name, or a folder")
     parser.add_argument("--listen", type=_address, action="append", default=[], help="await a line here")
     parser.add_argument(
@@ -58,7 +68,9 @@ def parser_of(prog: str = "denbun run simulator") -> argparse.ArgumentParser:
     )  # fmt: skip
     behaviour = parser.add_mutually_exclusive_group()
     behaviour.add_argument("--scenario", help="what the centre does: a packaged scenario by name, or a .toml file")
-    behaviour.add_argument("--rules", type=Path, help="a file of behaviours only; see simulator/rules.py")
+    behaviour.add_argument(
+        "--rules", type=Path, help="a file of rules only; `denbun simulator rule --help` tells the form of a rule"
+    )
     parser.add_argument(
         "--http", type=_address, metavar="HOST:PORT", help="show the page, and take HTTP requests, here"
     )

@@ -183,4 +183,4 @@ def read_command(line: bytes) -> Command:
     try:
         return msgspec.convert(raw, kind)
     except msgspec.ValidationError as error:
-        raise CommandError(f"{unconverted(error, kind, raw)}; see simulator/commands.py") from None
+        raise CommandError(unconverted(error, kind, raw)) from None

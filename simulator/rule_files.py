@@ -15,7 +15,6 @@ from simulator.latency import LONGEST_MS, problem_of
 from simulator.rules import Fate, Rule, Rules
 from simulator.timeline import LONGEST_S
 
-_FORM = "see simulator/rules.py for the form of a rule"
 _EVERY = "every"
 _PAN = range(13, 20)  # digits
 
@@ -30,7 +29,7 @@ def rule_from(raw: Mapping[str, Any], partner: PartnerSpec, place: str) -> Rule:
     try:
         rule = msgspec.convert(timed, Rule)
     except msgspec.ValidationError as error:
-        raise RuleError(f"{place}: {unconverted(error, Rule, timed)}; {_FORM}") from None
+        raise RuleError(f"{place}: {unconverted(error, Rule, timed)}") from None
     problem = (
         _role_problem(rule, partner)
         or _number_problem(rule)

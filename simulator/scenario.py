@@ -35,7 +35,7 @@ from simulator.rules import Rule
 from simulator.sessions import Sessions, sessions_problem
 from simulator.timeline import Event, event_problem
 
-_T = TypeVar("_T")
+_T = TypeVar("_T", bound=msgspec.Struct)
 _SECTIONS = ("name", "japanese", "english", "seed", "defaults", "capacity", "sessions", "rule", "event", "recorded")
 
 
@@ -122,8 +122,7 @@ def _converted(raw: object, kind: type[_T], place: str) -> _T:
     try:
         return msgspec.convert(raw, kind)
     except msgspec.ValidationError as error:
-        told = unconverted(error, kind, raw)
-        raise RuleError(f"{place}: {told}; see simulator/scenario.py for the form of a scenario") from None
+        raise RuleError(f"{place}: {unconverted(error, kind, raw)}") from None
 
 
 def _each(raw: Mapping[str, Any], name: str, read: Any, place: str) -> list[Any]:

@@ -20,7 +20,7 @@ from acceptance.cards import CARDS, Plastic
 from acceptance.cases import Case, Environment
 from acceptance.catalogue import Catalogue, CatalogueError, load_catalogue
 from acceptance.documents import write_documents, write_short
-from acceptance.record import CaseRecord, Evidence, EvidenceError, Session, Verdict, load
+from acceptance.record import FILE, CaseRecord, Evidence, EvidenceError, Session, Verdict, load
 from client import ClientError
 from ops.acceptance_client import Customer
 from ops.acceptance_facts import facts_of
@@ -31,10 +31,12 @@ from ops.acceptance_sides import OperatorSide, SimulatedSide
 from ops.broker import BrokerError
 from ops.commands.consoles import open_console
 from ops.commands.desk import Wrong
+from ops.commands.tables import show
 from ops.commands.testers import AtConsole, who_tests
 from ops.evidence import collect
 from ops.installations import QUICK, LinePlan
 from ops.money import report
+from ops.outputs import OutputError, ensure_folder
 from ops.ports import read_address
 from ops.processes import ProcessError
 from ops.stage import playing
@@ -99,7 +101,7 @@ def acceptance(wanted: Wanted) -> int:
         chosen = _chosen(catalogue, wanted.cases)
         evidence = _evidence(wanted, catalogue)
         by = who_tests(console, wanted.by, unattended=wanted.unattended)
-    except (CatalogueError, ConfigError, EvidenceError, LayoutError, Wrong) as error:
+    except (CatalogueError, ConfigError, EvidenceError, LayoutError, OutputError, Wrong) as error:
         console.print(str(error), style="red", markup=False)
         return 2
     cases = left(evidence, chosen) if wanted.resume and not wanted.cases else chosen
@@ -135,7 +137,7 @@ def _run(
     if runner is None:
         return 1
     evidence = runner.evidence
-    console.print(_summary(evidence, chosen))
+    show(console, _summary(evidence, chosen))
     console.print(
         f"  {wanted.out / 'index.html'}   {wanted.out / 'evidence.xlsx'}   印刷用 for print: print.xlsx, print.html"
     )
@@ -189,13 +191,17 @@ def _chosen(catalogue: Catalogue, wanted: Sequence[str]) -> list[Case]:
 
 
 def _evidence(wanted: Wanted, catalogue: Catalogue) -> Evidence:
-    """New evidence, or that of an earlier run. Raises `EvidenceError`, `Wrong`."""
+    """New evidence, or that of an earlier run. Raises `EvidenceError`, `OutputError`, `Wrong`."""
     if wanted.config is None and wanted.environment is not Environment.DEV:
         raise Wrong(f"--env {wanted.environment}: give the installation with --config: only dev has a stage of its own")
     if wanted.resume:
         return _earlier(wanted, catalogue)
-    if wanted.out.exists() and any(wanted.out.iterdir()):
-        raise Wrong(f"{wanted.out} is not empty: give another --out, or go on with --resume {wanted.out}")
+    if (wanted.out / FILE).is_file():
+        raise Wrong(
+            f"--out {wanted.out.absolute()}: 実施済みの証跡あり  holds the evidence of an earlier run: "
+            f"give another --out, or go on with --resume {wanted.out}"
+        )
+    ensure_folder("--out", wanted.out)
     if wanted.config is None:
         return begun(
             catalogue, "本機上のシミュレータ環境（denbun 一式を起動）", "a stage on this machine, simulated centres"
@@ -363,5 +369,5 @@ def list_cases(partner: str, environment: Environment, folder: Path | None) -> i
     for case in catalogue.cases:
         by_hand = "手動" if case.manual else "相手先" if case.of_partner and environment is not Environment.DEV else ""
         table.add_row(case.id, f"{case.ja}\n{case.en}", case.severity.japanese, " ".join(case.requirements), by_hand)
-    console.print(table)
+    show(console, table)
     return 0

@@ -16,11 +16,13 @@ from rich.text import Text
 
 from ops.broker import BrokerError
 from ops.commands.consoles import open_console
+from ops.commands.tables import show
 from ops.courses import COURSES
 from ops.evidence import collect, drain
 from ops.installations import QUICK
 from ops.mixture import Mixture, teach
 from ops.money import ClientRecord, Finding, report
+from ops.outputs import OutputError, ensure_folder
 from ops.player import Played, Player, shown
 from ops.processes import ProcessError
 from ops.stage import Stage, playing
@@ -51,13 +53,13 @@ class Demo:
                 zip(stage.centres, pool.map(lambda each: self._play(stage, each), stage.centres), strict=True)
             )
         for partner, played in all_played.items():
-            self._console.print(courses_table(partner, played))
+            show(self._console, courses_table(partner, played), wide=True)
         self._console.rule(f"混在取引  {self._payments} mixed payments, seed {self._seed}")
         self._mix(stage)
         left = drain(stage)
         findings = report(collect(stage, self._clients))
         self._console.rule("資金照合  money report")
-        self._console.print(money_table(findings))
+        show(self._console, money_table(findings), wide=True)
         if left:
             self._console.print(f"[red]{len(left)} transactions have no end yet: {', '.join(sorted(left)[:5])}[/red]")
         wrong = [f"{each.course.name}" for played in all_played.values() for each in played if not each.as_expected]
@@ -151,6 +153,12 @@ def demo(*, payments: int, seed: int, only: Sequence[str], servers: str | None, 
     if unknown:
         known = ", ".join(course.name for course in COURSES)
         console.print(f"there is no course {min(unknown)}: one of {known}", style="red")
+        return 2
+    try:
+        if folder is not None:
+            ensure_folder("--folder", folder)
+    except OutputError as error:
+        console.print(str(error), style="red", markup=False)
         return 2
     place = folder or Path(tempfile.mkdtemp(prefix="denbun-demo-"))
     began = time.monotonic()

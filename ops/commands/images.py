@@ -19,6 +19,7 @@ from images.record import FORMAT, Record, RecordError, read_record
 from ops.broker import BrokerError
 from ops.commands.consoles import open_console
 from ops.installations import QUICK, LinePlan
+from ops.outputs import OutputError, ensure_folder
 from ops.processes import ProcessError
 from ops.recording import CARRIED, RecordingError, record_carried, record_partners
 from ops.stage import Say, playing
@@ -117,9 +118,12 @@ def _wrong(wanted: Wanted) -> str | None:
         if partner not in packaged():
             return f"--partner: there is no partner {partner}: one of {', '.join(packaged())}"
     try:
-        check_folder(wanted.out)
+        check_folder(wanted.out.absolute())
+        ensure_folder("--out", wanted.out, new=False)
     except FolderError as error:
         return f"--out: {error}"
+    except OutputError as error:
+        return str(error)
     return None
 
 

@@ -91,7 +91,7 @@ def test_a_payment_is_approved_and_its_story_told_and_sigterm_ends_all_in_order(
     paid = up.pay("--amount", "4200", "--reference", "R-1")
     assert (paid.returncode, paid.stderr) == (0, ""), paid.stdout
     first, *rest = paid.stdout.splitlines()
-    assert first == "approved  AP02 R-1 ¥4,200"
+    assert first == "approved  承認  AP02:R-1 ¥4,200"
     records = re.findall(r"\b(?:[A-Z][a-z]+){2,}\b", "\n".join(rest))
     order = ["RequestAccepted", "SendRequest", "TelegramSent", "ReportReceived", "ReplyReady", "ReplyDelivered"]
     places = [records.index(name) for name in order]
@@ -101,10 +101,10 @@ def test_a_payment_is_approved_and_its_story_told_and_sigterm_ends_all_in_order(
 
     refunded = up.pay("--amount", "200", "--kind", "refund", "--original", "R-1", "--reference", "R-2")
     assert refunded.returncode == 0, refunded.stdout
-    assert refunded.stdout.startswith("approved  AP02 R-2 ¥200")
+    assert refunded.stdout.startswith("approved  承認  AP02:R-1/R-2 ¥200")
     refused = up.pay("--kind", "cancel", "--original", "R-9", "--partner", "cardnet")
     assert refused.returncode == 1
-    assert refused.stdout.startswith("refused: original_unknown  AP22 ")
+    assert refused.stdout.startswith("refused: original_unknown  拒否  AP22:R-9/")
     assert "元取引が見つかりません" in refused.stdout
 
     up.popen.send_signal(signal.SIGTERM)

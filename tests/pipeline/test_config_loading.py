@@ -271,3 +271,39 @@ def test_no_bytes_do_anything_but_load_or_say_what_is_wrong(
     path = write(tmp_path_factory.mktemp("any"), data)
     with pytest.raises(ConfigError, match=re.escape(str(path))):
         load(Whole, path, {})
+
+
+class Item(BaseModel):
+    name: str
+
+
+class Several(BaseModel):
+    one: Item
+    many: tuple[Item, ...] = Field(min_length=1, examples=['[[many]] with name = "a"'])
+
+
+ONE = '[one]\nname = "a"\n'
+NONE = 'there is no [[many]] table: add one, as [[many]] with name = "a"'
+NO_LIST = 'is no list of tables: write [[many]], in double brackets, as [[many]] with name = "a"'
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (ONE, f"many: {NONE}"),
+        (f"many = []\n{ONE}", f"many: {NONE}"),
+        (f'{ONE}[many]\nname = "a"\n', f"many: {NO_LIST}"),
+        (f'many = "a"\n{ONE}', f"many: {NO_LIST}"),
+        ('[[many]]\nname = "a"\n', "one: there is no [one] table: add one"),
+        (
+            'one = 1\n[[many]]\nname = "a"\n',
+            "one: is no table: write [one] on a line of its own, and what belongs to it below",
+        ),
+        (f"many = [1]\n{ONE}", "many.0: is no table: write it in braces, as { name = 1 }"),
+    ],
+)  # fmt: skip
+def test_a_table_that_is_missing_or_none_is_named_with_an_example(tmp_path: Path, text: str, said: str) -> None:
+    path = write(tmp_path, text)
+    with pytest.raises(ConfigError) as raised:
+        load(Several, path, {})
+    assert str(raised.value) == f"{path}: {said}"

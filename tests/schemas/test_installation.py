@@ -240,3 +240,15 @@ def test_what_differs_between_environments_has_no_default() -> None:
             raw[section].pop(name)
 
         assert faults(change) == {f"{section}.{name}": "Field required"}
+
+
+@pytest.mark.parametrize("name", ["partner", "line", "customer"])
+def test_a_table_that_is_missing_is_shown_by_an_example_that_can_be_used(name: str) -> None:
+    (example,) = Installation.model_fields[name].examples or ()
+    heading, _, values = str(example).partition(" with ")
+    assert heading == f"[[{name}]]"
+    digest = hashlib.sha256(b"x").hexdigest()
+    table = tomllib.loads(f"x = {{ {values.replace('<SHA-256 of its token>', digest)} }}")["x"]
+    raw = copy.deepcopy(RAW)
+    raw[name] = [table, *(each for each in raw[name] if each.get("name", each.get("id")) not in table.values())]
+    load(raw)

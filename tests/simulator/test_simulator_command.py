@@ -147,7 +147,8 @@ def test_it_writes_over_nothing(centre: Served, tmp_path: Path) -> None:
 def test_a_place_that_cannot_be_written_is_said(centre: Served, tmp_path: Path) -> None:
     file = tmp_path / "none" / "evening.toml"
     result = run(centre, "record", str(file))
-    assert (result.exit_code, result.stderr) == (1, f"simulator: {file}: No such file or directory\n")
+    told = f"simulator: FILE {file}: フォルダなし  there is no folder {file.parent}: make it, or name another file\n"
+    assert (result.exit_code, result.stderr) == (2, told)
 
 
 # --- what it refuses

@@ -16,11 +16,14 @@ import httpx
 import pytest
 from centre_rig import PAN, PARTNERS
 from socket_rig import HOST, WAIT_S, Served, serving
+from words_rig import no_object, unfit
 
 from schemas.telegrams import Outcome, Role
 from simulator.access import AccessError, is_loopback, read_token, refusal
+from simulator.commands import _BY_NAME
 from simulator.control import ControlError
 from simulator.deeds import REQUESTS, SILENT, Deed
+from simulator.timeline import Event
 from simulator.web import Page
 
 TOKEN = "a-token-of-some-length"
@@ -106,12 +109,12 @@ def test_scenario_rule_and_event_are_ordered() -> None:
     ("path", "body", "problem"),
     [
         ("scenario", '{"scenario": "nowhere"}', "nowhere: no scenario of this name: one of plain, "),
-        ("scenario", "{}", "Object missing required field `scenario`"),
+        ("scenario", "{}", unfit(_BY_NAME["use"], {})),
         ("rule", '{"rule": {"do": "silent", "times": 0}}', "rule: times: must be at least 1, or left out for always"),
         ("event", '{"event": {"do": "close", "at_s": 1}}', "event: at_s: it happens at once: leave it out"),
-        ("event", "[1]", "not a JSON object: Expected `object`, got `array`"),
+        ("event", "[1]", f"not a JSON object: {no_object(b'[1]')}"),
         ("event", "\xff", "not a JSON object: "),
-        ("event", '{"do": "clear", "event": {}}', "event: Object missing required field `do`"),
+        ("event", '{"do": "clear", "event": {}}', f"event: {unfit(Event, {})}"),
     ],
 )
 def test_a_wrong_order_is_answered_by_what_is_wrong_and_changes_nothing(path: str, body: str, problem: str) -> None:

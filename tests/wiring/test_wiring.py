@@ -114,7 +114,10 @@ def test_the_environment_gives_what_the_file_leaves_out(
 
 @pytest.mark.parametrize("service", MAIN)
 def test_no_configuration(service: str, refused: Refused, monkeypatch: pytest.MonkeyPatch) -> None:
-    said = "no configuration: give --config FILE, or set DENBUN_CONFIG\n"
+    said = (
+        "no configuration: give --config FILE, or set DENBUN_CONFIG: `denbun up` writes .denbun/up/denbun.toml; "
+        "deploy/environments has one for each environment\n"
+    )
     assert refused(service) == said
     monkeypatch.setenv("DENBUN_CONFIG", "")
     assert refused(service, "--check") == said
@@ -163,6 +166,22 @@ def test_all_contradictions_are_told_at_once(service: str, refused: Refused, tmp
         "line cafis-1: there is no partner jcn: one of cafis, cardnet; "
         "partner cardnet has no line: add a [[line]] with partner = 'cardnet'\n"
     )
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("DENBUN_LOG_LEVEL", "LOUD", "environment DENBUN_LOG_LEVEL: log_level: "),
+        ("DENBUN_CLOCK_TOLERANCE_MS", "1", "environment DENBUN_CLOCK_TOLERANCE_MS: clock_tolerance_ms: "),
+        ("DENBUN_LOG_LEVL", "DEBUG", "unknown name: did you mean DENBUN_LOG_LEVEL?"),
+        ("DENBUN_KAFKA_PARTITIONS", "6", "unknown name: did you mean DENBUN_KAFKA__PARTITIONS"),
+    ],
+)
+def test_a_variable_that_is_wrong_or_misspelt_is_told(
+    refused: Refused, monkeypatch: pytest.MonkeyPatch, name: str, value: str, said: str
+) -> None:
+    monkeypatch.setenv(name, value)
+    assert said in refused("router", "--config", DEVELOPMENT)
 
 
 def test_an_override_that_makes_no_sense(refused: Refused, monkeypatch: pytest.MonkeyPatch) -> None:
