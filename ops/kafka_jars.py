@@ -6,6 +6,7 @@ connection leaves half of one. Needs the extra `stack`.
 
 import contextlib
 import os
+import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -15,6 +16,7 @@ from urllib.parse import urlsplit
 from jgo.maven import Artifact, MavenContext, PythonResolver
 
 from ops.broker import KAFKA_VERSION
+from ops.interrupts import held
 
 _WANTED = (
     f"org.apache.kafka:kafka_2.13:{KAFKA_VERSION}",
@@ -45,7 +47,7 @@ def class_path(say: Say) -> str:
         raise FetchError(
             f"Apache Kafka {KAFKA_VERSION} を取得できません  cannot be fetched from {host}: {_why(error)}. It comes "
             f"from there once (about {_ALL_MB} MB): connect this machine to it for a moment (through a proxy: set "
-            "https_proxy), or name a broker you have with --bootstrap-servers"
+            "https_proxy), or let `up` and `demo` use a broker you have: --bootstrap-servers"
         ) from error
     if resolver.fetched:
         say(f"Apache Kafka {KAFKA_VERSION} を取得しました  fetched, and kept in {context.repo_cache}")
@@ -72,7 +74,10 @@ class _Resolver(PythonResolver):
         place = artifact.cached_path
         assert place is not None
         place.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".denbun-", dir=artifact.context.repo_cache) as beside:
+        beside: str | None = None
+        try:
+            with held():
+                beside = tempfile.mkdtemp(prefix=".denbun-", dir=artifact.context.repo_cache)
             elsewhere = MavenContext(resolver=self, repo_cache=Path(beside), remote_repos=artifact.context.remote_repos)
             found = super().download(
                 elsewhere.project(artifact.groupId, artifact.artifactId)
@@ -81,6 +86,10 @@ class _Resolver(PythonResolver):
             )
             assert found is not None
             return found.replace(place)
+        finally:
+            with held():
+                if beside is not None:
+                    shutil.rmtree(beside, ignore_errors=True)
 
     @contextlib.contextmanager
     def _progress(self, _: str, __: int) -> Iterator[Callable[[int], None]]:
@@ -103,7 +112,7 @@ def _why(error: BaseException) -> str:
     if "Timeout" in kinds:
         return "it does not answer in time"
     if "ConnectionError" in kinds:
-        return "no connection to it: is there a network?"
+        return "no connection to it (is there a network?)"
     if isinstance(error, OSError) and error.strerror:
         return error.strerror if error.filename is None else f"{error.filename}: {error.strerror}"
     return " ".join(str(error).split()) or type(error).__name__
