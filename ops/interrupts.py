@@ -7,10 +7,12 @@ so that nothing is started or ended by half.
 
 import contextlib
 import os
+import shutil
 import signal
 import sys
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 from types import FrameType
 from typing import Any
 
@@ -71,6 +73,17 @@ def held() -> Iterator[None]:
         _Asked.held -= 1
         if not _Asked.held and _Asked.waiting is not None:
             _interrupt(_Asked.waiting)
+
+
+@contextlib.contextmanager
+def dropped_if_interrupted(folder: Path | None) -> Iterator[None]:
+    """A folder for this work alone, if there is one: nobody looks for it after an interrupt."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        if folder is not None:
+            shutil.rmtree(folder, ignore_errors=True)
+        raise
 
 
 def _taken(number: int, _: FrameType | None) -> None:

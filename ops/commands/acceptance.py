@@ -36,6 +36,7 @@ from ops.commands.consoles import open_console
 from ops.commands.desk import Wrong, name_text
 from ops.evidence import collect
 from ops.installations import QUICK, LinePlan
+from ops.interrupts import dropped_if_interrupted
 from ops.money import report
 from ops.ports import read_address
 from ops.processes import ProcessError
@@ -205,6 +206,7 @@ def _place(
     with contextlib.ExitStack() as stack:
         if wanted.config is None:
             folder = Path(tempfile.mkdtemp(prefix="denbun-acceptance-"))
+            stack.enter_context(dropped_if_interrupted(folder))
             lines = [LinePlan(f"{name}-{number}", name, mode) for name in ("cafis", "cardnet")
                      for number, mode in ((1, "dial"), (2, "listen"))]  # fmt: skip
             began = time.monotonic()
