@@ -108,7 +108,7 @@ class Broker:
     def launch(self, say: Say = lambda _: None) -> None:
         """Start it, and do not wait until it answers: one of several does so when most of them run."""
         if self._port is not None and not is_free(self._port):
-            raise BrokerError(f"port {self._port} is taken: end what listens there, or give another --kafka-port")
+            raise BrokerError(f"port {self._port} is taken: end what listens there, or ask for another one")
         self._lock = self._lock or FolderLock(self._folder, say)
         free_bytes = shutil.disk_usage(self._folder).free
         if free_bytes < _FREE_BYTES:

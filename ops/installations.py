@@ -139,6 +139,12 @@ class _Ports:
             raise OSError(f"ポート {asked} は使用中です  port {asked} ({use}) is taken: end it, or change {variable}")
         return asked
 
+    def of_centres(self, first: int, partners: Sequence[str], use: str) -> dict[str, int]:
+        """One for the centre of each partner. Raises `OSError`."""
+        return {
+            partner: self.of(first + 10 * number, f"センタ {partner} {use}") for number, partner in enumerate(partners)
+        }
+
 
 def write(
     folder: Path, servers: str, *, prefix: str = "", nodes: int = 1, lines: Sequence[LinePlan] = LINES,
@@ -166,12 +172,8 @@ def write(
     _lay_over(raw, waits or {}, least_session_ms)
     orders = spread(lines, [node_named(number) for number in range(nodes)]) if nodes > 1 else {}
     raw["line"] = [_line(number, line, orders.get(line.name, ()), hosts, ports) for number, line in enumerate(lines)]
-    for service in METERED:
-        use = f"メトリクス {service} metrics"
-        raw[service]["metrics_port"] = ports.named(raw[service]["metrics_port"], service, "metrics_port", use, hosts)
-    tokens = {each["id"]: f"development-token-{each['id'].lower()}" for each in raw["customer"]}
-    for customer in raw["customer"]:
-        assert customer["token_sha256"] == hashlib.sha256(tokens[customer["id"]].encode()).hexdigest()
+    metrics = _settle_metrics(raw, hosts, ports)
+    tokens = _tokens(raw)
     folder.mkdir(parents=True, exist_ok=True)
     partners = [each["name"] for each in raw["partner"]]
 
@@ -197,25 +199,35 @@ def write(
         doors=[(host, port) for host in hosts],
         centre_ports=centre_ports,
         called=called,
-        control_ports={
-            partner: ports.of(7_310 + 10 * number, f"センタ {partner} commands")
-            for number, partner in enumerate(partners)
-        },
+        control_ports=ports.of_centres(7_310, partners, "commands"),
         tokens=tokens,
-        metrics={
-            f"{service}-{node}": (host, raw[service]["metrics_port"])
-            for node, host in enumerate(hosts)
-            for service in METERED
-        },
-        page_ports={
-            partner: ports.of(7_380 + 10 * number, f"センタ {partner} page")
-            for number, partner in enumerate(partners if pages else ())
-        },
+        metrics=metrics,
+        page_ports=ports.of_centres(7_380, partners if pages else (), "page"),
         token_files={customer: _write_token(folder, customer, token) for customer, token in tokens.items()},
         customers={next(iter(each["partners"].values())): each["id"] for each in raw["customer"]},
         detours=detours,
         files=files,
     )
+
+
+def _settle_metrics(raw: dict[str, Any], hosts: Sequence[str], ports: _Ports) -> dict[str, Address]:
+    """Write down the ports for metrics; gives the addresses, by process."""
+    for service in METERED:
+        use = f"メトリクス {service} metrics"
+        raw[service]["metrics_port"] = ports.named(raw[service]["metrics_port"], service, "metrics_port", use, hosts)
+    return {
+        f"{service}-{node}": (host, raw[service]["metrics_port"])
+        for node, host in enumerate(hosts)
+        for service in METERED
+    }
+
+
+def _tokens(raw: Mapping[str, Any]) -> dict[str, str]:
+    """The development token of each customer."""
+    tokens = {each["id"]: f"development-token-{each['id'].lower()}" for each in raw["customer"]}
+    for customer in raw["customer"]:
+        assert customer["token_sha256"] == hashlib.sha256(tokens[customer["id"]].encode()).hexdigest()
+    return tokens
 
 
 def _write_token(folder: Path, customer: str, token: str) -> Path:

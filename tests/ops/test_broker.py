@@ -30,9 +30,7 @@ def refused(folder: Path, port: int | None = None) -> str:
 def test_a_port_that_is_taken_is_named(tmp_path: Path) -> None:
     with socket.create_server((HOST, 0)) as taken:
         port = taken.getsockname()[1]
-        assert refused(tmp_path, port) == (
-            f"port {port} is taken: end what listens there, or give another --kafka-port"
-        )
+        assert refused(tmp_path, port) == (f"port {port} is taken: end what listens there, or ask for another one")
     assert not any(tmp_path.iterdir())
 
 

@@ -24,7 +24,7 @@ class Central:
         monkeypatch.setenv("M2_REPO", str(repository))
         repository.mkdir()
         monkeypatch.setattr(PythonResolver, "resolve", lambda _, given, **__: (given, []))
-        monkeypatch.setattr(PythonResolver, "download", lambda resolver, artifact: self._download(resolver, artifact))
+        monkeypatch.setattr(PythonResolver, "download", lambda *given: self._download(*given))  # noqa: PLW0108  it is to be bound
 
     def _download(self, resolver: Any, artifact: Any) -> Path:
         self.asked.append(artifact.filename)
