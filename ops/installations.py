@@ -154,13 +154,11 @@ def write(
 ) -> Plan:  # fmt: skip
     """Write ``denbun.toml`` for this machine into `folder`. `settle`: the development ports, where they are free.
 
-    `say` is told which are not. `pages`: each centre is to have its page.
-
-    Each node has a loopback address of its own, and a file that differs from the others' in nothing else, unless
-    `servers_of` says where each node finds the broker. The lines of a partner are spread over the nodes. `detoured`:
-    between each line and its centre stands the proxy of `Plan.detours`. `least_session_ms`: what the broker accepts;
-    waits that must be longer than a session become so. Raises `OSError` where the machine has too few
-    addresses or ports.
+    `say` is told which are not. `pages`: each centre is to have its page. Each node has a loopback address of its own,
+    and a file that differs from the others' in nothing else, unless `servers_of` says where each node finds the broker.
+    The lines of a partner are spread over the nodes. `detoured`: between each line and its centre stands the proxy of
+    `Plan.detours`. `least_session_ms`: what the broker accepts; waits that must be longer than a session become so.
+    Raises `OSError`: too few addresses or ports.
     """
     raw = tomllib.loads(DEVELOPMENT.read_text("utf-8"))
     hosts = hosts_of(nodes)
@@ -180,7 +178,6 @@ def write(
     def of(partner: str, mode: str) -> list[int]:
         return [each["port"] for each in raw["line"] if each["partner"] == partner and each["mode"] == mode]
 
-    centre_ports = {partner: of(partner, "dial") for partner in partners}
     called = {partner: [[(host, port) for host in hosts] for port in of(partner, "listen")] for partner in partners}
     detours = [_detour(each, hosts) for each in raw["line"]] if detoured else []
     if detoured:
@@ -197,7 +194,7 @@ def write(
         prefix=prefix,
         hosts=hosts,
         doors=[(host, port) for host in hosts],
-        centre_ports=centre_ports,
+        centre_ports={partner: of(partner, "dial") for partner in partners},
         called=called,
         control_ports=ports.of_centres(7_310, partners, "commands"),
         tokens=tokens,
