@@ -178,6 +178,7 @@ def write(
     def of(partner: str, mode: str) -> list[int]:
         return [each["port"] for each in raw["line"] if each["partner"] == partner and each["mode"] == mode]
 
+    centre_ports = {partner: of(partner, "dial") for partner in partners}
     called = {partner: [[(host, port) for host in hosts] for port in of(partner, "listen")] for partner in partners}
     detours = [_detour(each, hosts) for each in raw["line"]] if detoured else []
     if detoured:
@@ -194,7 +195,7 @@ def write(
         prefix=prefix,
         hosts=hosts,
         doors=[(host, port) for host in hosts],
-        centre_ports={partner: of(partner, "dial") for partner in partners},
+        centre_ports=centre_ports,
         called=called,
         control_ports=ports.of_centres(7_310, partners, "commands"),
         tokens=tokens,

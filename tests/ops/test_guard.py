@@ -2,6 +2,7 @@
 
 import io
 import os
+import subprocess
 import sys
 import tomllib
 from collections.abc import Callable, Iterator
@@ -59,7 +60,7 @@ CALLS: dict[str, tuple[tuple[str, ...], int]] = {
     "simulator telegrams": (("--control", "127.0.0.1:1"), 1),
     "simulator record": ((f"{NOWHERE}.toml", "--control", "127.0.0.1:1"), 1),
 }
-NEEDS = {"stack": ("demo", "simulate", "up", "broker", "drill"), "documents": ("images", "acceptance", "up")}
+NEEDS = {"simulate": "stack", "broker": "stack", "images": "documents", "acceptance": "documents", "up": "documents"}
 
 every_command = pytest.mark.parametrize("name", CALLS)
 
@@ -160,27 +161,30 @@ def test_every_command_ends_where_nobody_reads_any_more(denbun: Denbun, name: st
 # --- extras
 
 
+WITHOUT_EXTRAS = f"""
+import sys
+sys.modules.update(dict.fromkeys({[each for modules in EXTRAS.values() for each in modules]}))
+from ops.__main__ import main
+main()
+"""
+
+
 @every_command
-@pytest.mark.parametrize("extra", EXTRAS)
-def test_a_command_without_its_extra_says_which_to_install(
-    denbun: Denbun, monkeypatch: pytest.MonkeyPatch, name: str, extra: str
-) -> None:
-    """Whatever is loaded already is loaded anew, as in a process that has never had the extra."""
-    ours = ("acceptance", "images", "simulation", "simulator.web", "ops.commands", "ops.kafka_jars", "ops.stage")
-    for module in [each for each in sys.modules if each.startswith((*EXTRAS[extra], *ours))]:
-        monkeypatch.delitem(sys.modules, module)
-    for module in EXTRAS[extra]:
-        monkeypatch.setitem(sys.modules, module, None)
+def test_a_command_without_its_extra_says_which_to_install(tmp_path: Path, name: str) -> None:
+    """In a process of its own, where no extra is installed."""
     arguments, status = call(name)
-    if (name, extra) == ("broker", "stack"):
+    if name == "broker":
         arguments = ["broker", "--folder", "here"]
-    said = denbun(*arguments)
-    text = told_without_a_traceback(said)
-    if f"pip install 'denbun[{extra}]'" in text:
-        assert name in NEEDS[extra]
-        assert said[0] == 1
-    else:
-        assert said[0] == status, "it needs none of it for this"
+    environment = {each: value for each, value in os.environ.items() if not each.startswith("DENBUN_")}
+    done = subprocess.run(
+        [sys.executable, "-c", WITHOUT_EXTRAS, *arguments],
+        cwd=tmp_path, env={**environment, "PYTHONPATH": str(ROOT), "PYTHONIOENCODING": "utf-8"},
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    text = told_without_a_traceback((done.returncode, done.stdout, done.stderr))
+    named = [extra for extra in EXTRAS if f"pip install 'denbun[{extra}]'" in text]
+    assert named == ([NEEDS[name]] if name in NEEDS else [])
+    assert done.returncode == (1 if named else status)
 
 
 def test_the_extras_are_those_of_the_project() -> None:
