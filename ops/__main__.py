@@ -1,5 +1,7 @@
 """The command ``denbun``."""
 
+from ops import early  # isort: skip  before all else: Ctrl-C while that is imported
+
 import os
 import sys
 from importlib import import_module
@@ -8,11 +10,13 @@ from typing import Annotated
 
 import typer
 
+from ops import interrupts
 from ops.apps import faults, lines, simulator
 from ops.apps.acceptance import acceptance
 from ops.apps.images import images
 from ops.apps.inspect import inspect
 from ops.apps.options import HERE, AsJson, Config
+from ops.guard import guarded
 from pipeline.config import ConfigError, check_environment, load
 from pipeline.log import LogError
 from schemas.installation import Installation
@@ -25,6 +29,7 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,
+    pretty_exceptions_enable=False,
     help="denbun 電文: a card-payment gateway over Apache Kafka.",
 )
 topics = typer.Typer(no_args_is_help=True, help="The topics of an installation.")
@@ -43,6 +48,7 @@ def run(context: typer.Context, service: Annotated[str, typer.Argument(metavar="
     """Run one service: ingress, router, egress, faults or simulator; --help after its name tells its arguments."""
     if service not in SERVICES:
         raise typer.BadParameter(f"there is no service {service}: one of {', '.join(SERVICES)}")
+    interrupts.leave()  # a service has ways of its own
     raise typer.Exit(import_module(f"{service}.__main__").main(context.args))
 
 
@@ -128,15 +134,33 @@ def up(
         int, typer.Option(min=1, max=4, help="complete nodes: ingress, router, egress and faults each")
     ] = 1,
     bootstrap_servers: Annotated[str | None, typer.Option(help="a Kafka broker that is there")] = None,
-    kafka_port: Annotated[int | None, typer.Option(help="of the embedded broker; a free one by default")] = None,
+    kafka_port: Annotated[
+        int | None, typer.Option(min=1, max=65_535, help="of the embedded broker; 9092 by default, or a free one")
+    ] = None,
     folder: Annotated[Path, typer.Option(help="topics, keys, logs and configuration are kept here")] = Path(
         ".denbun/up"
     ),
 ) -> None:
-    """Run the whole gateway on this machine until Ctrl-C: embedded Kafka, simulated centres, every service."""
+    """Run the whole gateway on this machine until Ctrl-C: embedded Kafka, simulated centres, every service.
+
+    What ends by itself is started again. One at a time in a folder: a second one ends with status 3.
+    """
     from ops.commands.up import up as work  # noqa: PLC0415
 
     raise typer.Exit(work(nodes=nodes, servers=bootstrap_servers, kafka_port=kafka_port, folder=folder))
+
+
+@app.command()
+def broker(
+    port: Annotated[int | None, typer.Option(min=1, max=65_535, help="9092 by default, or a free one")] = None,
+    folder: Annotated[Path, typer.Option(help="its data is kept here; one of `denbun up` is taken, too")] = Path(
+        ".denbun/broker"
+    ),
+) -> None:
+    """Run the embedded Kafka alone until Ctrl-C, to try one line or one service against a real broker."""
+    from ops.commands.broker import broker as work  # noqa: PLC0415
+
+    raise typer.Exit(work(folder=folder, port=port))
 
 
 @app.command()
@@ -219,8 +243,10 @@ def main() -> None:
     except ConfigError as error:
         print(error, file=sys.stderr)
         sys.exit(2)
-    app()
+    sys.exit(guarded(app, " ".join(["denbun", *sys.argv[1:2]])))
 
+
+early.over()
 
 if __name__ == "__main__":
     main()

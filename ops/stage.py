@@ -8,11 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from client import SyncClient
-from ops.broker import Broker, Cluster, Way, least_session_ms
+from ops.broker import KAFKA_PORT, Broker, Cluster, Way, least_session_ms
+from ops.folder_lock import FolderLock
 from ops.installations import LINES, LinePlan, Plan, node_named, write
-from ops.ports import HOST, format_address, free_port, is_free
+from ops.interrupts import held
+from ops.ports import HOST, format_address, free_port, is_free, settled_port
 from ops.processes import Process, aborted, service, version_of
 from ops.proxy_control import ProxyControl
+from ops.supervising import Kept, kept_broker, kept_process
 from pipeline.clock import SHIFT_FILE
 from pipeline.config import load
 from pipeline.kafka import KafkaLog
@@ -63,6 +66,8 @@ class Stage:
         carried = dict.fromkeys(f"{each.code}={each.partner}" for line in lines for each in line.carries)
         carries = [part for each in carried for part in ("--carries", each)]
         command = [sys.executable, "-m", "simulator", "--partner", partner, *listen, *dial, *control, *carries]
+        if partner in plan.page_ports:
+            command += ["--http", f"{HOST}:{plan.page_ports[partner]}"]
         if not story:
             command.append("--no-story")
         if record:
@@ -79,10 +84,9 @@ class Stage:
 
     def _service(self, name: str, node: int, python: str = sys.executable) -> Process:
         """One service of one node, of the version that this interpreter runs."""
-        full, host = f"{name}-{node}", self.plan.hosts[node]
-        address = self.plan.metrics.setdefault(full, (host, free_port(hosts=[host])))
+        full = f"{name}-{node}"
         log = self.folder / "logs" / f"{full}.log"
-        made = service(full, name, self._arguments(name, node), log, address, python)
+        made = service(full, name, self._arguments(name, node), log, self.plan.metrics[full], python)
         made.environment[SHIFT_FILE] = str(self.clock_of(full))
         return made
 
@@ -150,10 +154,16 @@ class Stage:
 
     def stop(self) -> None:
         """End everything in order: the doors first, the centres last."""
-        for name in reversed(SERVICES):
-            some = [process for full, process in self.services.items() if full.startswith(f"{name}-")]
-            _end(some)
-        _end([*self.centres.values(), *self.proxies, *self.ways])
+        with held():
+            for name in reversed(SERVICES):
+                some = [process for full, process in self.services.items() if full.startswith(f"{name}-")]
+                _end(some)
+            _end([*self.centres.values(), *self.proxies, *self.ways])
+
+    def kept(self) -> list[Kept]:
+        """Everything that is to run, for `ops.supervising`."""
+        processes = (*self.ways, *self.proxies, *self.centres.values(), *self.services.values())
+        return [*map(kept_broker, self.brokers), *map(kept_process, processes)]
 
     def aborted(self) -> list[str]:
         """The services that a signal has ended which nobody sent, in words; of each the last of its lives."""
@@ -211,7 +221,7 @@ class Stage:
 def playing(
     folder: Path, *, servers: str | None = None, prefix: str = "", nodes: int = 1, kafka_port: int | None = None,
     lines: Sequence[LinePlan] | Callable[[], Sequence[LinePlan]] = LINES,
-    waits: Mapping[str, Any] | None = None, settle: bool = False, story: bool = True,
+    waits: Mapping[str, Any] | None = None, settle: bool = False, pages: bool = False, story: bool = True,
     record: bool = False, brokers: int = 1, detoured: bool = False, ways: bool = False, say: Say = lambda _: None,
 ) -> Iterator[Stage]:  # fmt: skip
     """The whole gateway from start to stop, on `servers` or on embedded brokers; `story`: the centres keep one.
@@ -221,11 +231,16 @@ def playing(
     `detoured`: between lines and centres stands `ops.line_proxy`. `ways`: each node reaches the one embedded broker by
     a way of its own, `ops.forwarder`. A function in place of `lines` is called when they are written down, so that what
     is in them may count from then.
+
+    `settle`, `pages`: as in `ops.installations.write`. The folder is locked meanwhile. Raises `FolderTakenError`.
     """
     with contextlib.ExitStack() as stack:
+        stack.enter_context(FolderLock(folder, say))
         own: list[Broker] = []
         least = 0 if servers is None else least_session_ms(servers)
         if servers is None:
+            if settle:
+                kafka_port = kafka_port or settled_port(KAFKA_PORT, "Kafka", say=say)
             alone = Broker(folder / "kafka", kafka_port, ways=nodes if ways else 0) if brokers == 1 else None
             kafka = alone or Cluster(folder / "kafka", brokers)
             stack.callback(kafka.stop)
@@ -234,7 +249,7 @@ def playing(
             own = [kafka] if isinstance(kafka, Broker) else kafka.brokers
         plan = write(
             folder, servers, prefix=prefix, nodes=nodes, lines=lines() if callable(lines) else lines, waits=waits,
-            settle=settle, replication=max(1, len(own)), detoured=detoured,
+            settle=settle, pages=pages, say=say, replication=max(1, len(own)), detoured=detoured,
             servers_of=[f"{HOST}:{way.awaits}" for broker in own for way in broker.ways],
             least_session_ms=least,
         )  # fmt: skip

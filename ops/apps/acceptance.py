@@ -1,6 +1,5 @@
 """``denbun acceptance``: the acceptance cases of a step of the roadmap, played and judged."""
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -31,13 +30,9 @@ def acceptance(
 ) -> None:
     """受入試験: play the acceptance cases of a step of the roadmap, and write the evidence (XLSX, HTML, JSON)."""
     from acceptance.cases import Environment  # noqa: PLC0415  a service must not load it
+    from ops.commands.acceptance import Wanted, list_cases, print_short  # noqa: PLC0415
+    from ops.commands.acceptance import acceptance as work  # noqa: PLC0415
 
-    try:
-        from ops.commands.acceptance import Wanted, list_cases, print_short  # noqa: PLC0415
-        from ops.commands.acceptance import acceptance as work  # noqa: PLC0415
-    except ImportError as error:
-        print(f"acceptance: {error.name} is not installed: pip install 'denbun[documents]'", file=sys.stderr)
-        raise typer.Exit(1) from error
     if env not in {*Environment}:
         raise typer.BadParameter(f"--env {env}: one of {', '.join(Environment)}")
     if listed:

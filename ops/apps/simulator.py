@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from ops import interrupts
+
 app = typer.Typer(no_args_is_help=True, help="センタシミュレータ: a partner's centre to develop and test against.")
 
 CONTROL = "127.0.0.1:7310"
@@ -24,6 +26,7 @@ def run(context: typer.Context) -> None:
     arguments = list(context.args)
     if not any(each.split("=")[0] == "--control" for each in arguments):
         arguments += ["--control", os.environ.get("DENBUN_SIMULATOR", CONTROL)]
+    interrupts.leave()  # it has ways of its own
     raise typer.Exit(import_module("simulator.__main__").main(arguments, prog="denbun simulator run"))
 
 

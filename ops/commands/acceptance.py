@@ -35,6 +35,7 @@ from ops.commands.tables import show
 from ops.commands.testers import AtConsole, who_tests
 from ops.evidence import collect
 from ops.installations import QUICK, LinePlan
+from ops.interrupts import dropped_if_interrupted
 from ops.money import report
 from ops.outputs import OutputError, ensure_folder
 from ops.ports import read_address
@@ -236,6 +237,7 @@ def _place(
     with contextlib.ExitStack() as stack:
         if wanted.config is None:
             folder = Path(tempfile.mkdtemp(prefix="denbun-acceptance-"))
+            stack.enter_context(dropped_if_interrupted(folder))
             lines = [LinePlan(f"{name}-{number}", name, mode) for name in ("cafis", "cardnet")
                      for number, mode in ((1, "dial"), (2, "listen"))]  # fmt: skip
             began = time.monotonic()

@@ -5,9 +5,12 @@ Where nothing says how wide, sentences have 118 columns, and so have the tables 
 
 import os
 import sys
+import time
+from collections.abc import Callable
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 
 from ops.times import zone
 from pipeline.config import ConfigError
@@ -30,3 +33,13 @@ def open_console() -> Console:
 def is_measured(console: Console) -> bool:
     """Whether it is known how wide it is."""
     return console.is_terminal or os.environ.get("COLUMNS", "").isdecimal()
+
+
+def timed(console: Console) -> Callable[[str], None]:
+    """What tells each step of a command beside the seconds since now."""
+    began = time.monotonic()
+
+    def say(text: str) -> None:
+        console.print(f"  [dim]{time.monotonic() - began:5.1f} s[/dim] {escape(text)}", soft_wrap=True)
+
+    return say

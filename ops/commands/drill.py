@@ -26,6 +26,7 @@ from ops.drills import DRILLS, Drill, drill_named, with_windows
 from ops.evidence import collect, drain
 from ops.happenings import Happened, Happening, happened, misused_payments
 from ops.installations import LinePlan
+from ops.interrupts import dropped_if_interrupted
 from ops.line_faults import LineFault
 from ops.mixture import BAD_CENTRES, BAD_CLIENTS, SHARES, Mixture, teach
 from ops.money import Evidence, Finding, report
@@ -264,7 +265,7 @@ def _one(console: Console, found: Drill, *, payments: int, seed: int, folder: Pa
 
         exercise = Exercise(found, payments, seed)
         try:
-            with playing(
+            with dropped_if_interrupted(place if folder is None else None), playing(
                 place, nodes=NODES, lines=exercise.lines, waits=found.waits, story=False, brokers=found.brokers,
                 detoured=True, ways=found.ways, say=say,
             ) as stage:  # fmt: skip
