@@ -16,12 +16,14 @@ from ops.apps.acceptance import acceptance
 from ops.apps.images import images
 from ops.apps.inspect import inspect
 from ops.apps.options import HERE, AsJson, Config
+from ops.apps.version import tell_version
 from ops.guard import guarded
 from pipeline.config import ConfigError, check_environment, load
 from pipeline.log import LogError
 from schemas.installation import Installation
 from schemas.sealing import KeyRingError, create_ring
 from wiring import create_topics, kafka_log, mend_topics
+from wiring.about import overview
 
 SERVICES = ("ingress", "router", "egress", "faults", "simulator")
 
@@ -43,9 +45,21 @@ app.add_typer(keys, name="keys")
 app.add_typer(simulator.app, name="simulator")
 
 
+@app.callback()
+def root(
+    _: Annotated[
+        bool, typer.Option("--version", callback=tell_version, is_eager=True, help="tell the version, and end")
+    ] = False,
+) -> None:
+    """電文: a card-payment gateway over Apache Kafka."""
+
+
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []})
-def run(context: typer.Context, service: Annotated[str, typer.Argument(metavar="SERVICE")]) -> None:
-    """Run one service: ingress, router, egress, faults or simulator; --help after its name tells its arguments."""
+def run(context: typer.Context, service: Annotated[str, typer.Argument(metavar="SERVICE")] = "--help") -> None:
+    """Run one service: ingress, router, egress, faults or simulator. `denbun run --help` tells what each needs."""
+    if service in ("--help", "-h"):
+        print(f"Usage: denbun run SERVICE [OPTIONS]\n\n{overview()}")
+        raise typer.Exit
     if service not in SERVICES:
         raise typer.BadParameter(f"there is no service {service}: one of {', '.join(SERVICES)}")
     interrupts.leave()  # a service has ways of its own
@@ -54,8 +68,8 @@ def run(context: typer.Context, service: Annotated[str, typer.Argument(metavar="
 
 @topics.command("create")
 def create(
-    config: Annotated[Path, typer.Option(help="the installation's file", envvar="DENBUN_CONFIG")],
     alter: Annotated[bool, typer.Option("--alter", help="set what differs in topics that exist")] = False,
+    config: Config = HERE,
 ) -> None:
     """Create the topics that do not exist yet; those that do are compared, and refused where they differ."""
     try:
@@ -66,6 +80,8 @@ def create(
         created = create_topics(installation, log)
     except ConfigError as error:
         print(error, file=sys.stderr)
+        if not config.exists():
+            print("is the gateway up? `denbun up` writes this file; or name another with --config", file=sys.stderr)
         raise typer.Exit(2) from error
     except LogError as error:
         print(f"topics: {error}", file=sys.stderr)
@@ -169,8 +185,8 @@ def pay(
     kind: Annotated[str, typer.Option(help="authorisation, sale, cancel or refund")] = "sale",
     partner: Annotated[str | None, typer.Option(help="pay as the customer whose requests go to this partner")] = None,
     customer: Annotated[str | None, typer.Option(help="pay as this customer")] = None,
-    reference: Annotated[str | None, typer.Option(help="of this payment; a new one by default")] = None,
-    original: Annotated[str | None, typer.Option(help="the reference that a cancel or refund follows")] = None,
+    reference: Annotated[str | None, typer.Option(help="a new one by default; R-1 or AP02:R-1")] = None,
+    original: Annotated[str | None, typer.Option(help="what a cancel or refund follows; R-1 or AP02:R-1")] = None,
     card: Annotated[str, typer.Option(help="a test card's number", envvar="DENBUN_CARD")] = "4111111111111111",
     expiry: Annotated[str, typer.Option(help="YYMM")] = "2812",
     terminal: Annotated[str, typer.Option(help="端末識別番号")] = "4980000000001",

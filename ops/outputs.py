@@ -3,6 +3,8 @@
 import os
 from pathlib import Path
 
+from ops.folder_lock import NAME as LOCK
+
 
 class OutputError(Exception):
     """Nothing can be written there. The message names the option, the whole path, what is wrong, and the remedy."""
@@ -42,7 +44,7 @@ def _full(option: str, path: Path) -> Path:
 
 def _entries(option: str, full: Path) -> bool:
     try:
-        return any(full.iterdir())
+        return any(each.name != LOCK for each in full.iterdir())  # whose it is, says who has the lock
     except OSError as error:
         raise _fault(option, full, f"読めません  cannot be read ({error.strerror}): name another one") from error
 

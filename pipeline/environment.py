@@ -13,6 +13,7 @@ VARIABLES: Mapping[str, str] = {
     "DENBUN_CARD": "the test card's number, for `denbun pay`",
     "DENBUN_OPERATOR": "who decides or looks, where `--by` is not given",
     "DENBUN_SIMULATOR": "`HOST:PORT` of a running centre's control port, for `denbun simulator`",
+    "DENBUN_TRACEBACK": "not empty: an unexpected failure of a command is told with all of it",
     "DENBUN_TZ": "in which zone the commands tell times, as `Asia/Tokyo`, which is the default",
     "DENBUN_VERSION": "the image's version in `compose.yaml`",
     "DENBUN_CRASH_AT": "development alone: the crash point at which a service dies",

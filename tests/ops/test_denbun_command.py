@@ -129,7 +129,7 @@ def test_a_service_loads_nothing_of_the_stack(service: str) -> None:
 def test_topics_cannot_be_created_without_a_configuration(denbun: Denbun) -> None:
     status, _, err = denbun("topics", "create")
     assert status == 2
-    assert "Missing option '--config'" in err
+    assert "or name another with --config" in err
 
 
 def test_topics_cannot_be_created_from_a_wrong_configuration(denbun: Denbun, tmp_path: Path) -> None:

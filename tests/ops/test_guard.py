@@ -33,12 +33,13 @@ CALLS: dict[str, tuple[tuple[str, ...], int]] = {
     "broker": (("--folder", NOWHERE), 1),
     "pay": (("--config", NOWHERE), 2),
     "topology": (("--config", NOWHERE), 2),
-    "inspect": (("--hex", "30 31 32"), 1),
+    "inspect": (("--hex", "30 31 3f"), 1),
     "images": (("--out", ".", "--flow", "nonsense"), 2),
     "acceptance": (("--partner", "cafis", "--list"), 0),
     "topics create": (("--config", NOWHERE), 2),
     "faults list": (("--config", NOWHERE), 2),
     "faults show": (("AP02:x", "--config", NOWHERE), 2),
+    "faults watch": (("--config", NOWHERE), 2),
     "faults repeat": (("AP02:x", *ORDER), 2),
     "faults settle": (("AP02:x", *ORDER), 2),
     "lines list": (("--config", NOWHERE), 2),
@@ -58,7 +59,7 @@ CALLS: dict[str, tuple[tuple[str, ...], int]] = {
     "simulator state": (("--control", "127.0.0.1:1"), 1),
     "simulator ledger": (("--control", "127.0.0.1:1"), 1),
     "simulator telegrams": (("--control", "127.0.0.1:1"), 1),
-    "simulator record": ((f"{NOWHERE}.toml", "--control", "127.0.0.1:1"), 1),
+    "simulator record": ((f"{NOWHERE}.toml", "--control", "127.0.0.1:1"), 2),
 }
 NEEDS = {"simulate": "stack", "broker": "stack", "images": "documents", "acceptance": "documents", "up": "documents"}
 
