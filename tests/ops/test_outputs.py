@@ -10,17 +10,14 @@ from typer.testing import CliRunner
 from ops.__main__ import app
 from ops.outputs import OutputError, ensure_file, ensure_folder
 
-ROOT = os.geteuid() == 0
-
 
 @pytest.fixture
 def places(tmp_path: Path) -> Path:
-    """A file, an empty folder, one that is not empty, and one that nobody may write to."""
+    """A file, an empty folder, one that is not empty, and a link to nowhere."""
     (tmp_path / "file").write_text("x")
     (tmp_path / "empty").mkdir()
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "x").write_text("x")
-    (tmp_path / "shut").mkdir(mode=0o555)
     (tmp_path / "away").symlink_to(tmp_path / "nowhere")
     return tmp_path
 
@@ -78,16 +75,6 @@ def test_a_relative_path_is_shown_whole(places: Path, monkeypatch: pytest.Monkey
 
 def test_what_is_no_name_of_a_file_is_told() -> None:
     assert told(lambda: ensure_file("--out", Path("a\0b"))) == "--out: 'a\\x00b': is no name of a file: name another"
-
-
-@pytest.mark.skipif(ROOT, reason="root may write anywhere")
-def test_what_may_not_be_written_is_told(places: Path) -> None:
-    for work in (
-        lambda: ensure_folder("--out", places / "shut"),
-        lambda: ensure_folder("--out", places / "shut" / "new"),
-        lambda: ensure_file("--out", places / "shut" / "new"),
-    ):
-        assert "is not writable for you" in str(told(work))
 
 
 def test_what_the_system_does_not_let_write_is_told(places: Path, monkeypatch: pytest.MonkeyPatch) -> None:
