@@ -216,7 +216,7 @@ def _standing(entry: Mapping[str, Any]) -> str:
     """Where an entry stands now: what it is, by which telegram it was cancelled, how much of it was taken back."""
     words = [word for name, word in _STANDING.items() if entry[name]]
     if (by := entry["cancelled_by"]) is not None:
-        words.append(f"← {by['trace_number']}")
+        words.append(f"取消済 ← {by['trace_number']}")
     elif entry["taken_back"]:
         words.append(f"{entry['taken_back']:,} 円 yen")
     return "\n".join(words)
