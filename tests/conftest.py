@@ -6,6 +6,7 @@ never a skip.
 """
 
 import os
+import signal
 import uuid
 from collections.abc import Generator, Iterator
 
@@ -15,6 +16,11 @@ from ops.broker import KAFKA_VERSION, least_session_ms, running
 from ops.ports import free_port
 from pipeline.kafka import KafkaLog
 from schemas import wire
+
+
+def pytest_configure() -> None:
+    """What tests start ends at SIGHUP as in a terminal, also where the tests run under nohup."""
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -24,8 +24,7 @@ END = "sys.exit(guarded(work, 'denbun work'))"
 
 def run(work: str, *, ignored: tuple[int, ...] = ()) -> "subprocess.CompletedProcess[str]":
     """Run the lines of `work` as a command."""
-    default = "import signal; signal.signal(signal.SIGHUP, signal.SIG_DFL)\n"  # these tests may run under nohup
-    ready = default + "".join(f"signal.signal({number}, signal.SIG_IGN)\n" for number in ignored)
+    ready = "".join(f"import signal; signal.signal({number}, signal.SIG_IGN)\n" for number in ignored)
     program = ready + BEGIN + "".join(f"    {line}\n" for line in work.strip().splitlines()) + END
     return subprocess.run(
         [sys.executable, "-c", program], cwd=ROOT, env={**os.environ, "PYTHONIOENCODING": "utf-8"},
