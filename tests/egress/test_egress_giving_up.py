@@ -171,10 +171,11 @@ async def test_a_line_that_is_lost_while_it_is_sought_again_seeks_no_more(tmp_pa
         tenure._rest()  # closed and opened by order within the moment that the connection needs to go
         tenure._seek()
         await tenure.lose()
+        await asyncio.wait([tenure._seeking])
         assert tenure._around.sessions._lines == set()
         assert tenure._connector.connection is None
         assert tenure._connector._stopped
-        await call.rest()
+        assert await call.rest() == []
 
 
 @in_loop

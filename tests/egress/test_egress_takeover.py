@@ -262,13 +262,15 @@ def test_an_operators_order_about_a_route_that_was_answered_not_done_is_known_an
     log.create(NewTopic(each.name, each.partitions, each.config) for each in topics.creations([LINE], 1, 1))
     places, writer = Places.of(topics, LINE), log.writer("test")
 
+    def write(record: LineOrderAnswered | RouteOrderAnswered) -> None:
+        value, headers = wire.encode(record)
+        writer.write([Outgoing(places.answers.topic, record.line.encode(), value, headers, 0)])
+
     def answer(order_id: str, at_line: str = LINE, *, done: bool = False) -> None:
-        record = RouteOrderAnswered(
+        write(RouteOrderAnswered(
             order_id=order_id, line=at_line, route_number=1, hold=True, operator="Sato", reason="asked for", node="n1",
             done=done, released=None, answered_ms=clock(),
-        )  # fmt: skip
-        value, headers = wire.encode(record)
-        writer.write([Outgoing(places.answers.topic, at_line.encode(), value, headers, 0)])
+        ))  # fmt: skip
 
     clock.now_ms = NOON - 1_000
     answer("long-ago")
@@ -276,12 +278,10 @@ def test_an_operators_order_about_a_route_that_was_answered_not_done_is_known_an
     answer("refused")
     answer("done", done=True)
     answer("elsewhere", "cafis-2")
-    about_a_line = LineOrderAnswered(
+    write(LineOrderAnswered(
         order_id="line", line=LINE, order=LineOrder.CLOSE, operator="Sato", reason="storm", node="n1",
         stage=LineStage.DRAINING, answered_ms=NOON,
-    )  # fmt: skip
-    value, headers = wire.encode(about_a_line)
-    writer.write([Outgoing(places.answers.topic, LINE.encode(), value, headers, 0)])
+    ))  # fmt: skip
     clock.now_ms = NOON + times.look_back_ms
     found, _ = take_over(log, writer, places, times, "n2", clock.now_ms)
     assert list(found.not_done) == ["refused"]

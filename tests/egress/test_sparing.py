@@ -159,3 +159,11 @@ def test_a_partner_that_is_carried_comes_back_however_busy_the_line_is_with_the_
             break
     assert rig.core.sparing.spared == set()
     assert probed == [1_830, 1_930, 2_030], "two probes before the rest is over, and as often as over a quiet line"
+
+
+def test_of_several_spared_partners_a_line_tells_all() -> None:
+    rig = CarryingRig(times=KEEPALIVE, sparing=Sparing({"cafis": SETTINGS, "cardnet": SETTINGS}))
+    rig.play("opened", 0)
+    for partner in ("cafis", "cardnet") * 3:
+        rig.core.sparing.silent(partner, MIDNIGHT, MIDNIGHT)
+    assert told(rig.core.due(MIDNIGHT + 1)) == [("open", "cafis,cardnet")]
