@@ -19,6 +19,14 @@ _FACTS_MAX = 9
 _NO_RECORDS = "schemas"  # what lies there tells how records are read
 
 
+class About(NamedTuple):
+    """A record about a transaction, where it lies; the topic is named as whoever read it names it."""
+
+    topic: str
+    message: Message
+    record: Record
+
+
 class Line(NamedTuple):
     """One line: when, in which topic, which record, and its facts in words (card data is sealed, and left out)."""
 
@@ -31,21 +39,21 @@ class Line(NamedTuple):
 def story(topics: Mapping[str, Sequence[Message]], transaction_id: str) -> list[Line]:
     """The lines about a transaction, from topics as `ops.reading` gives them. Raises `RecordError`."""
     return [
-        Line(message.timestamp_ms, message.topic, type(record).__name__, _worded(record))
-        for message, record in about(topics, transaction_id)
+        Line(message.timestamp_ms, topic, type(record).__name__, _worded(record))
+        for topic, message, record in about(topics, transaction_id)
     ]
 
 
-def about(topics: Mapping[str, Sequence[Message]], transaction_id: str) -> list[tuple[Message, Record]]:
+def about(topics: Mapping[str, Sequence[Message]], transaction_id: str) -> list[About]:
     """The records about a transaction, in the order of time. Raises `RecordError`."""
     found = [
-        (message, record)
+        About(topic, message, record)
         for topic, messages in topics.items()
         if not topic.endswith(_NO_RECORDS)
         for message, record in _decoded(messages)
         if getattr(record, _ABOUT, None) == transaction_id
     ]
-    return sorted(found, key=lambda each: each[0].timestamp_ms)
+    return sorted(found, key=lambda each: each.message.timestamp_ms)
 
 
 def _decoded(messages: Iterable[Message]) -> Iterable[tuple[Message, Record]]:

@@ -15,10 +15,10 @@ from ops.payment_words import KINDS, STATUSES, ending, told
 from ops.player import worded
 from ops.reading import Ends, ends, read_topics
 from ops.references import nearest, parted
-from ops.story import about
+from ops.story import About, about
 from ops.times import clock, now_ms
 from pipeline.config import ConfigError, load
-from pipeline.log import LogError, Message
+from pipeline.log import LogError
 from schemas.identity import transaction_id
 from schemas.installation import Customer, Installation
 from schemas.records import Record, Stage, TransactionState
@@ -178,7 +178,8 @@ def _tell(console: Console, installation: Installation, named: str, before: Ends
             time.sleep(_LOOK_S)  # the last records follow the answer
             topics = read_topics(installation.kafka, dict.fromkeys(topic for topic, _ in before), after=before)
             found = about(topics, named)
-            stage = next((each.stage for _, each in reversed(found) if isinstance(each, TransactionState)), None)
+            records = [each.record for each in found]
+            stage = next((each.stage for each in reversed(records) if isinstance(each, TransactionState)), None)
             if not found or stage not in _PASSING or time.monotonic() > until:
                 break
     except (LogError, RecordError) as error:
@@ -189,7 +190,6 @@ def _tell(console: Console, installation: Installation, named: str, before: Ends
             f"{named}: 受付記録なし  the gateway has accepted no such request: there is no story", style="dim"
         )
         return
-    records = [record for _, record in found]
     show(console, _table(named, found, _spec(installation, records)))
     for name, text in _facts(records, named):
         console.print(f"{name}  {text}", markup=False, soft_wrap=True)
@@ -204,14 +204,14 @@ def _spec(installation: Installation, records: list[Record]) -> PartnerSpec | No
         return None
 
 
-def _table(named: str, found: list[tuple[Message, Record]], spec: PartnerSpec | None) -> Table:
-    start_ms = found[0][0].timestamp_ms
+def _table(named: str, found: list[About], spec: PartnerSpec | None) -> Table:
+    start_ms = found[0].message.timestamp_ms
     table = Table(title=f"{escape(named)} の経過  its story, from {clock(start_ms)}")
     for title in ("ms", "記録\nrecord, topic", "内容\nwhat happened"):
         table.add_column(title)
-    for message, record in found:
+    for topic, message, record in found:
         words = "\n".join(told(message, record, spec))
-        name = f"{type(record).__name__}\n{message.topic}"
+        name = f"{type(record).__name__}\n{topic}"
         table.add_row(str(message.timestamp_ms - start_ms), escape(name), escape(words))
     return table
 
