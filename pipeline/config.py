@@ -60,7 +60,8 @@ def parse(
                 continue  # what is there is faulty, and is not counted for that
             place = ".".join(_plain(str(part)) for part in fault["loc"]) or "(whole file)"
             where = _origin(fault["loc"], origins or {}) if fault["type"] != "missing" else None
-            message = _message(model, fault["type"], fault["loc"], fault["msg"])
+            said = str(fault["ctx"]["error"]) if fault["type"] == "value_error" else fault["msg"]
+            message = _message(model, fault["type"], fault["loc"], said)
             lines.append(f"{where or source}: {place}: {message}")
         raise ConfigError("\n".join(lines)) from None
 
@@ -87,7 +88,7 @@ def _message(model: type[BaseModel], kind: str, place: tuple[int | str, ...], sa
     if table is not None and len(place) == 1 and kind in _NO_TABLE:
         examples = model.model_fields[table.path[0]].examples
         return _NO_TABLE[kind].format(table.title) + (f", as {examples[0]}" if examples else "")
-    return _PLAINLY.get(kind, said.removeprefix("Value error, "))
+    return _PLAINLY.get(kind, said)
 
 
 # --- the environment ------------------------------------------------------------------------------------------------

@@ -2,11 +2,13 @@
 
 import re
 from pathlib import Path
+from typing import Annotated
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
+from words_rig import out_of
 
 from pipeline.config import ConfigError, load, override, parse, variables
 
@@ -164,8 +166,8 @@ def test_all_faults_at_once(tmp_path: Path) -> None:
     path = write(tmp_path, 'nmae = "a"\n[limits]\nlow = "x"\nhigh = 101\n')
     assert fault(path).splitlines() == [
         f"{path}: name: missing: it has no default, give it a value",
-        f"{path}: limits.low: Input should be a valid integer, unable to parse string as an integer",
-        f"{path}: limits.high: Input should be less than or equal to 100",
+        f"{path}: limits.low: {out_of(int, 'x')}",
+        f"{path}: limits.high: {out_of(Annotated[int, Field(le=100)], 101)}",
         f"{path}: nmae: unknown name: did you mean name?",
     ]
 
