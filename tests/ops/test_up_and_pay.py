@@ -140,6 +140,28 @@ def test_a_service_that_is_killed_is_started_again_and_told_and_the_others_go_on
     assert still_there(up.children) == []
 
 
+def test_a_line_that_an_operator_has_closed_stays_so_when_it_is_started_again(
+    up: Up, kafka_servers: str, topic_prefix: str
+) -> None:
+    order = ("cafis-1", "--reason", "work on the line", "--by", "sato", "--config", str(up.folder / "denbun.toml"))
+    closed = up.denbun("lines", "close", *order, "--yes")
+    assert closed.returncode == 0, closed.stdout + closed.stderr
+    up.popen.send_signal(signal.SIGTERM)
+    assert up.end()[0] == 0
+    again = Up(up.folder, kafka_servers, topic_prefix)
+    try:
+        told = "line cafis-1 stays closed, as wished by sato: denbun lines open cafis-1"
+        assert told in " ".join(again.said.split())
+        assert again.pay("--partner", "cardnet").returncode == 0
+        opened = again.denbun("lines", "open", *order)
+        assert opened.returncode == 0, opened.stdout + opened.stderr
+        again.popen.send_signal(signal.SIGTERM)
+        assert again.end()[0] == 0
+    finally:
+        again.popen.kill()
+        again.popen.communicate()
+
+
 def test_a_second_one_in_the_same_folder_is_refused_and_changes_nothing(up: Up) -> None:
     before = {each: each.stat().st_mtime_ns for each in up.folder.iterdir()}
     second = up.denbun("up", "--folder", str(up.folder))
