@@ -101,11 +101,14 @@ def acceptance(wanted: Wanted) -> int:
         catalogue = load_catalogue(partner, wanted.environment, wanted.catalogue)
         chosen = _chosen(catalogue, wanted.cases)
         evidence = _evidence(wanted, catalogue)
+        cases = left(evidence, chosen) if wanted.resume and not wanted.cases else chosen
+        if not cases:
+            console.print("残りの試験はありません  nothing is left to run")
+            return _conclude(console, wanted, evidence, chosen)
         by = who_tests(console, wanted.by, unattended=wanted.unattended)
     except (CatalogueError, ConfigError, EvidenceError, LayoutError, OutputError, Wrong) as error:
         console.print(str(error), style="red", markup=False)
         return 2
-    cases = left(evidence, chosen) if wanted.resume and not wanted.cases else chosen
     console.rule(f"受入試験  acceptance  {partner.name.upper()} {wanted.environment.japanese}  {len(cases)} cases")
     person: Person = Nobody(by) if wanted.unattended or wanted.config is None else AtConsole(console, by)
     session = Session(by=by, started_ms=now_ms(), ended_ms=None, version="", facts={})
@@ -137,12 +140,17 @@ def _run(
             write_documents(runner.evidence, catalogue, partner, wanted.out)
     if runner is None:
         return 1
-    evidence = runner.evidence
+    ended = _conclude(console, wanted, runner.evidence, chosen)
+    return 1 if broke else ended
+
+
+def _conclude(console: Console, wanted: Wanted, evidence: Evidence, chosen: Sequence[Case]) -> int:
+    """How the cases stand and where that is written; gives the exit status."""
     show(console, _summary(evidence, chosen))
     console.print(
         f"  {wanted.out / 'index.html'}   {wanted.out / 'evidence.xlsx'}   印刷用 for print: print.xlsx, print.html"
     )
-    return 1 if broke else status(evidence, chosen)
+    return status(evidence, chosen)
 
 
 def print_short(wanted: Wanted) -> int:

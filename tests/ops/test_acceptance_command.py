@@ -4,6 +4,7 @@ import io
 import sys
 from pathlib import Path
 
+import msgspec
 import pytest
 from click.testing import Result
 from rich.console import Console
@@ -12,7 +13,7 @@ from typer.testing import CliRunner
 from acceptance.cases import Environment
 from acceptance.catalogue import load_catalogue
 from acceptance.deeds import Words
-from acceptance.record import save
+from acceptance.record import Judgement, Verdict, save
 from ops.__main__ import app
 from ops.acceptance_people import Answer, Ended, Nobody
 from ops.acceptance_run import begun
@@ -93,6 +94,20 @@ def test_the_short_edition_of_a_run_is_printed_and_nothing_is_started(tmp_path: 
     assert (tmp_path / "evidence.json").read_bytes() == kept
     other = run("--partner", "cardnet", "--print", str(tmp_path))
     assert (other.exit_code, "is of cafis dev" in told(other)) == (2, True)
+
+
+@pytest.mark.parametrize(("verdict", "status"), [(Verdict.PASSED, 0), (Verdict.FAILED, 1)])
+def test_a_run_of_which_nothing_is_left_is_summed_up_and_nothing_is_started(
+    tmp_path: Path, verdict: Verdict, status: int
+) -> None:
+    evidence = begun(load_catalogue(CAFIS, Environment.DEV), "此処", "here")
+    judged = Judgement(verdict=verdict, pairs=(), checks=())
+    records = {name: msgspec.structs.replace(each, judgement=judged) for name, each in evidence.records.items()}
+    save(msgspec.structs.replace(evidence, records=records), tmp_path)
+    kept = (tmp_path / "evidence.json").read_bytes()
+    result = run("--partner", "cafis", "--resume", str(tmp_path))
+    assert (result.exit_code, "nothing is left to run" in told(result)) == (status, True)
+    assert (tmp_path / "evidence.json").read_bytes() == kept
 
 
 @pytest.mark.parametrize("environment", Environment)
