@@ -10,6 +10,7 @@ import codecs
 import contextlib
 import errno
 import io
+import logging
 import os
 import sys
 import traceback
@@ -22,6 +23,7 @@ import typer
 
 from ops import interrupts
 from ops.folder_lock import FolderTakenError
+from pipeline.kafka import CLIENT_LOG
 from pipeline.logs import blacken
 
 EXTRAS = {
@@ -42,6 +44,7 @@ def guarded(app: Callable[[], object], name: str) -> int:
     """Run the command line `app`, whose name is told in sentences; gives the exit status."""
     for stream in (sys.stdout, sys.stderr):
         _show_what_can_be_shown(stream)
+    CLIENT_LOG.addHandler(logging.NullHandler())  # a service has a handler of its own above it
     interrupts.install()
     status = _status_of(app, name)
     return _flushed(status)

@@ -66,6 +66,8 @@ _READ_S, _READ_MANY_S, _MANY = 0.001, 0.003, 16  # how long a read gathers; and 
 _AGAIN_S = 10.0
 
 _log = logging.getLogger(__name__)
+CLIENT_LOG = logging.getLogger(f"{__name__}.client")
+"""Where the client library's own lines go. A command tells its errors itself, and leaves these out."""
 
 
 class _Calm(logging.Filter):
@@ -84,7 +86,8 @@ class _Calm(logging.Filter):
         return True
 
 
-_log.addFilter(_Calm())
+for _each in (_log, CLIENT_LOG):
+    _each.addFilter(_Calm())
 
 
 def _common(servers: str, name: str, extra: Mapping[str, str], troubles: Troubles) -> dict[str, Any]:
@@ -97,7 +100,7 @@ def _common(servers: str, name: str, extra: Mapping[str, str], troubles: Trouble
         "socket.nagle.disable": True,
         "allow.auto.create.topics": False,
         "log_level": 3,
-        "logger": _log,  # else the client writes its own lines, which no collector reads, to stderr
+        "logger": CLIENT_LOG,  # else the client writes its own lines, which no collector reads, to stderr
         "error_cb": troubles.hear,
         **extra,
     }

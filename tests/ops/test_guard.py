@@ -263,3 +263,10 @@ def test_what_an_encoding_lacks_is_shown_plainer(
         assert guarded(lambda: sys.stdout.write("終 ✓✗ │ \udc80"), "denbun") == 0
         sys.stdout.detach()
     assert raw.getvalue() == shown
+
+
+def test_the_lines_of_the_client_library_are_no_part_of_what_a_command_tells() -> None:
+    told = "from ops.guard import guarded\nfrom pipeline.kafka import CLIENT_LOG\n"
+    told += "guarded(lambda: CLIENT_LOG.error('FAIL [admin#producer-1]: Connection refused'), 'denbun')"
+    ran = subprocess.run([sys.executable, "-c", told], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert (ran.stdout, ran.stderr) == ("", "")
