@@ -1,8 +1,11 @@
 """Egress' metrics: every name in one place."""
 
-import contextlib
+from collections.abc import Set as AbstractSet
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+from egress.core import LineCore
+from schemas.installation import Line
 
 
 class Metrics:
@@ -61,13 +64,48 @@ class Metrics:
             registry=registry,
         )
 
-    def forget(self, line: str) -> None:
-        """Show no more what only the owner of this line can know."""
+
+class Gauges:
+    """The gauges of one line, while it is owned, and of its partners. Children are looked up once, as in `Counts`."""
+
+    def __init__(self, metrics: Metrics, line: Line) -> None:
+        self._metrics = metrics
+        self._line = line.name
+        metrics.owned.labels(self._line).set(1)
+        self._open = metrics.open.labels(self._line)
+        self._as_wished = metrics.as_wished.labels(self._line)
+        self._in_flight = metrics.in_flight.labels(self._line)
+        self._waiting = metrics.waiting.labels(self._line)
+        self._free_routes = metrics.free_routes.labels(self._line)
+        self._held_routes = metrics.held_routes.labels(self._line)
+        self._trace_numbers_left = metrics.trace_numbers_left.labels(self._line)
+        self._trace_reserve_left = metrics.trace_reserve_left.labels(self._line)
+        self._spared = {partner: metrics.spared.labels(partner) for partner in line.partners}
+
+    def show(self, core: LineCore, spared: AbstractSet[str], now_ms: int) -> None:
+        """How the line is now; `spared` are the partners that get no requests."""
+        self._open.set(core.station.open)
+        self._as_wished.set(core.station.as_wished)
+        self._in_flight.set(core.in_flight)
+        self._waiting.set(core.waiting)
+        self._free_routes.set(core.routes.free)
+        self._held_routes.set(core.routes.held)
+        requests, reserve = core.numbers_left(now_ms)
+        self._trace_numbers_left.set(requests)
+        self._trace_reserve_left.set(reserve)
+        for partner, gauge in self._spared.items():
+            gauge.set(partner in spared)
+
+    def end(self) -> None:
+        """The line is owned no more; not shown is what only its owner can know."""
+        metrics, name = self._metrics, self._line
+        for gauge in (metrics.owned, metrics.open, metrics.in_flight, metrics.waiting):
+            gauge.labels(name).set(0)
         for gauge in (
-            self.as_wished, self.free_routes, self.held_routes, self.trace_numbers_left, self.trace_reserve_left,
+            metrics.as_wished, metrics.free_routes, metrics.held_routes, metrics.trace_numbers_left,
+            metrics.trace_reserve_left,
         ):  # fmt: skip
-            with contextlib.suppress(KeyError):  # it was never shown
-                gauge.remove(line)
+            gauge.remove(name)
 
 
 class Counts:

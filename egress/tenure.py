@@ -14,7 +14,7 @@ from egress.connection import Connector
 from egress.core import LineCore
 from egress.dialling import Calls
 from egress.jobs import Takeover
-from egress.metrics import Counts
+from egress.metrics import Counts, Gauges
 from egress.numbers import Reserved, batch_of, shares_of
 from egress.reserving import NotTheOwner, reserve
 from egress.strays import StrayBudget
@@ -32,6 +32,7 @@ from schemas.records import LineOrdered, LineTaken, ReleaseRoute, RouteOrdered, 
 from schemas.telegrams import PartnerSpec
 
 _TICK_S, _STEP_S = 0.02, 0.005
+_SHOWN_EVERY = 5  # ticks: nobody reads the gauges more often
 _RESERVE_AGAIN_S = 1.0
 _HANG_MS = 1_000  # how long a connection that is broken may take to go
 _STORE_MS = 5_000  # on giving a line up: how long the log is awaited
@@ -67,6 +68,8 @@ class Tenure:
         self._helpless = helpless
         self._seeks = self._placeless = False  # it is to be sought; and has no place among the process' sessions yet
         self._counts = Counts(around.metrics, line.name)
+        self._gauges: Gauges | None = None  # from the start to the end
+        self._ticks = 0
         self._core = LineCore(
             line, partner, around.times, around.node, around.open_card, partners, around.sparing,
             around.clock_tolerance_ms,
@@ -93,7 +96,7 @@ class Tenure:
         """Own the line, as an operator has ordered last by now. Raises `OSError` where it cannot listen."""
         self._perform(self._core.take(found, self._now(), orders.get(self._line.name)))
         self._begun = True
-        self._around.metrics.owned.labels(self._line.name).set(1)
+        self._gauges = Gauges(self._around.metrics, self._line)
         if self._seeking is not None:
             await self._seeking
         self._tick()
@@ -158,10 +161,9 @@ class Tenure:
         if self._tick_handle is not None:
             self._tick_handle.cancel()
         self._ended = True
-        metrics, name = self._around.metrics, self._line.name
-        for gauge in (metrics.owned, metrics.open, metrics.in_flight, metrics.waiting):
-            gauge.labels(name).set(0)
-        metrics.forget(name)
+        if self._gauges is not None:
+            self._gauges.end()
+            self._gauges = None
 
     async def _until(self, reached: Callable[[], bool], limit_ms: int) -> None:
         """Wait, no longer than this by the node's clock, and by the loop's, which nobody sets back."""
@@ -199,21 +201,12 @@ class Tenure:
             self._seek()
         if self._core.station.is_helpless(self._now()):
             self._helpless()
-        metrics, core, name = self._around.metrics, self._core, self._line.name
-        metrics.open.labels(name).set(core.station.open)
-        metrics.as_wished.labels(name).set(core.station.as_wished)
-        metrics.in_flight.labels(name).set(core.in_flight)
-        metrics.waiting.labels(name).set(core.waiting)
-        metrics.free_routes.labels(name).set(core.routes.free)
-        metrics.held_routes.labels(name).set(core.routes.held)
-        requests, reserve = core.numbers_left(self._now())
-        metrics.trace_numbers_left.labels(name).set(requests)
-        metrics.trace_reserve_left.labels(name).set(reserve)
-        if core.reserve.wants_more and self._reserving is None:
+        if self._core.reserve.wants_more and self._reserving is None:
             self._reserving = asyncio.create_task(self._reserve())
             self._around.look_after(self._reserving)
-        for partner in self._line.partners:
-            metrics.spared.labels(partner).set(partner in self._around.sparing.spared)
+        self._ticks += 1
+        if self._gauges is not None and self._ticks % _SHOWN_EVERY == 1:
+            self._gauges.show(self._core, self._around.sparing.spared, self._now())
 
     async def _reserve(self) -> None:
         """Take more trace numbers out of the line's reserve; again, as long as the log does not answer."""

@@ -18,7 +18,7 @@ _EXPIRY = re.compile(r"[0-9]{2}(0[1-9]|1[0-2])")
 _TRACK2 = re.compile(r"([0-9]{13,19})=[0-9]{7,23}")
 _TRACK2_MAX = 37
 _CODE = re.compile(r"[0-9]{3,4}")
-_KINDS = {kind.value: kind for kind in Kind}
+KINDS: Final = {kind.value: kind for kind in Kind}
 
 
 def content_of(request: Request) -> tuple[str | int | None, ...]:
@@ -41,11 +41,11 @@ def content_of(request: Request) -> tuple[str | int | None, ...]:
 
 def request_fault(request: Request) -> str | None:
     """The first thing that is wrong with a request, or None."""
-    kind = _KINDS.get(request.kind)
+    kind = KINDS.get(request.kind)
     if (fault := own_name_fault(request)) is not None:
         return fault
     if kind is None:
-        return f"kind must be one of {', '.join(_KINDS)}"
+        return f"kind must be one of {', '.join(KINDS)}"
     if not _TERMINAL.fullmatch(request.terminal_id):
         return "terminal_id must be 1 to 13 letters and digits"
     if _holds_the_card(request.terminal_id, request):

@@ -6,10 +6,10 @@ From here on no card data is in clear anywhere. The only module of the ingress t
 import msgspec
 
 from ingress.acts import StoreInquiry, StoreRequest
-from ingress.checking import content_of
+from ingress.checking import KINDS, content_of
 from schemas.cards import pack_card, pack_sensitive
 from schemas.identity import transaction_id
-from schemas.records import InquiryAsked, Kind, RequestAccepted
+from schemas.records import InquiryAsked, RequestAccepted
 from schemas.sealing import CARD, SENSITIVE, KeyRing
 
 _canonical = msgspec.json.Encoder().encode
@@ -29,7 +29,7 @@ def request_accepted(act: StoreRequest, ring: KeyRing, request_id: str, slot: in
         customer=act.customer,
         reference=asked.reference,
         original_reference=asked.original_reference,
-        kind=Kind(asked.kind),
+        kind=KINDS[asked.kind],
         terminal_id=asked.terminal_id,
         amount=asked.amount,
         payment_method=asked.payment_method,

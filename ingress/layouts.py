@@ -4,28 +4,14 @@ A request belongs to the partner of its customer's contract. A follow-up goes wh
 router knows: it is turned away when no partner takes it.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from operator import attrgetter
-from typing import NamedTuple
+from collections.abc import Mapping
 
+from ingress.checking import KINDS
 from schemas.client_frames import Request
 from schemas.installation import Customer
 from schemas.japan_time import business_date
 from schemas.records import Kind
-from schemas.telegrams import ASKED_AS, ROLE_OF_KIND, Asking, PartnerSpec, Role
-from schemas.telegrams.vocabulary import Value
-
-_ASKED: Mapping[str, Callable[[Request], Value | None]] = {name: attrgetter(at) for name, at in ASKED_AS.items()}
-
-
-class _Telegram(NamedTuple):
-    """One role of one edition, made ready: what it takes, and where a request has that."""
-
-    asking: Asking
-    asked: Sequence[tuple[str, Callable[[Request], Value | None]]]
-
-    def fault(self, request: Request) -> str | None:
-        return self.asking.fault({name: value for name, of in self.asked if (value := of(request)) is not None})
+from schemas.telegrams import ROLE_OF_KIND, Asking, PartnerSpec, Role
 
 
 class Layouts:
@@ -33,11 +19,11 @@ class Layouts:
 
     def __init__(self, partners: Mapping[str, PartnerSpec]) -> None:
         self._partners = partners
-        self._ready: dict[tuple[str, str, Kind], _Telegram | None] = {}
+        self._ready: dict[tuple[str, str, Kind], Asking | None] = {}
 
     def fault(self, customer: Customer, request: Request, now_ms: int) -> str | None:
         """The first field that the partner's telegram of this business date cannot take, and its rule; or None."""
-        kind, date = Kind(request.kind), business_date(now_ms)
+        kind, date = KINDS[request.kind], business_date(now_ms)
         contracted = customer.partners.get(kind)
         if contracted is None:
             return None
@@ -53,18 +39,15 @@ class Layouts:
             if len(self._ready) > 64:  # days go by
                 self._ready.clear()
             self._ready[key] = self._made_ready(name, ROLE_OF_KIND[kind], date)
-        telegram = self._ready[key]
-        return None if telegram is None else telegram.fault(request)
+        asking = self._ready[key]
+        return None if asking is None else asking.fault(request)
 
-    def _made_ready(self, name: str, role: Role, date: str) -> _Telegram | None:
+    def _made_ready(self, name: str, role: Role, date: str) -> Asking | None:
         partner = self._partners.get(name)
         if partner is None:
             return None
         edition = partner.on(date)
-        if role not in edition.telegrams:
-            return None
-        asking = Asking(edition, role)
-        return _Telegram(asking, [(name, _ASKED[name]) for name in asking.names])
+        return Asking(edition, role) if role in edition.telegrams else None
 
 
 NO_LAYOUTS = Layouts({})

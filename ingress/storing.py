@@ -105,17 +105,18 @@ class Storing:
 
         def done(stored: Stored | None, error: Exception | None) -> None:
             try:
-                self._note(name, error)
-                told(None if stored is None else stored.timestamp_ms)
+                if stored is None:
+                    self._failed(name, error)
+                    told(None)
+                else:
+                    crashes.stored(name)
+                    told(stored.timestamp_ms)
             except Exception as fault:  # noqa: BLE001  a delivery without its end would be waited for for ever
                 self._fail(fault)
 
         self._writer.write(Outgoing(topic, key.encode(), encoded.value, encoded.headers), done)
 
-    def _note(self, name: str, error: Exception | None) -> None:
-        if error is None:
-            crashes.stored(name)
-            return
+    def _failed(self, name: str, error: Exception | None) -> None:
         self._metrics.failed[name].inc()
         now_ms = self._now_ms()
         if now_ms >= self._failing_until_ms:  # once per outage, not once per request

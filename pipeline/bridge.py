@@ -13,7 +13,8 @@ from typing import Any
 from pipeline.log import Done, LogError, Message, Outgoing, Reader, Sender, Stored
 
 _LOOK_S = 0.5
-_BUSY, _GATHER_S = 32, 0.002  # so many messages under way: the next may gather for so long, and leave in fewer requests
+_BUSY = 32  # messages under way: the next may gather, and leave in fewer requests
+_GATHER_S, _GATHER_MOST_S = 0.000_0625, 0.005  # for each that is under way; in all
 _BEHIND = 20_000  # messages: some seconds of a busy process; a sender holds ten times as many
 _RELIEF_S = 0.02  # between looks whether the log has caught up
 _STALLED_S = 90.0  # a reader's thread gives a line up for so long at most, and waits no longer for the broker
@@ -44,8 +45,8 @@ class LoopWriter:
     def write(self, message: Outgoing, done: Done) -> None:
         """Hand the message to the log with all others of this turn of the loop, in the order of the calls.
 
-        While many are under way, with all others of the next two milliseconds: the broker has as much to do for a
-        request of one message as for one of many, and would be what everything waits for.
+        While many are under way, with all others of the next milliseconds: the broker has as much to do for a request
+        of one message as for one of many, and would be what everything waits for. The more there are, the longer.
 
         In a later turn comes ``done(Stored, None)``, or ``done(None, WriteFailed)``.
         """
@@ -53,7 +54,7 @@ class LoopWriter:
             if self.unacknowledged < _BUSY:
                 self._loop.call_soon(self._send)
             else:
-                self._loop.call_later(_GATHER_S, self._send)
+                self._loop.call_later(min(self.unacknowledged * _GATHER_S, _GATHER_MOST_S), self._send)
         self._gathered.append((message, partial(self._done, done)))
         self.unacknowledged += 1
 

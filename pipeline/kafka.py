@@ -62,7 +62,8 @@ _POLL_S = 0.1
 _GATHER_MS = 0.2  # long enough for what is sent in one go to leave in one request
 _SERVE_S = 0.001  # how long an acknowledgement may lie here unheard; the broker takes about as long to give it
 _FILL_MS = 20
-_READ_S, _READ_MANY_S, _MANY = 0.001, 0.003, 16  # how long a read gathers; and behind one of so many messages
+_READ_S = 0.001  # how long a read gathers
+_MANY, _READ_EACH_S, _READ_MOST_S = 16, 0.000_2, 0.006  # behind one of so many messages: for each; in all
 _AGAIN_S = 10.0
 
 _log = logging.getLogger(__name__)
@@ -499,7 +500,7 @@ class KafkaReader:
         # which waits for its count. Where there is much, it is worth a longer one: fewer and larger batches follow.
         try:
             found = self._consumer.consume(count, self._gather_s)
-            self._gather_s = _READ_MANY_S if len(found) >= _MANY else _READ_S
+            self._gather_s = min(len(found) * _READ_EACH_S, _READ_MOST_S) if len(found) >= _MANY else _READ_S
             if not found and timeout_s > 0:
                 one = self._consumer.poll(timeout_s)
                 found = [] if one is None else [one, *self._consumer.consume(count - 1, 0)]

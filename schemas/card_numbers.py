@@ -46,7 +46,7 @@ def luhn_holds(digits: str) -> bool:
 
 def holds_card_number(text: str) -> bool:
     """Whether a card number may stand in this text."""
-    return next(spans(text), None) is not None
+    return _RUN.search(text) is not None and next(spans(text), None) is not None
 
 
 def spans(text: str) -> Iterator[tuple[int, int]]:

@@ -1,15 +1,16 @@
 """Whether a partner's layout takes what a client asks for: told at the door, before anything is written. Pure."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from operator import attrgetter
 from types import MappingProxyType
 
 from schemas.telegrams.errors import EncodeError
 from schemas.telegrams.roles import Role
 from schemas.telegrams.spec import PartnerSpec
-from schemas.telegrams.vocabulary import Value
 from schemas.telegrams.writing import quick_fit
 
-# The names of the telegrams that a client gives a value for, and what the client protocol calls them.
+# The names of the telegrams that a client gives a value for, and what the client protocol calls them: by these names a
+# request has them as its attributes.
 ASKED_AS: Mapping[str, str] = MappingProxyType(
     {
         "terminal_id": "terminal_id",
@@ -35,21 +36,23 @@ class Asking:
         telegram = partner.telegrams[role]
         self._partner, self._role = partner, role
         self._others = telegram.sample(optional=False)
-        self.names: Sequence[str] = [name for name in ASKED_AS if name in telegram.names]
-        self._fit = quick_fit(telegram, self.names, self._others)
+        self._asked = {name: at for name, at in ASKED_AS.items() if name in telegram.names}
+        self._fit = quick_fit(telegram, self._asked, self._others)
 
-    def fault(self, values: Mapping[str, Value]) -> str | None:
+    def fault(self, request: object) -> str | None:
         """The first field that the telegram cannot take, and why; None: it takes all.
 
-        `values` are by `names`: those that the client gave. The text is in the client's words and holds no value.
+        `request` has what `ASKED_AS` calls its attributes, None where the client gave no value. The text is in the
+        client's words and holds no value.
         """
-        if self._fit(values) is not None:  # what is as it should be needs no words
+        if self._fit(request) is not None:  # what is as it should be needs no words
             return None
+        asked = {name: value for name, at in self._asked.items() if (value := attrgetter(at)(request)) is not None}
         try:
-            self._partner.encode(self._role, {**self._others, **values})
+            self._partner.encode(self._role, {**self._others, **asked})
         except EncodeError as error:
-            asked = ASKED_AS.get(error.field or "")
-            if asked is None:  # then the law of loading has a hole, and the client needs an answer all the same
+            told = ASKED_AS.get(error.field or "")
+            if told is None:  # then the law of loading has a hole, and the client needs an answer all the same
                 return f"a {self._role.value} does not fit, in the telegrams of {self._partner.name}"
-            return f"{asked} {error.problem}, in the telegrams of {self._partner.name}"
+            return f"{told} {error.problem}, in the telegrams of {self._partner.name}"
         return None

@@ -13,6 +13,7 @@ from typing import Any
 from schemas.telegrams.vocabulary import Value
 
 Values = Mapping[str, Value]
+QuickFit = Callable[[object], bytes | None]
 QuickWrite = Callable[[Values], bytes | None]
 QuickRead = Callable[[bytes], dict[str, Value] | None]
 

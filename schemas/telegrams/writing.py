@@ -1,7 +1,7 @@
 """The function that writes one telegram, made of its layout (`schemas.telegrams.generating`)."""
 
 import codecs
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from functools import lru_cache
 from typing import NamedTuple
@@ -19,7 +19,7 @@ from schemas.telegrams.coding import (
 )
 from schemas.telegrams.conditions import Rule, rules_of
 from schemas.telegrams.fields import TYPES, Encoding, FieldSpec, Pad
-from schemas.telegrams.generating import PLAIN, QuickWrite, Source, Values, nothing_quick
+from schemas.telegrams.generating import PLAIN, QuickFit, QuickWrite, Source, Values, nothing_quick
 from schemas.telegrams.spec import Telegram
 from schemas.telegrams.vocabulary import Value
 
@@ -76,24 +76,23 @@ def quick_write(front: Sequence[FieldSpec], rest: Sequence[FieldSpec], *, bitmap
     return made
 
 
-def quick_fit(telegram: Telegram, names: Collection[str], others: Values) -> QuickWrite:
-    """The function that writes these fields of a telegram alone, the others holding `others`: to see that they fit."""
+def quick_fit(telegram: Telegram, asked: Mapping[str, str], others: Values) -> QuickFit:
+    """The function that writes fields of a telegram alone, the others holding `others`: to see that they fit.
+
+    `asked`: the fields, and the attribute of what the function is given in which each has its value, or None.
+    """
     if telegram.groups:
         return nothing_quick
-    fields = [field for field in telegram.fields if field.name in names]
-    source = Source("write(values)")
-    source.add("get = values.get")
-    source.add(f"count = {sum(field.always and field.default is None for field in fields)}")
-    source.add("bits = 0")
-    writer = _Writer(source)
+    fields = [field for field in telegram.fields if field.name in asked]
+    source = Source("fit(asked)")
+    writer = _Asked(source, asked)
     writer.know({field.name: others.get(field.name) for field in telegram.fields if field not in fields})
     pieces = [piece for field in fields for piece in (writer.element if field.bit else writer.positional)(field)]
     for rule in telegram.rules:
-        if rule.field.name in names or rule.condition.field in names:
+        if rule.field.name in asked or rule.condition.field in asked:
             writer.condition(rule)
-    source.unless("count == len(values)")
     source.add(f"return {_joined(source, pieces)}")
-    made: QuickWrite = source.function("write")
+    made: QuickFit = source.function("fit")
     return made
 
 
@@ -156,7 +155,7 @@ class _Writer:
     def _required(self, field: FieldSpec) -> list[_Piece]:
         x = self._variable(field)
         form = self._form(field, x)
-        self._source.add(f"{x} = values[{field.name!r}]")
+        self._source.add(f"{x} = {self._required_value(field)}")
         self._source.unless(form.condition)
         return form.pieces
 
@@ -172,7 +171,7 @@ class _Writer:
             runs = [_Piece(_Kind.BYTES, _joined(source, runs))]
         parts = [f"{x}_{number}" for number in range(len(runs))]
         nothing = [_expression(_in_kind(_fixed(absent or b""), run.kind) or _fixed(b"")) for run in runs]
-        source.add(f"{x} = get({field.name!r})")
+        source.add(f"{x} = {self._optional_value(field)}")
         source.add(f"if {x} is None:")
         for part, blank in zip(parts, nothing, strict=True):
             source.add(f"{part} = {blank}", deep=1)
@@ -182,13 +181,23 @@ class _Writer:
             source.add(f"{part} = {_expression(run)}", deep=1)
         if absent is not None and not same and _may_be(field, absent):
             source.unless(f"{parts[0]} != {nothing[0]}", deep=1)
-        source.add("count += 1", deep=1)
-        if mask:
-            source.add(f"bits |= {mask:#x}", deep=1)
+        self._given(mask)
         return [
             _Piece(run.kind, part) if run.kind is _Kind.BYTES else _Piece(run.kind, "%s", (part,))
             for part, run in zip(parts, runs, strict=True)
         ]
+
+    def _required_value(self, field: FieldSpec) -> str:
+        return f"values[{field.name!r}]"
+
+    def _optional_value(self, field: FieldSpec) -> str:
+        return f"get({field.name!r})"
+
+    def _given(self, mask: int) -> None:
+        """The steps where an optional field has a value."""
+        self._source.add("count += 1", deep=1)
+        if mask:
+            self._source.add(f"bits |= {mask:#x}", deep=1)
 
     # --- forms ------------------------------------------------------------------------------------------------------
 
@@ -271,6 +280,22 @@ class _Writer:
             known = self._source.name("front", {count: raw.hex() for count, raw in fronts.items()})
             return _Piece(_Kind.HEX, "%s", (f"{known}[len({x})]",))
         return _Piece(_Kind.BYTES, f"{self._source.name('front', fronts)}[len({x})]")
+
+
+class _Asked(_Writer):
+    """Of values that are attributes of what is asked for, None where there is none."""
+
+    def __init__(self, source: Source, attributes: Mapping[str, str]) -> None:
+        super().__init__(source)
+        self._attributes = attributes
+
+    def _required_value(self, field: FieldSpec) -> str:
+        return f"asked.{self._attributes[field.name]}"
+
+    _optional_value = _required_value
+
+    def _given(self, mask: int) -> None:
+        pass
 
 
 _TO_EBCDIC = bytes(range(128)).decode("ascii").encode("cp037").ljust(256, b"\0")  # of ASCII only

@@ -102,11 +102,17 @@ def test_what_is_written_in_one_turn_of_the_loop_is_sent_in_one_go() -> None:
     in_loop(work)
 
 
+def gather(monkeypatch: pytest.MonkeyPatch, for_s: float) -> None:
+    """Have messages gather for so long, however many are under way."""
+    monkeypatch.setattr(bridge, "_GATHER_S", for_s)
+    monkeypatch.setattr(bridge, "_GATHER_MOST_S", for_s)
+
+
 @pytest.mark.parametrize(("under_way", "sent_at_once"), [(31, 32), (32, 32)], ids=["few", "many"])
 def test_while_many_messages_are_under_way_the_next_gather(
     monkeypatch: pytest.MonkeyPatch, under_way: int, sent_at_once: int
 ) -> None:
-    monkeypatch.setattr(bridge, "_GATHER_S", GO)
+    gather(monkeypatch, GO)
 
     async def work() -> None:
         sender = Held()
@@ -124,8 +130,29 @@ def test_while_many_messages_are_under_way_the_next_gather(
     in_loop(work)
 
 
+@pytest.mark.parametrize(("under_way", "for_ms"), [(32, 2), (64, 4), (80, 5), (1_000, 5)])
+def test_the_more_is_under_way_the_longer_the_next_gather(
+    monkeypatch: pytest.MonkeyPatch, under_way: int, for_ms: float
+) -> None:
+    async def work() -> None:
+        sender = Held()
+        writer, told = LoopWriter(sender), Told(under_way + 1)
+        for _ in range(under_way):
+            writer.write(MESSAGE, told)
+        await asyncio.sleep(0)
+        later: list[float] = []
+        monkeypatch.setattr(writer._loop, "call_later", lambda delay, *_: later.append(delay))
+        writer.write(MESSAGE, told)
+        assert later == [pytest.approx(for_ms / 1000)]
+        monkeypatch.undo()
+        sender.results.extend(range(under_way + 1))
+        await writer.close()
+
+    in_loop(work)
+
+
 def test_what_has_gathered_is_sent_in_one_go(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bridge, "_GATHER_S", 0.02)
+    gather(monkeypatch, 0.02)
 
     async def work() -> None:
         sender = Held()

@@ -8,7 +8,7 @@ from confluent_kafka import KafkaError, KafkaException
 from pipeline.kafka import KafkaLog
 from pipeline.log import LogError
 
-SHORT_S, LONG_S = 0.001, 0.003
+SHORT_S, LONG_S = 0.001, 0.006
 
 
 class Raw:
@@ -54,12 +54,12 @@ class Full:
         return [Raw()] * min(count, self._counts.pop(0))
 
 
-def test_a_reader_gathers_longer_behind_a_batch_of_many(monkeypatch: pytest.MonkeyPatch) -> None:
-    consumer = Full(15, 16, 500, 1, 0, 1)
+def test_a_reader_gathers_the_longer_the_more_came_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    consumer = Full(15, 16, 500, 1, 25, 1)
     monkeypatch.setattr(KafkaLog, "_consumer", lambda *_: consumer)
     reader = KafkaLog("127.0.0.1:1").reader("r", {})
-    assert [len(reader.poll(100, 0)) for _ in range(6)] == [15, 16, 100, 1, 0, 1]
-    assert consumer.gathered_s == [SHORT_S, SHORT_S, LONG_S, LONG_S, SHORT_S, SHORT_S]
+    assert [len(reader.poll(100, 0)) for _ in range(6)] == [15, 16, 100, 1, 25, 1]
+    assert consumer.gathered_s == [SHORT_S, SHORT_S, pytest.approx(0.0032), LONG_S, SHORT_S, pytest.approx(0.005)]
 
 
 class Late(Full):
