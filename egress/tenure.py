@@ -32,7 +32,6 @@ from schemas.records import LineOrdered, LineTaken, ReleaseRoute, RouteOrdered, 
 from schemas.telegrams import PartnerSpec
 
 _TICK_S, _STEP_S = 0.02, 0.005
-_SHOWN_EVERY = 5  # ticks: nobody reads the gauges more often
 _RESERVE_AGAIN_S = 1.0
 _HANG_MS = 1_000  # how long a connection that is broken may take to go
 _STORE_MS = 5_000  # on giving a line up: how long the log is awaited
@@ -69,7 +68,6 @@ class Tenure:
         self._seeks = self._placeless = False  # it is to be sought; and has no place among the process' sessions yet
         self._counts = Counts(around.metrics, line.name)
         self._gauges: Gauges | None = None  # from the start to the end
-        self._ticks = 0
         self._core = LineCore(
             line, partner, around.times, around.node, around.open_card, partners, around.sparing,
             around.clock_tolerance_ms,
@@ -204,8 +202,7 @@ class Tenure:
         if self._core.reserve.wants_more and self._reserving is None:
             self._reserving = asyncio.create_task(self._reserve())
             self._around.look_after(self._reserving)
-        self._ticks += 1
-        if self._gauges is not None and self._ticks % _SHOWN_EVERY == 1:
+        if self._gauges is not None:
             self._gauges.show(self._core, self._around.sparing.spared, self._now())
 
     async def _reserve(self) -> None:

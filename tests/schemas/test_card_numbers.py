@@ -22,6 +22,7 @@ def test_a_number_is_found_however_it_is_grouped(number: str, cuts: dict[int, st
     for at, between in sorted(cuts.items(), reverse=True):
         grouped = f"{number[:at]}{between}{grouped[at:]}" if at < len(number) else grouped
     text = f"{before}{grouped}{after}"
+    assert holds_card_number(text)
     found = [text[start:end] for start, end in spans(text)]
     assert len(found) == 1
     assert "".join(filter(str.isdigit, found[0])) == number
