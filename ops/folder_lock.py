@@ -5,7 +5,6 @@ however that ends. Every process that a command starts has a share in it (`share
 folder is free when the last of them has ended, too.
 """
 
-import datetime as dt
 import errno
 import fcntl
 import json
@@ -16,6 +15,8 @@ from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
+
+from ops.times import clock, now_ms
 
 NAME = "denbun.lock"
 _LEFT_S, _LOOK_S = 30.0, 0.2  # how long processes that a killed command has left are awaited
@@ -41,8 +42,7 @@ class FolderLock:
         except BaseException:
             os.close(self._descriptor)
             raise
-        since = dt.datetime.now().astimezone().isoformat(" ", "seconds")
-        holder = {"pid": os.getpid(), "since": since, "command": _command()}
+        holder = {"pid": os.getpid(), "since_ms": now_ms(), "command": _command()}
         os.ftruncate(self._descriptor, 0)
         os.pwrite(self._descriptor, json.dumps(holder).encode() + b"\n", 0)
         _shared.add(self._descriptor)
@@ -125,7 +125,8 @@ def _lives(pid: object) -> bool:
 def _named(holder: dict[str, Any]) -> str:
     if "pid" not in holder:
         return "another command"
-    return f"`{holder.get('command')}` (pid {holder['pid']}, since {holder.get('since')})"
+    since = f", since {clock(holder['since_ms'])}" if isinstance(holder.get("since_ms"), int) else ""
+    return f"`{holder.get('command')}` (pid {holder['pid']}{since})"
 
 
 def _told(folder: Path, holder: dict[str, Any]) -> str:

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -62,7 +63,7 @@ def test_a_second_command_is_told_who_has_the_folder_since_when_and_what_to_do(t
             FolderLock(folder)
         said = str(told.value)
         assert said.startswith(f"{folder} は使用中です  is in use by `denbun ")
-        assert f"` (pid {first.pid}, since 20" in said
+        assert re.search(rf"` \(pid {first.pid}, since 20[-0-9]{{8}} [0-9:.]{{12}} JST\):", said)
         assert f"use that one, stop it (Ctrl-C there, or kill {first.pid}), or give this one another --folder" in said
         assert everything(folder) == before
         first.kill()
