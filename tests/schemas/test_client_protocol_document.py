@@ -10,6 +10,7 @@ from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 import msgspec
 import pytest
+from asking_rig import asked_fault
 
 from ingress.checking import AMOUNT_MAX, WAIT_MAX_MS, request_fault
 from ingress.protocol import read
@@ -34,7 +35,6 @@ from schemas.protocol_tables import TABLES
 from schemas.records import Kind, Status
 from schemas.refusals import Refusal
 from schemas.telegrams import ORDINARY_REQUESTS, load_partner
-from schemas.telegrams.asking import Asking
 
 ROOT = Path(__file__).parents[2]
 DOCUMENT = (ROOT / "docs" / "client-protocol.md").read_text(encoding="utf-8")
@@ -261,11 +261,10 @@ def test_what_the_packaged_partners_take_is_what_their_telegrams_take(column: in
     sound = {"terminal_id": "4" * 13, "payment_method": "10", "amount": 1, "pan": "4111111111111111", "expiry": "2812"}
     unsound = [("terminal_id", "1" * 12), ("terminal_id", "POS4567890123")]
     for role in ORDINARY_REQUESTS:
-        asking = Asking(spec, role)
         for change in ({}, {"amount": AMOUNT_MAX}, {"payment_method": "99"}, {"pan": "4" * 13}, {"pan": "4" * 19}):
-            assert asking.fault({**sound, **change}) is None, (role, change)
+            assert asked_fault(spec, role, {**sound, **change}) is None, (role, change)
         for name, value in unsound:
-            assert str(asking.fault({**sound, name: value})).startswith(name)
+            assert str(asked_fault(spec, role, {**sound, name: value})).startswith(name)
         listed = {
             each.value: (each.japanese, each.english) for each in spec.telegrams[role].field("payment_method").values
         }
