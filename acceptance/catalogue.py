@@ -8,7 +8,6 @@ A case stands once, for every partner and every environment it belongs to; its i
 
 import hashlib
 import re
-import tomllib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib.resources import files
 from importlib.resources.abc import Traversable
@@ -22,7 +21,9 @@ from acceptance.cases import AskStep, Case, Environment, EventStep, InquireStep,
 from acceptance.deeds import DEEDS, EVENTS
 from acceptance.expected import Expected, ExpectedError, read_expected
 from acceptance.words import CODES, WORDS
+from schemas.near_names import meant, unconverted
 from schemas.telegrams import ErrorClass, Outcome, PartnerSpec
+from schemas.toml_files import TomlError, toml_of
 
 PACKAGED = files("acceptance") / "catalogue"
 _LETTERS = {Environment.DEV: "D", Environment.BRAND: "B", Environment.PRODUCTION: "P"}
@@ -116,12 +117,15 @@ def load_catalogue(partner: PartnerSpec, environment: Environment, folder: Path 
 
 def _read(name: str, data: bytes) -> tuple[_Chapter, list[RawCase]]:
     try:
-        raw = tomllib.loads(data.decode())
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise CatalogueError(f"{name}: not TOML: {error}: correct the syntax") from error
-    if raw.keys() - {"chapter", "case"} or not isinstance(raw.get("case"), list):
+        raw = toml_of(data)
+    except TomlError as error:
+        raise CatalogueError(f"{name}: {error}") from error
+    strange = sorted(raw.keys() - {"chapter", "case"})
+    if strange or not isinstance(raw.get("case"), list):
+        what = f"{strange[0]}: unknown: " if strange else ""
         raise CatalogueError(
-            f"{name}: only [chapter] and [[case]] sections belong here, both are needed: see acceptance/catalogue.py"
+            f"{name}: {what}only [chapter] and [[case]] sections belong here, both are needed: see "
+            "acceptance/catalogue.py"
         )
     chapter = _converted(raw.get("chapter", {}), _Chapter, f"{name}: chapter")
     cases = []
@@ -141,7 +145,7 @@ def _converted(raw: Any, kind: type[Any], place: str) -> Any:
     try:
         return msgspec.convert(raw, kind, strict=True)
     except msgspec.ValidationError as error:
-        raise CatalogueError(f"{place}: {error}: see acceptance/cases.py for the form of a case") from None
+        raise CatalogueError(f"{place}: {unconverted(error, kind, raw)}") from None
 
 
 def _problem(case: RawCase) -> str | None:
@@ -150,7 +154,7 @@ def _problem(case: RawCase) -> str | None:
     if not case.steps:
         return "steps: is empty: a case without a step shows nothing"
     if case.each is not None and case.each not in EACH:
-        return f"each: no {case.each}: one of {', '.join(EACH)}"
+        return f"each: no {case.each}: {meant(case.each, EACH)}"
     wrong = [each for each in case.requirements if not _REQUIREMENT.fullmatch(each)]
     if wrong or not case.requirements:
         return f"requirements: {', '.join(wrong) or 'is empty'}: name at least one, as R26"
@@ -162,16 +166,16 @@ def _step_problem(case: RawCase) -> str | None:
         place = f"steps[{number}]"
         if isinstance(step, PartnerStep):
             if unknown := [word for word in step.telegrams if word not in WORDS]:
-                return f"{place}.to: no telegram {unknown[0]}: one of {', '.join(WORDS)}"
+                return f"{place}.to: no telegram {unknown[0]}: {meant(unknown[0], WORDS)}"
             if step.deed not in DEEDS:
-                return f"{place}.deed: no deed {step.deed}: one of {', '.join(DEEDS)}"
+                return f"{place}.deed: no deed {step.deed}: {meant(step.deed, DEEDS)}"
             if (step.deed == "late") != (step.after is not None):
                 return f"{place}.after: belongs to the deed late, and to no other: in_time or too_late"
         elif isinstance(step, EventStep) and step.event not in EVENTS:
-            return f"{place}.event: no event {step.event}: one of {', '.join(EVENTS)}"
+            return f"{place}.event: no event {step.event}: {meant(step.event, EVENTS)}"
         elif isinstance(step, AskStep):
             if step.card not in CARDS and step.card != "{code}":
-                return f"{place}.card: no test card {step.card}: one of {', '.join(CARDS)}"
+                return f"{place}.card: no test card {step.card}: {meant(step.card, CARDS)}"
             if step.count < 1:
                 return f"{place}.count: give at least 1"
     return None

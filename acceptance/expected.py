@@ -21,6 +21,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from acceptance.words import IN, OUT, WORDS
+from schemas.near_names import meant
 from schemas.telegrams import Role
 
 COUNTS = {
@@ -86,12 +87,12 @@ def _line(text: str, number: int) -> Expected:
     if len(words) < 2 or words[0] not in (OUT, IN):
         raise ExpectedError(f"write an arrow ({OUT} to the partner, {IN} from it), then a telegram's name")
     if words[1] not in WORDS:
-        raise ExpectedError(f"no telegram {words[1]}: one of {', '.join(WORDS)}")
+        raise ExpectedError(f"no telegram {words[1]}: {meant(words[1], WORDS)}")
     values: dict[str, object] = {}
     for word in words[2:]:
         key, sign, value = word.partition("=")
         if key not in KEYS or not sign or not value:
-            raise ExpectedError(f"{word} is no expectation: key=value, the key one of {', '.join(KEYS)}")
+            raise ExpectedError(f"{word} is no expectation: write key=value; of the key: {meant(key, KEYS)}")
         if _LISTS.get(key, key) in values:
             raise ExpectedError(f"{key} is there twice: leave one out")
         values[_LISTS.get(key, key)] = _value(key, value, number)

@@ -8,6 +8,7 @@ from openpyxl.utils import get_column_letter
 from openpyxl.worksheet.worksheet import Worksheet
 
 from images.sheets import GOTHIC, MONO, as_page, lines_in
+from schemas.plain_text import finalized
 
 _RULE = Side(style="thin", color="B8C2CF")
 BORDER = Border(left=_RULE, right=_RULE, top=_RULE, bottom=_RULE)
@@ -93,7 +94,7 @@ class Sheet:
     def _cell(self, column: int, value: str | int) -> Cell:
         cell = self.sheet.cell(self.row, column)
         assert isinstance(cell, Cell)
-        cell.value = value
+        cell.value = finalized(value)
         if isinstance(value, str):
             cell.data_type = "s"  # a text is a text, also where it begins as a formula does
         return cell

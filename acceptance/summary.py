@@ -27,6 +27,7 @@ class Summary(NamedTuple):
     coverage: tuple[tuple[Demand, tuple[str, ...], Verdict | None], ...]
     sides: tuple[tuple[str, str], ...]
     facts: tuple[tuple[str, str], ...]
+    testers: tuple[str, ...]  # in the order in which they first came
     note: str
     note_en: str
 
@@ -56,6 +57,7 @@ def summarised(evidence: Evidence, catalogue: Catalogue, partner: PartnerSpec) -
         ),
         sides=tuple(sides),
         facts=tuple(evidence.sessions[-1].facts.items()) if evidence.sessions else (),
+        testers=tuple(dict.fromkeys(each.by for each in evidence.sessions)),
         note=note,
         note_en=note_en,
     )

@@ -1,14 +1,13 @@
 """A case as people read it, in texts alone: what the pages and the workbook both show. Japanese first."""
 
 from collections.abc import Iterator
-from datetime import datetime
 from typing import NamedTuple
 
 from acceptance.cases import Case
 from acceptance.expected import COUNTS, Expected
 from acceptance.record import CaseRecord, Check, Done, Mark, Telegram, Verdict
 from acceptance.telling import told_step
-from schemas.japan_time import JST
+from schemas.japan_time import moment as exact
 from schemas.telegrams import Outcome, PartnerSpec
 
 _OUTCOMES = {
@@ -127,12 +126,13 @@ def titled(telegram: Telegram, partner: PartnerSpec) -> str:
 
 
 def moment(at_ms: int) -> str:
-    """A time, in Japan."""
-    return datetime.fromtimestamp(at_ms / 1_000, JST).strftime("%Y-%m-%d %H:%M:%S")
+    """A time, in Japan, to the second."""
+    day, time, zone = exact(at_ms).split()
+    return f"{day} {time.partition('.')[0]} {zone}"
 
 
 def _clock(at_ms: int | None) -> str:
-    return "" if at_ms is None else datetime.fromtimestamp(at_ms / 1_000, JST).strftime("%H:%M:%S.%f")[:-3]
+    return "" if at_ms is None else exact(at_ms)
 
 
 def _steps(case: Case, record: CaseRecord, partner: PartnerSpec) -> Iterator[StepRow]:

@@ -1,4 +1,8 @@
-"""The evidence as a workbook: cover, list of results, coverage, and a sheet for each case, made to be printed."""
+"""The evidence as workbooks, made to be printed.
+
+The full one has a cover, the list of results, the coverage, and a sheet for each case; the short one a cover, and a
+sheet for each chapter with a row for each case.
+"""
 
 from pathlib import Path
 
@@ -8,13 +12,14 @@ from openpyxl.styles import Font, PatternFill
 
 from acceptance.record import Evidence, FieldSeen, Mark, Telegram, Verdict
 from acceptance.sheets import CHAPTER, COLOURS, DIFFERENT, UNSEEN, Sheet
+from acceptance.short import HEADS, NOTE, NOTE_EN, short_row
 from acceptance.summary import Summary, moment_of
 from acceptance.telling import answer
 from acceptance.views import CaseView, moment
-from images.sheets import GOTHIC
+from images.sheets import GOTHIC, name_of
 from schemas.telegrams import PartnerSpec
 
-FILE = "evidence.xlsx"
+FILE, SHORT_FILE = "evidence.xlsx", "print.xlsx"
 _FILLS = {Mark.DIFFERENT: DIFFERENT, Mark.UNSEEN: UNSEEN, Mark.SAME: None, None: None}
 _COVER, _RESULTS, _COVERAGE = "表紙", "結果一覧", "網羅表"
 
@@ -33,14 +38,36 @@ def write_workbook(summary: Summary, evidence: Evidence, partner: PartnerSpec, f
     book.save(folder / FILE)
 
 
+def write_short_workbook(summary: Summary, evidence: Evidence, partner: PartnerSpec, folder: Path) -> None:
+    """Write ``print.xlsx`` into `folder`."""
+    book = Workbook()
+    first = book.active
+    assert first is not None
+    first.title = _COVER
+    _cover(Sheet(book[_COVER], (30, 18, 18, 18, 18, 18), landscape=False), summary, evidence, partner, short=True)
+    for number, ((ja, en), views) in enumerate(summary.chapters, 1):
+        sheet = Sheet(book.create_sheet(name_of(f"{number} {ja}")), (15, 70, 38, 27, 9, 11, 13, 10, 10))
+        sheet.title(f"{number}. {ja}　{en}", size=12)
+        sheet.line(f"{partner.japanese}　{summary.environment.japanese}　{summary.environment.english}")
+        sheet.head([f"{each}\n{english}".rstrip() for each, english in HEADS])
+        sheet.repeat_head(sheet.row - 1)
+        for view in views:
+            sheet.cells(
+                short_row(view).texts, middle=(5, 6, 8), colours={8: COLOURS[view.verdict]}, fill=_fill(view.verdict)
+            )
+    book.save(folder / SHORT_FILE)
+
+
 def _link(cell: Cell, sheet: str) -> None:
     cell.hyperlink = f"#'{sheet}'!A1"
     cell.font = Font(GOTHIC, size=9, color="1F4F99", underline="single")
 
 
-def _cover(sheet: Sheet, summary: Summary, evidence: Evidence, partner: PartnerSpec) -> None:
+def _cover(
+    sheet: Sheet, summary: Summary, evidence: Evidence, partner: PartnerSpec, *, short: bool = False
+) -> None:  # fmt: skip
     sheet.stamps(["作成", "確認", "承認"], 4, 1)
-    sheet.title("受入試験 証跡", size=18)
+    sheet.title(f"受入試験 証跡{'（印刷用短縮版）' if short else ''}", size=18)
     sheet.title(partner.japanese, size=14)
     sheet.line(f"{summary.environment.japanese}　{summary.environment.english}")
     sheet.line(f"Acceptance evidence: {partner.english}")
@@ -51,6 +78,7 @@ def _cover(sheet: Sheet, summary: Summary, evidence: Evidence, partner: PartnerS
     sheet.cells([len(summary.views), *(many for _, many in summary.counts), summary.unseen], middle=range(1, 7))
     sheet.heading("試験環境　where, by whom, with what")
     facts = [
+        ("試験者 tester", "、".join(summary.testers) or "―"),
         ("環境 place", f"{evidence.where_ja}\n{evidence.where_en}"),
         *(("電文の証跡 telegrams seen by", f"{ja}\n{en}") for ja, en in summary.sides),
         ("試験ケース catalogue", f"SHA-256 {evidence.catalogue}"),
@@ -63,6 +91,8 @@ def _cover(sheet: Sheet, summary: Summary, evidence: Evidence, partner: PartnerS
     for each in evidence.sessions:
         sheet.cells([each.by, moment(each.started_ms), moment_of(each.ended_ms), each.version])
     sheet.heading("注記　notes")
+    if short:
+        _wide(sheet, "短縮版\nshort edition", f"{NOTE}\n{NOTE_EN}")
     _wide(sheet, "電文レイアウト\nlayouts", f"{summary.note}\n{summary.note_en}")
     _wide(
         sheet, "表記\nlegend",

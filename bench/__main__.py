@@ -21,6 +21,7 @@ from bench.gateway import Say
 from bench.load import LoadError
 from bench.quantities import machine
 from ops.broker import Broker, BrokerError
+from ops.outputs import OutputError, ensure_file, ensure_folder
 from ops.processes import ProcessError
 from ops.rolling import RollError
 from pipeline.log import LogError
@@ -195,10 +196,22 @@ def rolled(
     _run(measured, servers, out, folder)
 
 
+def _ensure(out: Path | None, folder: Path | None) -> None:
+    """Refuse what cannot be written before anything is measured."""
+    try:
+        if out is not None:
+            ensure_file("--out", out)
+        if folder is not None:
+            ensure_folder("--folder", folder)
+    except OutputError as error:
+        raise typer.BadParameter(str(error)) from error
+
+
 def _run(work: Callable[[Ground], Report], servers: str | None, out: Path | None, folder: Path | None) -> None:
     """Have it measured, say what there is to say, and end: with 1 when a payment was lost."""
     console = Console(highlight=False)
     console.width = max(_WIDTH, console.width)
+    _ensure(out, folder)
     place = folder or Path(tempfile.mkdtemp(prefix="denbun-bench-"))
     began, about = time.monotonic(), machine()
 

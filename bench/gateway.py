@@ -161,7 +161,7 @@ def losses(stage: Stage, approved: Sequence[Told]) -> list[str]:
     found: list[str] = []
     for partner, customer in stage.plan.customers.items():
         with Control(HOST, stage.plan.control_ports[partner], _LEDGER_S) as control:
-            rows = [row for row in control.ledger() if row["stands"]]
+            rows = [row for row in control.ledger() if row["in_force"]]
             found += [f"{partner}: {each['broken']}: {each['text']}" for each in control.violations()]
         told = {each.reference for each in approved if each.customer == customer}
         booked = Counter(row["reference"] for row in rows)

@@ -9,6 +9,8 @@ from typing import Any
 
 import psutil
 
+from schemas.japan_time import moment
+
 
 @dataclass(frozen=True, slots=True)
 class Latency:
@@ -85,7 +87,7 @@ def _beside(now: Any, before: Any) -> Iterable[tuple[str, float, float]]:
 def machine() -> dict[str, Any]:
     """What it was measured on, and how busy it was before."""
     return {
-        "at": time.strftime("%Y-%m-%d %H:%M:%S"),
+        "at": moment(time.time_ns() // 1_000_000),
         "cores": os.cpu_count(),
         "load_before": [round(each, 2) for each in os.getloadavg()],
         "python": platform.python_version(),

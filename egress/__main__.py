@@ -50,7 +50,8 @@ def _work(process: wiring.Process) -> int:
     return run_async("egress", serve, process.pulse("the loop", wiring.LOOP_S))
 
 
-def _add_arguments(parser: argparse.ArgumentParser) -> None:
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The arguments that only this service has."""
     parser.add_argument("--line", action="append", default=[], help="only this line; may be given several times")
     ranks = range(RANK_MAX + 1)
     told = f"of 0 to {RANK_MAX} the lower one owns a line that names no nodes"
@@ -64,7 +65,7 @@ def main(argv: Sequence[str]) -> int:
         argv,
         _work,
         metrics_port=lambda installation: installation.egress.metrics_port,
-        add_arguments=_add_arguments,
+        add_arguments=add_arguments,
         check=_settings,
     )
 

@@ -43,7 +43,7 @@ class Breaker:
         return self._wrong(now_ms, self.silences, self.settings.silences)
 
     def failed(self, now_ms: int) -> bool:
-        """A request was answered, by an error report or by an error code of the network's own."""
+        """A request was answered, by an error report 異常報告."""
         self.silences = 0
         self.errors += 1
         return self._wrong(now_ms, self.errors, self.settings.errors)

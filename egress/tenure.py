@@ -20,6 +20,7 @@ from egress.reserving import NotTheOwner, reserve
 from egress.strays import StrayBudget
 from egress.surroundings import Helpless, Surroundings
 from egress.takeover import Places
+from egress.unopened import Unopened
 from pipeline import crash
 from pipeline.log import LogError, Message, Outgoing, Stored
 from pipeline.owned import EPOCH
@@ -30,8 +31,7 @@ from schemas.installation import Egress, Line
 from schemas.records import LineOrdered, LineTaken, ReleaseRoute, RouteOrdered, SendCancel, SendRequest, StrayTelegram
 from schemas.telegrams import PartnerSpec
 
-_TICK_S = 0.02
-_STEP_S = 0.005
+_TICK_S, _STEP_S = 0.02, 0.005
 _RESERVE_AGAIN_S = 1.0
 _HANG_MS = 1_000  # how long a connection that is broken may take to go
 _STORE_MS = 5_000  # on giving a line up: how long the log is awaited
@@ -77,6 +77,7 @@ class Tenure:
         self._calls = Calls(around.times)  # of the line, however often it is sought anew
         self._connector = self._new_connector()
         self._seeking: asyncio.Task[None] | None = None
+        self._unopened = Unopened(line)
         self._epoch = ((EPOCH, str(taken).encode()),)  # tells a reader of `sent` and `holds` by which owner
         self._taken = self._last_stored = taken
         self._reserving: asyncio.Task[None] | None = None
@@ -261,6 +262,7 @@ class Tenure:
                     self._around.writer.write(sent, partial(self._acknowledged, act.offset))
                 case Tell():
                     crashes.telling(act.record)
+                    self._unopened.notice(act.record, self._now())
                     self._around.writer.write(self._outgoing(act), partial(self._told, act))
                     if isinstance(act.record, StrayTelegram):
                         self._strayed(copy=act.copy)

@@ -1,5 +1,6 @@
 """The cancel service's only I/O: records in, `core.decide`, orders out. Runs in `pipeline.owned.OwnedLoop`."""
 
+import logging
 import threading
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
@@ -15,13 +16,15 @@ from pipeline.owned import PULSE_S, Counters, Milestones, OwnedLoop, Step
 from pipeline.pulse import Pulse
 from pipeline.timers import Timers
 from schemas import wire
-from schemas.records import CancelStage, CancelState, DeadlinePassed, SendCancel
+from schemas.records import AttentionRaised, CancelStage, CancelState, DeadlinePassed, SendCancel
 from schemas.topics import Topics
 
 GROUP = "faults"
 INPUTS = ("timeouts", "undelivered", "cancel-reports", "operator-commands")
 _INPUT_TYPES = get_args(Input)
 _WITH_PERSON = (CancelStage.ATTENTION, CancelStage.ORDERED)
+
+_log = logging.getLogger(__name__)
 
 
 class Cancels:
@@ -135,6 +138,7 @@ class Faults:
             # Keyed by transaction: the list is compacted. Its partition is that of the transaction.
             value, headers = wire.encode(decision.attention)
             acts.append(Outgoing(self._topics("attention"), state.transaction_id.encode(), value, headers, partition))
+            _announce(decision.attention)
         if decision.closed is not None:
             acts.append(Outgoing(self._topics("attention"), state.transaction_id.encode(), None, (), partition))
         if decision.settlement is not None:
@@ -152,6 +156,19 @@ class Faults:
         ended = (*ENDS, CancelStage.ATTENTION)
         if decision.changed and decision.state is not None and decision.state.stage in ended:
             self._metrics.ended.labels(decision.state.stage, decision.state.partner).inc()
+
+
+def _announce(case: AttentionRaised) -> None:
+    """Say that a person has a case now. A case that was stored just before a crash may be told twice."""
+    told = {
+        "transaction": case.transaction_id, "partner": case.partner, "line": case.line, "amount": case.amount,
+        "trace_number": case.trace_number, "attempts": case.attempts, "why": case.reason.replace("_", " "),
+        "remedy": (
+            f"ask the partner whether the payment stands there: denbun faults show {case.transaction_id}, "
+            "then denbun faults repeat or settle"
+        ),
+    }  # fmt: skip
+    _log.warning("要対応 a case for a person", extra=told)
 
 
 def group_of(topics: Topics) -> str:

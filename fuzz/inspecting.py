@@ -9,7 +9,7 @@ from images.captures import CaptureError, Packet, read_capture
 from images.conversation import talks_of
 from images.cutting import Skipped, cut_stream
 from images.finding import find
-from images.hextext import HexError, parse_hex
+from images.hextext import HexError, readings, text_of
 from images.streams import Direction, connections_of
 from images.telling import tell
 
@@ -22,8 +22,9 @@ def inspect(data: bytes) -> None:
     kind, given = data[:1], data[1:]
     try:
         if kind == b"\1":
-            for piece in parse_hex(given.decode("utf-8", "replace")):
-                _bytes(piece)
+            for way in readings(text_of(given)).ways:
+                for piece in way.pieces:
+                    _bytes(piece)
         elif kind == b"\2":
             _capture(read_capture(given).packets)
         elif kind == b"\3":

@@ -4,7 +4,7 @@ What must hold: only `ConfigError` comes out, each of its lines names its place;
 same, when it is written down and read again.
 """
 
-from pipeline.config import ConfigError, override, parse, read
+from pipeline.config import ConfigError, check_environment, override, parse, read, variables
 from schemas.installation import Installation
 
 SOURCE = "denbun.toml"
@@ -17,8 +17,9 @@ def installation(data: bytes) -> None:
     environment = {name: value for name, value in pairs if "\0" not in name + value}
     try:
         raw = read(file, SOURCE)
-        override(raw, environment)
-        sound = parse(Installation, raw, SOURCE)
+        check_environment(Installation, environment)
+        origins = override(raw, environment, variables(Installation))
+        sound = parse(Installation, raw, SOURCE, origins=origins)
     except ConfigError as error:
         for line in str(error).splitlines():
             assert line.startswith((f"{SOURCE}: ", "environment ")), "a fault without its place"

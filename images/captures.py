@@ -6,10 +6,12 @@ Everything else that is wrong raises `CaptureError`, with the place.
 
 import struct
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import NamedTuple
 
 _LARGEST_PACKET = 16 * 1024 * 1024  # bytes; a greater length is a damaged file, not a packet
 _NS = 1_000_000_000
+_LATEST_NS = 253_402_214_400 * _NS  # the last day of 9999
 
 _PCAP = {  # magic number: byte order, ticks a second
     b"\xd4\xc3\xb2\xa1": ("<", 1_000_000),
@@ -69,6 +71,33 @@ def _cut(number: int, at: int) -> str:
     return f"the file ends inside packet {number}, at byte {at}: it was cut while it was written, or copied in part"
 
 
+def _dated(packets: list[Packet], carried: int = 0, *remarks: str) -> Capture:
+    """The capture, with what is odd about its times."""
+    told = list(remarks)
+    if carried:
+        told.append(
+            f"端数が 1 秒以上の時刻（繰り上げ）  times whose part of a second is over one, which is carried: {carried}"
+        )
+    unfit = {each.number for each in packets if each.time_ns is not None and not 0 <= each.time_ns < _LATEST_NS}
+    if unfit:
+        told.append(
+            f"1970 年より前または 9999 年より後の時刻（時刻なしとします）  packet {min(unfit)} has a time before 1970 "
+            f"or after 9999, and counts as without one; such packets: {len(unfit)}"
+        )
+    times = [each.time_ns for each in packets if each.time_ns is not None and each.number not in unfit]
+    if times and not any(times):
+        told.append("時刻がすべて 0 です（時刻なしとします）  no packet has a time: all are 0")
+        unfit = {each.number for each in packets}
+    backwards = sum(after < before for before, after in pairwise(times))
+    if backwards:
+        told.append(
+            f"時刻順でないパケット（ファイルの順に読みます）  packets with a time before that of the packet before: "
+            f"{backwards}; the order of the file counts: put it in order with `reordercap`"
+        )
+    kept = [each._replace(time_ns=None) if each.number in unfit else each for each in packets]
+    return Capture(tuple(kept), tuple(told))
+
+
 # --- pcap -----------------------------------------------------------------------------------------------------------
 
 
@@ -78,22 +107,32 @@ def _read_pcap(data: bytes) -> Capture:
         raise CaptureError(f"byte {len(data)}: the file ends inside its header of 24 bytes: copy it again")
     link = struct.unpack_from(f"{order}I", data, 20)[0] & 0x0FFF_FFFF  # above: length of the frame check sequence
     packets: list[Packet] = []
-    at = 24
+    at, carried = 24, 0
     while at < len(data):
         number = len(packets) + 1
         if len(data) < at + 16:
-            return Capture(tuple(packets), (_cut(number, len(data)),))
+            return _dated(packets, carried, _cut(number, len(data)))
         seconds, fraction, held, original = struct.unpack_from(f"{order}IIII", data, at)
         _check_length(held, number, at + 8)
-        if fraction >= ticks:
-            raise CaptureError(f"byte {at + 4}: packet {number} has no time: the file is damaged there")
+        _check_fraction(fraction, ticks, number, at + 4)
+        carried += fraction >= ticks
         at += 16
         if len(data) < at + held:
-            return Capture(tuple(packets), (_cut(number, len(data)),))
+            return _dated(packets, carried, _cut(number, len(data)))
         time_ns = seconds * _NS + fraction * (_NS // ticks)
         packets.append(Packet(number, time_ns, link, data[at : at + held], max(0, original - held)))
         at += held
-    return Capture(tuple(packets), ())
+    return _dated(packets, carried)
+
+
+def _check_fraction(fraction: int, ticks: int, number: int, at: int) -> None:
+    """Raise `CaptureError` where the part of a second is two or more: some programs carry one second in it."""
+    if fraction < 2 * ticks:
+        return
+    nanoseconds = (
+        ", or it holds nanoseconds and says microseconds: begin it with the bytes 4d 3c b2 a1" if fraction < _NS else ""
+    )
+    raise CaptureError(f"byte {at}: packet {number} has no time: the file is damaged there{nanoseconds}")
 
 
 def _check_length(length: int, number: int, at: int) -> None:
@@ -127,7 +166,7 @@ def _read_pcapng(data: bytes) -> Capture:
     interfaces: list[_Interface] = []
     for block in _blocks(data):
         if block is None:
-            return Capture(tuple(packets), (_cut(len(packets) + 1, len(data)),))
+            return _dated(packets, 0, _cut(len(packets) + 1, len(data)))
         if len(block.body) < _BLOCK_LEAST.get(block.kind, 0):
             raise CaptureError(f"byte {block.at}: a block of {len(block.body)} bytes is too short for its kind")
         if block.kind == int.from_bytes(_SECTION, "big"):
@@ -136,7 +175,7 @@ def _read_pcapng(data: bytes) -> Capture:
             interfaces.append(_interface(block))
         elif block.kind in _BLOCK_LEAST:
             packets.append(_packet(block, interfaces, len(packets) + 1))
-    return Capture(tuple(packets), ())
+    return _dated(packets)
 
 
 def _blocks(data: bytes) -> Iterator[_Block | None]:

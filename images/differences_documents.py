@@ -10,6 +10,7 @@ from images.cards import may_be_shown
 from images.differences import Differences, Part
 from images.pages import environment_of
 from images.sheets import fit, heads, printable, put, title, widths
+from schemas.plain_text import shown
 from schemas.telegrams import PartnerSpec, Role
 
 PAGE, SHEET = "differences.html", "differences.xlsx"
@@ -38,7 +39,7 @@ def differences_book(found: Differences, names: Sequence[str]) -> Workbook:
     assert isinstance(sheet, Worksheet)
     sheet.title = "差分"
     widths(sheet, _COLUMNS)
-    title(sheet, f"{found.new.japanese} レイアウトの差分", "Differences between two versions of layouts")
+    title(sheet, shown(f"{found.new.japanese} レイアウトの差分"), "Differences between two versions of layouts")
     put(sheet, 2, 1, f"旧 old: {names[0]}　→　新 new: {names[1]}", box=False, wrap=False)
     unchanged = "、".join(f"{each.type_code} {each.japanese}" for each in found.unchanged) or "なし"
     put(sheet, 3, 1, f"差分 {found.total} 件。変わらない電文 unchanged: {unchanged}", box=False, wrap=False)
@@ -52,7 +53,7 @@ def differences_book(found: Differences, names: Sequence[str]) -> Workbook:
                 put(sheet, row, column, text)
             fit(sheet, row, zip(texts, _COLUMNS, strict=True))
     printable(sheet, 5, len(_COLUMNS), freeze="A6")
-    book.properties.title = f"{found.new.japanese} レイアウトの差分"
+    book.properties.title = shown(f"{found.new.japanese} レイアウトの差分")
     return book
 
 

@@ -13,7 +13,8 @@ from images.drawing import GATEWAY_X, TIME_X, detail_of, drawing_of
 from images.dump import RULER, Cell, dump
 from images.editions import edition_text
 from images.palette import PALETTE
-from images.tables import colour_of, lines_of, value_text
+from images.tables import colour_of, lines_of, pieces, value_text
+from schemas.plain_text import finalized
 
 GENERATOR = "denbun images"
 """What each page says it was made by; a folder of older documents is known by it."""
@@ -93,10 +94,17 @@ def made_text(document: Document) -> str:
 def environment_of(document: Document | None = None) -> Environment:
     """What fills templates; with a document, those that show its images."""
     environment = Environment(
-        loader=PackageLoader("images"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        loader=PackageLoader("images"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=finalized,
     )
     environment.globals.update(palette=PALETTE, ruler=RULER, generator=GENERATOR)
-    environment.filters.update(dumped=dump, colour=colour_of, begins=_begins, owner=_owner, value=value_text)
+    environment.filters.update(
+        dumped=dump, colour=colour_of, begins=_begins, owner=_owner, value=value_text, pieces=pieces
+    )
     if document is not None:
         environment.filters["detail"] = lambda image: detail_of(document, image)
     return environment

@@ -1,5 +1,7 @@
 """Packets into TCP segments: link layers that lines are captured on, VLAN tags, IPv4 and IPv6 (RFC 791, 8200, 9293).
 
+What comes encapsulated, also several times over, is taken out first (`images/tunnels.py`).
+
 Nothing here raises for a packet: one that holds no TCP segment gives the reason, to be counted and told.
 """
 
@@ -8,9 +10,11 @@ import struct
 from typing import NamedTuple
 
 from images.captures import Packet
+from images.tunnels import ETHERNET, IPV4, IPV6, carried
 
 _VLAN = {0x8100, 0x88A8, 0x9100}
-_IPV4, _IPV6, _TCP = 0x0800, 0x86DD, 6
+_TCP = 6
+_DEEPEST = 8  # packets within packets
 _EXTENSIONS = {0, 43, 60, 135}  # IPv6 headers that say how long they are, in units of 8 bytes
 _FRAGMENT = 44
 _LINKS = {  # link type: name, where the protocol's number stands (None: by the version of IP), where the packet begins
@@ -63,15 +67,32 @@ def segment_of(packet: Packet) -> Segment | str:
     if len(data) < start + 1:
         return f"cut off inside the {name} header"
     if at_protocol is None:
-        protocol = {4: _IPV4, 6: _IPV6}.get(data[start] >> 4, 0)
+        protocol = {4: IPV4, 6: IPV6}.get(data[start] >> 4, 0)
     else:
         protocol = int.from_bytes(data[at_protocol : at_protocol + 2], "big")
-        while protocol in _VLAN and len(data) >= start + 4:
-            protocol = int.from_bytes(data[start + 2 : start + 4], "big")
-            start += 4
-    if protocol == _IPV4:
-        return _in_ipv4(packet, data[start:])
-    return _in_ipv6(packet, data[start:]) if protocol == _IPV6 else "no IP packet"
+        protocol, start = _behind_tags(protocol, data, start)
+    return _in_network(packet, protocol, data[start:], 0)
+
+
+def _behind_tags(protocol: int, data: bytes, start: int) -> tuple[int, int]:
+    """The protocol and the place behind the tags of virtual networks."""
+    while protocol in _VLAN and len(data) >= start + 4:
+        protocol = int.from_bytes(data[start + 2 : start + 4], "big")
+        start += 4
+    return protocol, start
+
+
+def _in_network(packet: Packet, protocol: int, data: bytes, depth: int) -> Segment | str:
+    if depth > _DEEPEST:
+        return f"more than {_DEEPEST} packets within one another"
+    if protocol == ETHERNET:
+        if len(data) < 15:
+            return "cut off inside the Ethernet header"
+        protocol, start = _behind_tags(int.from_bytes(data[12:14], "big"), data, 14)
+        return _in_network(packet, protocol, data[start:], depth + 1)
+    if protocol == IPV4:
+        return _in_ipv4(packet, data, depth)
+    return _in_ipv6(packet, data, depth) if protocol == IPV6 else "no IP packet"
 
 
 def packet_in(data: bytes) -> Packet | None:
@@ -97,7 +118,7 @@ def _checks_out(data: bytes, start: int) -> bool:
     return False
 
 
-def _in_ipv4(packet: Packet, data: bytes) -> Segment | str:
+def _in_ipv4(packet: Packet, data: bytes, depth: int) -> Segment | str:
     if len(data) < 20:
         return "cut off inside the IPv4 header"
     head = (data[0] & 0x0F) * 4
@@ -106,16 +127,21 @@ def _in_ipv4(packet: Packet, data: bytes) -> Segment | str:
         return "a damaged IPv4 header"
     if fragment & 0x3FFF:  # more to come, or not the first
         return "a fragment of an IPv4 packet, which is not put together here"
-    if data[9] != _TCP:
-        return "no TCP segment"
     total = total or len(data) + packet.missing  # 0: cut up by the network card, after it was captured
     if total < head:
         return "a damaged IPv4 header"
+    if data[9] != _TCP:
+        return _within(packet, data[9], data[head:total], depth)
     ends = str(ipaddress.IPv4Address(data[12:16])), str(ipaddress.IPv4Address(data[16:20]))
     return _in_tcp(packet, data[head:total], total - head, ends)
 
 
-def _in_ipv6(packet: Packet, data: bytes) -> Segment | str:
+def _within(packet: Packet, protocol: int, data: bytes, depth: int) -> Segment | str:
+    found = carried(protocol, data)
+    return found if isinstance(found, str) else _in_network(packet, *found, depth + 1)
+
+
+def _in_ipv6(packet: Packet, data: bytes, depth: int) -> Segment | str:
     if len(data) < 40:
         return "cut off inside the IPv6 header"
     following, at = data[6], 40
@@ -125,10 +151,10 @@ def _in_ipv6(packet: Packet, data: bytes) -> Segment | str:
         following, at = data[at], at + 8 * (data[at + 1] + 1)
     if following == _FRAGMENT:
         return "a fragment of an IPv6 packet, which is not put together here"
-    if following != _TCP:
-        return "no TCP segment"
     if total < at:
         return "a damaged IPv6 header"
+    if following != _TCP:
+        return _within(packet, following, data[at:total], depth)
     ends = str(ipaddress.IPv6Address(data[8:24])), str(ipaddress.IPv6Address(data[24:40]))
     return _in_tcp(packet, data[at:total], total - at, ends)
 

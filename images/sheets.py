@@ -1,6 +1,5 @@
 """How sheets look: fonts that have Japanese, borders, colours, heights by what stands in a row, and print set-up."""
 
-import unicodedata
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 
@@ -11,6 +10,8 @@ from openpyxl.worksheet.properties import PageSetupProperties
 from openpyxl.worksheet.worksheet import Worksheet
 
 from images.palette import PALETTE
+from images.tables import columns_of
+from schemas.plain_text import finalized, shown
 
 GOTHIC, MONO = "Meiryo UI", "ＭＳ ゴシック"  # every Excel in Japan has both; others take a substitute with Japanese
 SMALL, TEXT, HEAD, TITLE = 8, 9, 11, 16  # points
@@ -18,6 +19,7 @@ _LINE, _SMALL_LINE = 13.2, 12.2  # points a line takes
 COVER, TELEGRAMS, FLOWS, CODES = "表紙", "電文一覧", "フロー一覧", "コード一覧"  # names of sheets
 _THIN = Side(style="thin", color="C9D1DA")
 _BOX = Border(left=_THIN, right=_THIN, top=_THIN, bottom=_THIN)
+_BEGIN = Border(left=Side(style="medium", color="5C6773"), right=_THIN, top=_THIN, bottom=_THIN)
 _HEAD_FILL = PatternFill("solid", fgColor="EAF0F6")
 NOTE_FILL = PatternFill("solid", fgColor="FFF6E8")
 _COLOURS = [PatternFill("solid", fgColor=colour) for colour in PALETTE]
@@ -41,7 +43,7 @@ def fill_of(colour: int) -> PatternFill:
 
 def name_of(title: str) -> str:
     """A title as a sheet may be named: 31 characters, none that a reference could not hold."""
-    return title.translate(_FORBIDDEN)[:31]
+    return shown(title).translate(_FORBIDDEN)[:31]
 
 
 def put(
@@ -51,7 +53,7 @@ def put(
 ) -> None:  # fmt: skip
     """Write a cell. `link`: a sheet of the workbook, and a cell in it."""
     cell = sheet.cell(row, column)
-    cell.value = value  # type: ignore[assignment]  # what openpyxl takes is a union it does not name
+    cell.value = finalized(value)  # what openpyxl takes is a union it does not name
     if isinstance(value, str):
         cell.data_type = "s"  # text, whatever it begins with: no value of a telegram is a formula
     if link is not None:
@@ -88,6 +90,11 @@ def merged(sheet: Worksheet, row: int, first: int, last: int) -> None:
     sheet.merge_cells(start_row=row, start_column=first, end_row=row, end_column=last)
 
 
+def begins(sheet: Worksheet, row: int, column: int) -> None:
+    """A cell with a thick left edge: here a field begins, also for who prints in grey."""
+    sheet.cell(row, column).border = _BEGIN
+
+
 def widths(sheet: Worksheet, columns: Sequence[float]) -> None:
     """The columns' widths, in characters."""
     for number, width in enumerate(columns, 1):
@@ -103,11 +110,7 @@ def fit(sheet: Worksheet, row: int, texts: Iterable[tuple[object, float]], small
 def lines_in(text: str, width: float) -> int:
     """How many lines a text takes in a cell of this width."""
     room = max(1.0, width * 1.2)  # the sheet's unit is a digit of 11 points, the text has 9
-    return sum(max(1, -int(-_columns(line) // room)) for line in text.split("\n"))
-
-
-def _columns(text: str) -> int:
-    return sum(2 if unicodedata.east_asian_width(each) in "WFA" else 1 for each in text)
+    return sum(max(1, -int(-columns_of(line) // room)) for line in text.split("\n"))
 
 
 def as_page(sheet: Worksheet, *, landscape: bool = True) -> None:

@@ -3,6 +3,8 @@
 Words only, the same for pages and sheets: Japanese first, the English beside it in its own column.
 """
 
+import re
+import unicodedata
 from typing import NamedTuple
 
 from images.annotated import AnnotatedTelegram, Row
@@ -73,7 +75,11 @@ class Line(NamedTuple):
 
 
 COLOURS = 8
+ROOM = 20
+"""Columns of one byte that a value has on a line: a card number has 19 at most (ISO/IEC 7812-1)."""
+_CUT = 16  # columns
 _LONG = 16  # bytes
+_WORDS = re.compile(r"[^-._=/\s]*[-._=/\s]|[^-._=/\s]+")
 
 
 def colour_of(row: int) -> int:
@@ -101,6 +107,31 @@ def value_text(row: Row) -> str:
     if isinstance(row.value, int) and row.field is not None and row.field.type == "amount":
         return f"{row.value:,}"
     return _visible(row.value)
+
+
+def columns_of(text: str) -> int:
+    """How wide a text is, in columns of one byte: a Japanese character takes two."""
+    return sum(2 if unicodedata.east_asian_width(each) in "WFA" else 1 for each in text)
+
+
+def pieces(value: str) -> list[str]:
+    """A value in pieces that stay on one line each: whole up to 20 columns, so that no card number is broken.
+
+    A longer one is parted behind spaces and ``-._=/``, and where there is none for long, every 16 columns.
+    """
+    if columns_of(value) <= ROOM:
+        return [value]
+    found = []
+    for word in _WORDS.findall(value):
+        cut, width = "", 0
+        for character in word:
+            if width + columns_of(character) > _CUT:
+                found.append(cut)
+                cut, width = "", 0
+            cut += character
+            width += columns_of(character)
+        found.append(cut)
+    return found
 
 
 def _visible(value: Value) -> str:

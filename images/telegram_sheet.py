@@ -11,6 +11,7 @@ from images.sheets import (
     HEAD,
     NOTE_FILL,
     SMALL,
+    begins,
     fit,
     heads,
     merged,
@@ -22,7 +23,7 @@ from images.sheets import (
 )  # fmt: skip
 from images.tables import Line, colour_of, lines_of
 
-COLUMNS = (6, 20, 6, 6, 7, 18, 5, 32, 21, 20, *([2.9] * WIDTH), 18, 10)
+COLUMNS = (6, 20, 6, 6, 7, 18, 5, 32, 21, 22, *([2.9] * WIDTH), 18, 10)
 NUMBER, NAME, OFFSET, LENGTH, SIZE, FORM, NEEDED, MEANING, ALLOWED, VALUE = range(1, 11)
 BYTES = VALUE + 1  # the first of sixteen
 CHARACTERS = BYTES + WIDTH
@@ -120,7 +121,7 @@ def _line(sheet: Worksheet, row: int, line: Line) -> None:
         value,
         mono=True,
         bold=line.row is not None,
-        ink="1B2430" if line.row is not None else "9AA3AD",
+        ink="1B2430" if line.row is not None else "6B7580",
     )
     put(sheet, row, BYTES, hexes, mono=True, colour=line.colour)
     merged(sheet, row, BYTES, CHARACTERS - 1)
@@ -151,22 +152,35 @@ def _dump(sheet: Worksheet, row: int, telegram: AnnotatedTelegram) -> None:
         box=False,
         wrap=False,
     )
-    put(sheet, row, VALUE, "位置 dec hex", size=SMALL, align="right", bold=True)
-    for column, mark in enumerate(RULER, BYTES):
-        put(sheet, row, column, f"+{mark}", mono=True, size=SMALL, align="center", bold=True)
-    put(sheet, row, CHARACTERS, "文字 characters", size=SMALL, bold=True)
+    add_dump(sheet, row, telegram, VALUE)
+
+
+def add_dump(sheet: Worksheet, row: int, telegram: AnnotatedTelegram, column: int) -> int:
+    """Add the dump, one byte a cell in its field's colour, a thick edge where a field begins; gives its last row.
+
+    `row`: its head. `column`: that of the places, with those of sixteen bytes and of the characters behind it.
+    """
+    first = column + 1
+    characters = first + WIDTH
+    put(sheet, row, column, "位置 dec hex", size=SMALL, align="right", bold=True)
+    for place, mark in enumerate(RULER, first):
+        put(sheet, row, place, f"+{mark}", mono=True, size=SMALL, align="center", bold=True)
+    put(sheet, row, characters, "文字 characters", size=SMALL, bold=True)
     if telegram.framing:
         row += 1
-        put(sheet, row, VALUE, "長さ部 length", size=SMALL, align="right")
-        for column, byte in enumerate(telegram.framing, BYTES):
-            put(sheet, row, column, f"{byte:02X}", mono=True, align="center")
-        put(sheet, row, CHARACTERS, "電文の前に付く", size=SMALL)
+        put(sheet, row, column, "長さ部 length", size=SMALL, align="right")
+        for place, byte in enumerate(telegram.framing, first):
+            put(sheet, row, place, f"{byte:02X}", mono=True, align="center")
+        put(sheet, row, characters, "電文の前に付く", size=SMALL)
     for each in dump(telegram):
         row += 1
-        put(sheet, row, VALUE, each.label, mono=True, align="right")
-        for column, cell in enumerate(each.cells, BYTES):
-            put(sheet, row, column, cell.hex, mono=True, align="center", colour=colour_of(cell.row))
-        put(sheet, row, CHARACTERS, "".join(cell.character for cell in each.cells), mono=True)
+        put(sheet, row, column, each.label, mono=True, align="right")
+        for place, cell in enumerate(each.cells, first):
+            put(sheet, row, place, cell.hex, mono=True, align="center", colour=colour_of(cell.row))
+            if telegram.rows[cell.row - 1].offset == cell.offset:
+                begins(sheet, row, place)
+        put(sheet, row, characters, "".join(cell.character for cell in each.cells), mono=True)
+    return row
 
 
 def _travelled(sheet: Worksheet, row: int, document: Document, view: TelegramView) -> None:

@@ -15,6 +15,7 @@ from images.flow_sheet import add_flow_sheet
 from images.list_sheets import fill_codes, fill_flows, fill_telegrams
 from images.sheets import CODES, COVER, FLOWS, TELEGRAMS
 from images.telegram_sheet import add_telegram_sheet
+from schemas.plain_text import shown
 
 _TIMES = re.compile(rb"(<dcterms:(?:created|modified)[^>]*>)[^<]*(<)")
 
@@ -33,8 +34,8 @@ def workbook_of(document: Document) -> Workbook:
     for view in document.telegrams.values():
         add_telegram_sheet(book, document, view)
     fill_codes(book.create_sheet(CODES), document)
-    book.properties.creator = f"denbun {document.record.version}"
-    book.properties.title = f"{document.spec.japanese} 電文イメージ"
+    book.properties.creator = shown(f"denbun {document.record.version}")
+    book.properties.title = shown(f"{document.spec.japanese} 電文イメージ")
     return book
 
 

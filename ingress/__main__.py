@@ -52,7 +52,8 @@ def _settings(installation: Installation) -> Settings:
         raise ConfigError(str(error)) from error
 
 
-def _add_arguments(parser: argparse.ArgumentParser) -> None:
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The arguments that only this service has."""
     parser.add_argument("--slot", type=int, default=0, help="this process's partition of replies; no two share one")
 
 
@@ -72,7 +73,7 @@ def main(argv: Sequence[str]) -> int:
         argv,
         _work,
         metrics_port=lambda installation: installation.ingress.metrics_port,
-        add_arguments=_add_arguments,
+        add_arguments=add_arguments,
         check=_check,
     )
 

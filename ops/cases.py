@@ -187,8 +187,8 @@ def history(
     """
     told: dict[Record, Happened] = {}  # a record that was written twice, after a crash, is told once
     for message, record in _about(topics, transaction_id):
-        if (words := _words(record, spec)) is not None:
-            told.setdefault(record, Happened(message.timestamp_ms, *words))
+        if (said := words(record, spec)) is not None:
+            told.setdefault(record, Happened(message.timestamp_ms, *said))
     return sorted(told.values(), key=lambda each: each.at_ms)
 
 
@@ -202,7 +202,8 @@ def _about(topics: Mapping[str, Sequence[Message]], transaction_id: str) -> Iter
                     yield message, record
 
 
-def _words(record: Record, spec: PartnerSpec | None) -> tuple[str, str] | None:
+def words(record: Record, spec: PartnerSpec | None) -> tuple[str, str] | None:
+    """What a record about a cancel says, in Japanese and English; None of one that is not about a cancel."""
     match record:
         case RequestInDoubt():
             return f"要求の結果不明: {reason_in_japanese(record.doubt)}", f"request in doubt: {record.doubt}"

@@ -8,6 +8,7 @@ from confluent_kafka.admin import AdminClient
 
 from ops.topology import Group, Member
 from pipeline import groups
+from pipeline.kafka_files import refuse_unusable
 from pipeline.log import LogError
 from pipeline.reach import Troubles, made, sentence
 from schemas.installation import Kafka
@@ -23,13 +24,14 @@ class Cluster(NamedTuple):
 
 
 class Asker:
-    """Asks one broker. Its methods raise `LogError`."""
+    """Asks one broker. It, and its methods, raise `LogError`."""
 
     def __init__(self, kafka: Kafka) -> None:
         self._servers, self._client = kafka.bootstrap_servers, kafka.client
         settings: dict[str, Any] = {"bootstrap.servers": self._servers, "client.id": "denbun-topology", "log_level": 0}
         self._troubles = Troubles()
         settings |= {"error_cb": self._troubles.hear, **kafka.client}
+        refuse_unusable(kafka.client)
         self._admin = made(lambda: AdminClient(settings))
 
     def cluster(self) -> Cluster:

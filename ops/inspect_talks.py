@@ -13,6 +13,7 @@ from images.finding import Found
 from images.hiding import Level
 from images.showing import stretch
 from images.telling import visible
+from ops.commands.tables import show
 from ops.inspect_words import HEADINGS, day_words, miss_words, problem_words, role_words, time_words
 from schemas.telegrams import Message, PartnerSpec
 
@@ -40,7 +41,7 @@ def show_talk(console: Console, talk: Talk, *, trace: int | None = None, everyth
     left = [entry for entry in unanswered(talk.entries) if trace is None or is_about(entry, trace)]
     entries = _wanted(talk, left, trace, everything=everything)
     if entries:
-        console.print(_conversation(entries))
+        show(console, _conversation(entries, day), wide=True)
     for entry in entries:
         if entry.strays:
             console.print(Text.assemble((f"#{entry.number}  ", "bold yellow"), _stray(entry)))
@@ -99,9 +100,9 @@ def _stray(entry: Entry) -> str:
     return f"どの要求への応答でもありません: {japanese}\n    answers nothing: {english}"
 
 
-def _conversation(entries: Sequence[Entry]) -> Table:
+def _conversation(entries: Sequence[Entry], day: str) -> Table:
     table = Table(expand=True, padding=(0, 1), box=None, header_style="bold")
-    for heading in ("#", "時刻 JST\ntime"):
+    for heading in ("#", "時刻\ntime"):
         table.add_column(heading, justify="right", no_wrap=True)
     for heading in ("方向\n", "電文\ntelegram", "通番\ntrace", "経路\nroute", "結果\nresult", "対応\nanswers"):
         table.add_column(heading, overflow="fold")
@@ -118,7 +119,7 @@ def _conversation(entries: Sequence[Entry]) -> Table:
             answers = "？なし none"
         if entry.would_answer is not None:
             answers = f"？#{entry.would_answer}"
-        cells = (str(entry.number), time_words(entry.time_ns), arrow, _what(entry.found), *_numbers(said), answers)
+        cells = (str(entry.number), time_words(entry.time_ns, day), arrow, _what(entry.found), *_numbers(said), answers)
         style = "red" if entry.found.message is None else "yellow" if entry.strays else ""
         table.add_row(*map(Text, cells), style=style)
     return table
@@ -133,7 +134,7 @@ _WHY = {
 
 
 def _after(entry: Entry) -> str:
-    return "" if entry.after_ns is None else f"\n+{entry.after_ns / 1_000_000:.1f} ms"
+    return "" if entry.after_ns is None else f"\n{entry.after_ns / 1_000_000:+.1f} ms"
 
 
 def _what(found: Found) -> str:

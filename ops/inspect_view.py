@@ -11,6 +11,7 @@ from images.dump import RULER, WIDTH
 from images.finding import Finding, Found, Reason
 from images.telling import Told, tell
 from images.trial import Trial
+from ops.commands.tables import show
 from ops.inspect_words import (
     HEADINGS,
     field_words,
@@ -36,7 +37,7 @@ def show_found(console: Console, found: Found, finding: Finding | None, title: s
     for name, told in _head(found, finding):
         console.print(Text.assemble((f"{name}  ", "bold"), told))
     told_rows = tell(found, reveal=reveal)
-    console.print(_fields(told_rows))
+    show(console, _fields(told_rows), wide=True)
     console.print(_dump(found, told_rows))
     for inner in found.carried:
         show_found(console, inner, None, f"{title} 搬送電文 inside", reveal=reveal)

@@ -1,11 +1,10 @@
 """What `denbun inspect` says, in Japanese with English beside."""
 
 import re
-from datetime import UTC, datetime
 
 from images.finding import Heading
 from images.matching import NearMiss
-from schemas.japan_time import JST
+from ops.times import clock
 from schemas.telegrams import PartnerSpec, Role
 
 HEADINGS = {
@@ -60,20 +59,20 @@ def problem_words(problem: str) -> str:
     return "; ".join(told)
 
 
-def time_words(time_ns: int | None) -> str:
-    """A time of day in Japan, to the millisecond; ``–`` where it is not known."""
+def time_words(time_ns: int | None, day: str) -> str:
+    """A time of day to the millisecond, on another day than `day` below its date; ``–`` where it is not known."""
     if time_ns is None:
         return "–"
-    return (datetime.fromtimestamp(time_ns // 1_000_000_000, UTC).astimezone(JST)).strftime(
-        "%H:%M:%S"
-    ) + f".{time_ns // 1_000_000 % 1000:03d}"
+    date, time, zone = clock(time_ns // 1_000_000).split()
+    return time if f"{date} {zone}" == day else f"{date}\n{time}"
 
 
 def day_words(time_ns: int | None) -> str:
-    """The day in Japan."""
+    """The day, with the zone in which its times are told: ``2026-12-01 JST``."""
     if time_ns is None:
         return "–"
-    return datetime.fromtimestamp(time_ns // 1_000_000_000, UTC).astimezone(JST).strftime("%Y-%m-%d")
+    date, _, zone = clock(time_ns // 1_000_000).split()
+    return f"{date} {zone}"
 
 
 def field_words(partner: PartnerSpec, name: str) -> tuple[str, str]:

@@ -7,13 +7,14 @@ from typing import NamedTuple
 
 from images.captures import Capture, is_capture, read_capture
 from images.finding import Finding, Reason, find
-from images.hextext import HexError, parse_hex
+from images.hextext import HexError, Reading, TextForm, readings, text_of
 from images.segments import packet_in
 from pipeline.config import load
 from schemas.installation import Installation
+from schemas.plain_text import shown
 from schemas.telegrams import PartnerSpec, load_partner, packaged
 
-FORMS = ("auto", "raw", "hex", "pcap")
+FORMS = ("auto", "raw", "hex", "decimal", "pcap")
 _LARGEST = 512 * 1024 * 1024  # bytes
 _LONGEST_TEXT = 8 * 1024 * 1024  # bytes; a greater file is not hex text
 _LONGEST_UNREAD = 1024 * 1024  # bytes; more that is neither telegrams nor a capture was given by mistake
@@ -79,7 +80,7 @@ def read_source(
 
     Raises `InputError`, `CaptureError`, `HexError`.
     """
-    name = "--hex" if is_text else "stdin" if given == "-" else given
+    name = "--hex" if is_text else "stdin" if given == "-" else shown(given)
     data = given.encode() if is_text else _bytes_of(given)
     if not data:
         raise InputError(f"{name}: 空です  is empty: give the bytes of a telegram, hex text, or a capture")
@@ -87,8 +88,10 @@ def read_source(
         return Source(name, Reason("キャプチャ", "capture"), read_capture(data), ())
     if form == "raw":
         return _raw(name, data, partners, carriers)
-    if form == "hex" or is_text:
-        return _hex(name, _text(data), partners, carriers)
+    if form in ("hex", "decimal"):
+        return _text(name, text_of(data), partners, carriers, TextForm(form))
+    if is_text:
+        return _text(name, given, partners, carriers)
     return _either(name, data, partners, carriers)
 
 
@@ -98,10 +101,13 @@ def _either(name: str, data: bytes, partners: Sequence[PartnerSpec], carriers: S
     if any(finding.decoded for finding in raw.findings) or len(data) > _LONGEST_TEXT:
         return raw
     try:
-        return _hex(name, _text(data), partners, carriers)
+        text = text_of(data)
     except HexError:
-        typed = any(trial.typed for finding in raw.findings for found in finding.found for trial in found.trials)
-        if not typed and _is_hexish(data):
+        return raw
+    try:
+        return _text(name, text, partners, carriers)
+    except HexError:
+        if not _typed(raw.findings) and _is_hexish(text):
             raise
     return raw
 
@@ -123,27 +129,43 @@ def _raw(name: str, data: bytes, partners: Sequence[PartnerSpec], carriers: Sequ
     return Source(name, Reason("バイト列", "bytes"), None, (finding,))
 
 
-def _hex(name: str, text: str, partners: Sequence[PartnerSpec], carriers: Sequence[PartnerSpec]) -> Source:
-    pieces = parse_hex(text)
-    findings = [find(partners, piece, carriers=carriers) for piece in pieces]
+def _text(
+    name: str, text: str, partners: Sequence[PartnerSpec], carriers: Sequence[PartnerSpec], form: TextForm | None = None
+) -> Source:
+    found = readings(text, form)
+    ways = [(way, [find(partners, piece, carriers=carriers) for piece in way.pieces]) for way in found.ways]
+    way, findings = ways[0] if found.doubt is None else _surest(ways, found.doubt)
     if not any(finding.decoded for finding in findings):
-        packets = [packet_in(piece) for piece in pieces]
+        packets = [packet_in(piece) for piece in way.pieces]
         if all(packets):
             numbered = [each._replace(number=number) for number, each in enumerate(packets, 1) if each is not None]
-            form = Reason("パケットの 16 進ダンプ", "hex dump of packets")
-            return Source(name, form, Capture(tuple(numbered), ()), ())
-    return Source(name, Reason("16 進テキスト", "hex text"), None, tuple(findings))
+            form_of_packets = Reason("パケットの 16 進ダンプ", "hex dump of packets")
+            return Source(name, form_of_packets, Capture(tuple(numbered), ()), ())
+    return Source(name, way.form, None, tuple(findings))
 
 
-def _text(data: bytes) -> str:
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise HexError(f"byte {error.start} is no text: give hex text, or the bytes with --as raw") from None
+def _surest(ways: Sequence[tuple[Reading, list[Finding]]], doubt: str) -> tuple[Reading, list[Finding]]:
+    """Of several ways to read a text the one by which it holds the most telegrams, else type codes of such.
+
+    Raises `HexError`: neither way does, or two ways of different bytes do alike.
+    """
+    for worth in (lambda each: sum(finding.decoded for finding in each[1]), lambda each: _typed(each[1])):
+        most = max(worth(each) for each in ways)
+        best = [each for each in ways if worth(each) == most]
+        if most and len({b"".join(way.pieces) for way, _ in best}) == 1:
+            return best[0]
+    raise HexError(doubt)
 
 
-def _is_hexish(data: bytes) -> bool:
-    return sum(byte in b"0123456789abcdefABCDEFx \t\r\n,:" for byte in data) >= _HEXISH * len(data)
+def _typed(findings: Sequence[Finding]) -> int:
+    """How many begin with the type code of a telegram that they are near to."""
+    return sum(any(trial.typed for trial in found.trials) for finding in findings for found in finding.found)
+
+
+def _is_hexish(text: str) -> bool:
+    """Whether this was meant to be text about bytes: most of it is of digits, or it has several lines."""
+    digits = sum(character in "0123456789abcdefABCDEFx \t\r\n,:[]{}" for character in text)
+    return digits >= _HEXISH * len(text) or (len(text.splitlines()) > 1 and "".join(text.split()).isprintable())
 
 
 def _bytes_of(given: str) -> bytes:

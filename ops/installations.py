@@ -5,17 +5,20 @@ twice.
 """
 
 import hashlib
-import tomllib
-from collections.abc import Mapping, Sequence
+import os
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import tomli_w
 
-from ops.ports import HOST, Address, free_port, hosts_of
+from ops.ports import HOST, Address, free_port, hosts_of, is_free, settled_port
 from ops.topology_plan import spread
+from pipeline.config import override
+from schemas.toml_files import toml_of
 
+METERED = ("ingress", "router", "egress", "faults")  # the sections with a port for metrics
 DEVELOPMENT = Path(__file__).parents[1] / "deploy" / "environments" / "development" / "denbun.toml"
 
 QUICK: Mapping[str, Any] = {
@@ -96,7 +99,9 @@ class Plan:
     control_ports: Mapping[str, int]  # by partner
     tokens: Mapping[str, str]  # by customer
     customers: Mapping[str, str]  # by partner
-    metrics: dict[str, Address] = field(default_factory=dict)  # by process
+    metrics: Mapping[str, Address] = field(default_factory=dict)  # by process
+    page_ports: Mapping[str, int] = field(default_factory=dict)  # by partner: its centre's page, where it has one
+    token_files: Mapping[str, Path] = field(default_factory=dict)  # by customer
     detours: Sequence[Detour] = ()
     files: Sequence[Path] = ()  # by node
 
@@ -110,33 +115,63 @@ def node_named(number: int) -> str:
     return f"node{number}"
 
 
+class _Ports:
+    """The ports of an installation: settled ones where they are free, or any; those asked for by name, or none."""
+
+    def __init__(self, say: Callable[[str], object], *, settle: bool) -> None:
+        self._say = say
+        self._settle = settle
+        self._asked: dict[str, Any] = {}
+        override(self._asked, dict(os.environ))
+
+    def of(self, preferred: int, use: str, hosts: Sequence[str] = (HOST,)) -> int:
+        """A port for this. Raises `OSError`."""
+        return settled_port(preferred, use, hosts, self._say) if self._settle else free_port(None, hosts)
+
+    def named(self, preferred: int, section: str, name: str, use: str, hosts: Sequence[str]) -> int:
+        """The same for a port that has a name in the file; the environment may ask for one. Raises `OSError`."""
+        found = self._asked.get(section)
+        asked = found.get(name) if isinstance(found, dict) else None
+        if not isinstance(asked, int):
+            return self.of(preferred, use, hosts)
+        if not all(is_free(asked, host) for host in hosts):
+            variable = f"DENBUN_{section}__{name}".upper()
+            raise OSError(f"ポート {asked} は使用中です  port {asked} ({use}) is taken: end it, or change {variable}")
+        return asked
+
+    def of_centres(self, first: int, partners: Sequence[str], use: str) -> dict[str, int]:
+        """One for the centre of each partner. Raises `OSError`."""
+        return {
+            partner: self.of(first + 10 * number, f"センタ {partner} {use}") for number, partner in enumerate(partners)
+        }
+
+
 def write(
     folder: Path, servers: str, *, prefix: str = "", nodes: int = 1, lines: Sequence[LinePlan] = LINES,
     waits: Mapping[str, Any] | None = None, settle: bool = False, replication: int = 1, detoured: bool = False,
-    servers_of: Sequence[str] = (), least_session_ms: int = 0,
+    servers_of: Sequence[str] = (), least_session_ms: int = 0, pages: bool = False,
+    say: Callable[[str], object] = lambda _: None,
 ) -> Plan:  # fmt: skip
     """Write ``denbun.toml`` for this machine into `folder`. `settle`: the development ports, where they are free.
 
-    Each node has a loopback address of its own, and a file that differs from the others' in nothing else, unless
-    `servers_of` says where each node finds the broker. The lines of a partner are spread over the nodes. `detoured`:
-    between each line and its centre stands the proxy of `Plan.detours`. `least_session_ms`: what the broker accepts;
-    waits that must be longer than a session become so. Raises `OSError` where the machine has too few
-    addresses or ports.
+    `say` is told which are not. `pages`: each centre is to have its page. Each node has a loopback address of its own,
+    and a file that differs from the others' in nothing else, unless `servers_of` says where each node finds the broker.
+    The lines of a partner are spread over the nodes. `detoured`: between each line and its centre stands the proxy of
+    `Plan.detours`. `least_session_ms`: what the broker accepts; waits that must be longer than a session become so.
+    Raises `OSError`: too few addresses or ports.
     """
-    raw = tomllib.loads(DEVELOPMENT.read_text("utf-8"))
+    raw = toml_of(DEVELOPMENT.read_bytes())
     hosts = hosts_of(nodes)
-    port = free_port(raw["ingress"]["port"] if settle else None, hosts)
+    ports = _Ports(say, settle=settle)
+    port = ports.named(raw["ingress"]["port"], "ingress", "port", "接続先 clients", hosts)
     raw["kafka"] |= {"bootstrap_servers": servers, "topic_prefix": prefix, "replication": replication}
     raw["keys"] = {"ring": "keys.json", "create": True}
     raw["ingress"] |= {"port": port, "slots": max(nodes, raw["ingress"]["slots"])}
     _lay_over(raw, waits or {}, least_session_ms)
     orders = spread(lines, [node_named(number) for number in range(nodes)]) if nodes > 1 else {}
-    raw["line"] = [
-        _line(number, line, orders.get(line.name, ()), hosts, settle=settle) for number, line in enumerate(lines)
-    ]
-    tokens = {each["id"]: f"development-token-{each['id'].lower()}" for each in raw["customer"]}
-    for customer in raw["customer"]:
-        assert customer["token_sha256"] == hashlib.sha256(tokens[customer["id"]].encode()).hexdigest()
+    raw["line"] = [_line(number, line, orders.get(line.name, ()), hosts, ports) for number, line in enumerate(lines)]
+    metrics = _settle_metrics(raw, hosts, ports)
+    tokens = _tokens(raw)
     folder.mkdir(parents=True, exist_ok=True)
     partners = [each["name"] for each in raw["partner"]]
 
@@ -162,14 +197,44 @@ def write(
         doors=[(host, port) for host in hosts],
         centre_ports=centre_ports,
         called=called,
-        control_ports={
-            partner: free_port(7_310 + 10 * number if settle else None) for number, partner in enumerate(partners)
-        },
+        control_ports=ports.of_centres(7_310, partners, "commands"),
         tokens=tokens,
+        metrics=metrics,
+        page_ports=ports.of_centres(7_380, partners if pages else (), "page"),
+        token_files={customer: _write_token(folder, customer, token) for customer, token in tokens.items()},
         customers={next(iter(each["partners"].values())): each["id"] for each in raw["customer"]},
         detours=detours,
         files=files,
     )
+
+
+def _settle_metrics(raw: dict[str, Any], hosts: Sequence[str], ports: _Ports) -> dict[str, Address]:
+    """Write down the ports for metrics; gives the addresses, by process."""
+    for service in METERED:
+        use = f"メトリクス {service} metrics"
+        raw[service]["metrics_port"] = ports.named(raw[service]["metrics_port"], service, "metrics_port", use, hosts)
+    return {
+        f"{service}-{node}": (host, raw[service]["metrics_port"])
+        for node, host in enumerate(hosts)
+        for service in METERED
+    }
+
+
+def _tokens(raw: Mapping[str, Any]) -> dict[str, str]:
+    """The development token of each customer."""
+    tokens = {each["id"]: f"development-token-{each['id'].lower()}" for each in raw["customer"]}
+    for customer in raw["customer"]:
+        assert customer["token_sha256"] == hashlib.sha256(tokens[customer["id"]].encode()).hexdigest()
+    return tokens
+
+
+def _write_token(folder: Path, customer: str, token: str) -> Path:
+    """The file with a customer's token, for its owner alone."""
+    file = folder / "tokens" / customer
+    file.parent.mkdir(mode=0o700, exist_ok=True)
+    file.touch(0o600)
+    file.write_text(f"{token}\n", "utf-8")
+    return file
 
 
 def _detour(line: Mapping[str, Any], hosts: Sequence[str]) -> Detour:
@@ -203,7 +268,7 @@ def _write_of_node(file: Path, raw: Mapping[str, Any], host: str, servers: str) 
 
 
 def _line(
-    number: int, line: LinePlan, nodes: Sequence[str], hosts: Sequence[str], *, settle: bool
+    number: int, line: LinePlan, nodes: Sequence[str], hosts: Sequence[str], ports: _Ports
 ) -> dict[str, Any]:  # fmt: skip
     awaiting = hosts if line.mode == "listen" else (HOST,)
     return {
@@ -211,7 +276,7 @@ def _line(
         "partner": line.partner,
         "mode": line.mode,
         "host": HOST,
-        "port": free_port(7_210 + number if settle else None, awaiting),
+        "port": ports.of(7_210 + number, f"回線 {line.name}", awaiting),
         "station_id": f"DNB{number + 1:05}",
         "company_code": f"{100_001 + number}",
         "routes": list(line.routes),

@@ -277,7 +277,7 @@ def _told_is_true(facts: _Facts) -> Finding:
     finding.looked_at = f"{len(facts.told)} transactions of clients"
     if not facts.told:
         finding.offenders.append("no client wrote anything down: there was nothing to look at")
-    standing = {transaction_id: None for transaction_id, row in facts.entries if row["stands"] and transaction_id}
+    standing = {transaction_id: None for transaction_id, row in facts.entries if row["in_force"] and transaction_id}
     for transaction_id in facts.told:
         if facts.approved(transaction_id) and transaction_id not in standing:
             finding.offenders.append(f"{transaction_id} was told approved and does not stand in the partner's books")

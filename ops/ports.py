@@ -2,7 +2,7 @@
 
 import random
 import socket
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from itertools import chain
 
@@ -68,3 +68,13 @@ def free_port(preferred: int | None = None, hosts: Sequence[str] = (HOST,)) -> i
             _given.add(port)
             return port
     raise OSError(f"no free port of {HOST} between {_RANGE[0]} and {_RANGE[1]}: end what listens there")
+
+
+def settled_port(
+    preferred: int, use: str, hosts: Sequence[str] = (HOST,), say: Callable[[str], object] = lambda _: None
+) -> int:
+    """The port that `use` has everywhere, or another one where it is taken, which `say` is told. Raises `OSError`."""
+    port = free_port(preferred, hosts)
+    if port != preferred:
+        say(f"{use}: {preferred} は使用中、{port} を使用  port {preferred} is taken, {port} is used")
+    return port

@@ -12,10 +12,13 @@ import urllib.request
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from ops.folder_lock import shared
+from ops.interrupts import held
 from ops.ports import Address
 
 _LOOK_S = 0.05
 _TAIL_LINES = 12
+_TAIL_BYTES = 1 << 16
 
 
 class ProcessError(Exception):
@@ -38,6 +41,7 @@ class Process:
         self._command = list(command)
         self._ready = ready
         self._popen: subprocess.Popen[bytes] | None = None
+        self._before = 0  # bytes of its file that are of earlier lives
 
     @property
     def pid(self) -> int:
@@ -53,16 +57,18 @@ class Process:
     def start(self, environment: Mapping[str, str] | None = None) -> None:
         """Start it, and return at once. What it says is added to its file. It ends with this thread (`ops.leash`).
 
-        `environment` is added for this one of its lives.
+        `environment` is added for this one of its lives. It has a share in the locks of folders (`ops.folder_lock`).
         """
         self.log.parent.mkdir(parents=True, exist_ok=True)
-        with self.log.open("ab") as out:
+        with held(), self.log.open("ab") as out:
+            self._before = out.tell()
             self._popen = subprocess.Popen(
                 [sys.executable, "-m", "ops.leash", *self._command],
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=subprocess.STDOUT,
-                env={**os.environ, **self.environment, **(environment or {})},
+                env={**os.environ, "PYTHONIOENCODING": "utf-8", **self.environment, **(environment or {})},
+                pass_fds=shared(),
                 start_new_session=True,  # an interrupt at the terminal is for whoever started it, who ends all in order
             )
 
@@ -71,12 +77,24 @@ class Process:
         until = time.monotonic() + limit_s
         while True:
             self.check()
-            with contextlib.suppress(OSError):
-                if self._ready():
-                    return
+            if self.is_ready():
+                return
             if time.monotonic() > until:
                 raise ProcessError(f"{self.name} was not ready within {limit_s:g} s{self._last_words()}")
             time.sleep(_LOOK_S)
+
+    def is_ready(self) -> bool:
+        """Whether it does its work now."""
+        with contextlib.suppress(OSError):
+            return self._ready()
+        return False
+
+    def said(self) -> str:
+        """What it has said in this life of it, or the end of that."""
+        with contextlib.suppress(OSError), self.log.open("rb") as file:
+            file.seek(max(self._before, self.log.stat().st_size - _TAIL_BYTES))
+            return file.read().decode("utf-8", "replace")
+        return ""
 
     def check(self) -> None:
         """Raise `ProcessError` when it has ended."""

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping
 from typing import Any, TypeVar
 
@@ -109,10 +110,12 @@ async def _consumer(kafka: Kafka, topics: Iterable[str] = ()) -> AsyncIterator[A
             await consumer.start()
         except (KafkaError, OSError) as error:
             raise _Unreached(f"no Kafka broker answers at {kafka.bootstrap_servers} ({error})") from error
-        async with asyncio.timeout(_READ_S):
+        async with asyncio.timeout(_READ_S + _REACH_S):
             yield consumer
     except TimeoutError as error:
-        raise _Unreached(f"the topics could not be read within {_READ_S:g} s: see the broker's log") from error
+        raise _Unreached(
+            f"Kafka at {kafka.bootstrap_servers} did not answer within {_READ_S + _REACH_S:g} s"
+        ) from error
     except KafkaError as error:
         raise _Unreached(f"the topics cannot be read: {error}") from error
     finally:
@@ -146,7 +149,14 @@ async def _everything(
         consumer.seek(place, begins[place])
     found: dict[str, list[Message]] = {topic: [] for topic in topics}
     left = {place for place in places if begins[place] < ends[place]}
+    until = time.monotonic() + _READ_S
     while left:
+        if time.monotonic() > until:
+            first = min(left)
+            raise _Unreached(
+                f"{first.topic}, partition {first.partition}: read up to offset {await consumer.position(first)} of "
+                f"{ends[first]} within {_READ_S:g} s: look whether the partition has a leader"
+            )
         for place, records in (await consumer.getmany(*left, timeout_ms=200)).items():
             found[place.topic] += [_message(record) for record in records if record.offset < ends[place]]
         left = {place for place in left if await consumer.position(place) < ends[place]}

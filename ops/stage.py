@@ -3,25 +3,33 @@
 import contextlib
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from client import SyncClient
-from ops.broker import Broker, Cluster, Way, least_session_ms
+from ops.broker import KAFKA_PORT, Broker, Cluster, Way, least_session_ms
+from ops.folder_lock import FolderLock
 from ops.installations import LINES, LinePlan, Plan, node_named, write
-from ops.ports import HOST, format_address, free_port, is_free
+from ops.interrupts import held
+from ops.ports import HOST, format_address, free_port, is_free, settled_port
 from ops.processes import Process, aborted, service, version_of
 from ops.proxy_control import ProxyControl
+from ops.reading import Ends, ends, read_topics
+from ops.supervising import Kept, kept_broker, kept_process
 from pipeline.clock import SHIFT_FILE
 from pipeline.config import load
 from pipeline.kafka import KafkaLog
+from schemas import wire
 from schemas.installation import Installation
+from schemas.records import LineStage, LineState, LineWish
 from schemas.topics import Topics
 from simulator.control import Control, ControlError
 from wiring import create_topics, kafka_log, mend_topics
 
 Say = Callable[[str], None]
+
+_REST_LOOK_S = 1.0  # between two looks at what lines are wished to be: it means to read their topic
 
 SERVICES = ("router", "faults", "egress", "ingress")  # in the order of starting; they are ended the other way round
 
@@ -38,7 +46,7 @@ class Stage:
         found = load(Installation, plan.file)
         directly = {"kafka": found.kafka.model_copy(update={"bootstrap_servers": plan.servers})}
         self.installation = found.model_copy(update=directly)
-        self.topics = Topics(plan.prefix)
+        self.topics = Topics(self.installation.kafka.topic_prefix)
         self.log: KafkaLog = kafka_log(self.installation.kafka)
         owners = dict.fromkeys(line.partner for line in self.installation.line)
         self.centres = {partner: self._centre(partner, story=story, record=record) for partner in owners}
@@ -63,6 +71,8 @@ class Stage:
         carried = dict.fromkeys(f"{each.code}={each.partner}" for line in lines for each in line.carries)
         carries = [part for each in carried for part in ("--carries", each)]
         command = [sys.executable, "-m", "simulator", "--partner", partner, *listen, *dial, *control, *carries]
+        if partner in plan.page_ports:
+            command += ["--http", f"{HOST}:{plan.page_ports[partner]}"]
         if not story:
             command.append("--no-story")
         if record:
@@ -79,10 +89,9 @@ class Stage:
 
     def _service(self, name: str, node: int, python: str = sys.executable) -> Process:
         """One service of one node, of the version that this interpreter runs."""
-        full, host = f"{name}-{node}", self.plan.hosts[node]
-        address = self.plan.metrics.setdefault(full, (host, free_port(hosts=[host])))
+        full = f"{name}-{node}"
         log = self.folder / "logs" / f"{full}.log"
-        made = service(full, name, self._arguments(name, node), log, address, python)
+        made = service(full, name, self._arguments(name, node), log, self.plan.metrics[full], python)
         made.environment[SHIFT_FILE] = str(self.clock_of(full))
         return made
 
@@ -123,6 +132,7 @@ class Stage:
         if self.brokers:  # its own, on which an earlier version may have made them otherwise
             mend_topics(self.installation, self.log)
         create_topics(self.installation, self.log)
+        before = ends(self.installation.kafka, [self.topics("lines")])
         say("starting the centres and the services")
         everything = (*self.ways, *self.proxies, *self.centres.values(), *self.services.values())
         for process in everything:
@@ -130,7 +140,12 @@ class Stage:
         for process in everything:
             process.wait_ready()
         say("opening the lines 開局")
-        self.wait_open(len(self.installation.line))
+        self.wait_open(len(self.installation.line), closed=lambda: self.closed_as_wished(before))
+        for state in self.closed_as_wished(before):
+            say(
+                f"回線 {state.line} は閉局のまま（{state.wished_by}）  line {state.line} stays closed, as wished by "
+                f"{state.wished_by}: denbun lines open {state.line}"
+            )
 
     def end(self, full: str) -> None:
         """End one service in order."""
@@ -150,10 +165,16 @@ class Stage:
 
     def stop(self) -> None:
         """End everything in order: the doors first, the centres last."""
-        for name in reversed(SERVICES):
-            some = [process for full, process in self.services.items() if full.startswith(f"{name}-")]
-            _end(some)
-        _end([*self.centres.values(), *self.proxies, *self.ways])
+        with held():
+            for name in reversed(SERVICES):
+                some = [process for full, process in self.services.items() if full.startswith(f"{name}-")]
+                _end(some)
+            _end([*self.centres.values(), *self.proxies, *self.ways])
+
+    def kept(self) -> list[Kept]:
+        """Everything that is to run, for `ops.supervising`."""
+        processes = (*self.ways, *self.proxies, *self.centres.values(), *self.services.values())
+        return [*map(kept_broker, self.brokers), *map(kept_process, processes)]
 
     def aborted(self) -> list[str]:
         """The services that a signal has ended which nobody sent, in words; of each the last of its lives."""
@@ -180,14 +201,28 @@ class Stage:
         """A connection to the commands of the proxy between lines and centres. Raises `OSError`."""
         return ProxyControl(HOST, self._proxy_port)
 
-    def wait_open(self, count: int, limit_s: float = 20.0) -> None:
-        """Until the centres see so many open lines. Raises `TimeoutError`."""
+    def closed_as_wished(self, since: Ends) -> list[LineState]:
+        """The lines that are closed and are to be: an operator's order holds beyond a restart; told since then."""
+        topic = self.topics("lines")
+        told = read_topics(self.installation.kafka, [topic], after=since)[topic]
+        last = {each.line: each for each in map(wire.decode, told) if isinstance(each, LineState)}
+        return [each for each in last.values() if (each.stage, each.wish) == (LineStage.CLOSED, LineWish.CLOSED)]
+
+    def wait_open(
+        self, count: int, limit_s: float = 20.0, *, closed: Callable[[], Iterable[LineState]] = tuple
+    ) -> None:
+        """Until the centres see so many open lines, but for those that are closed as wished. Raises `TimeoutError`."""
         until = time.monotonic() + limit_s
+        look_at = time.monotonic() + _REST_LOOK_S
         while (found := self.open_lines()) < count:
             for process in (*self.centres.values(), *self.services.values()):
                 if process.running:
                     continue
                 process.check()
+            if time.monotonic() > look_at:
+                if found + len(list(closed())) >= count:
+                    return
+                look_at = time.monotonic() + _REST_LOOK_S
             if time.monotonic() > until:
                 raise TimeoutError(f"{found} of {count} lines are open after {limit_s:g} s: see {self.folder / 'logs'}")
             time.sleep(0.02)
@@ -211,7 +246,7 @@ class Stage:
 def playing(
     folder: Path, *, servers: str | None = None, prefix: str = "", nodes: int = 1, kafka_port: int | None = None,
     lines: Sequence[LinePlan] | Callable[[], Sequence[LinePlan]] = LINES,
-    waits: Mapping[str, Any] | None = None, settle: bool = False, story: bool = True,
+    waits: Mapping[str, Any] | None = None, settle: bool = False, pages: bool = False, story: bool = True,
     record: bool = False, brokers: int = 1, detoured: bool = False, ways: bool = False, say: Say = lambda _: None,
 ) -> Iterator[Stage]:  # fmt: skip
     """The whole gateway from start to stop, on `servers` or on embedded brokers; `story`: the centres keep one.
@@ -221,11 +256,16 @@ def playing(
     `detoured`: between lines and centres stands `ops.line_proxy`. `ways`: each node reaches the one embedded broker by
     a way of its own, `ops.forwarder`. A function in place of `lines` is called when they are written down, so that what
     is in them may count from then.
+
+    `settle`, `pages`: as in `ops.installations.write`. The folder is locked meanwhile. Raises `FolderTakenError`.
     """
     with contextlib.ExitStack() as stack:
+        stack.enter_context(FolderLock(folder, say))
         own: list[Broker] = []
         least = 0 if servers is None else least_session_ms(servers)
         if servers is None:
+            if settle:
+                kafka_port = kafka_port or settled_port(KAFKA_PORT, "Kafka", say=say)
             alone = Broker(folder / "kafka", kafka_port, ways=nodes if ways else 0) if brokers == 1 else None
             kafka = alone or Cluster(folder / "kafka", brokers)
             stack.callback(kafka.stop)
@@ -234,7 +274,7 @@ def playing(
             own = [kafka] if isinstance(kafka, Broker) else kafka.brokers
         plan = write(
             folder, servers, prefix=prefix, nodes=nodes, lines=lines() if callable(lines) else lines, waits=waits,
-            settle=settle, replication=max(1, len(own)), detoured=detoured,
+            settle=settle, pages=pages, say=say, replication=max(1, len(own)), detoured=detoured,
             servers_of=[f"{HOST}:{way.awaits}" for broker in own for way in broker.ways],
             least_session_ms=least,
         )  # fmt: skip

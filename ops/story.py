@@ -9,7 +9,7 @@ import msgspec
 from pipeline.log import Message
 from pipeline.owned import MARKER_KEY
 from schemas import wire
-from schemas.records import Sealed
+from schemas.records import Record, Sealed
 
 _ABOUT = "transaction_id"
 _LEFT_OUT = (
@@ -17,6 +17,14 @@ _LEFT_OUT = (
 )  # fmt: skip
 _FACTS_MAX = 9
 _NO_RECORDS = "schemas"  # what lies there tells how records are read
+
+
+class About(NamedTuple):
+    """A record about a transaction, where it lies; the topic is named as whoever read it names it."""
+
+    topic: str
+    message: Message
+    record: Record
 
 
 class Line(NamedTuple):
@@ -30,26 +38,32 @@ class Line(NamedTuple):
 
 def story(topics: Mapping[str, Sequence[Message]], transaction_id: str) -> list[Line]:
     """The lines about a transaction, from topics as `ops.reading` gives them. Raises `RecordError`."""
-    lines = [
-        line
+    return [
+        Line(message.timestamp_ms, topic, type(record).__name__, _worded(record))
+        for topic, message, record in about(topics, transaction_id)
+    ]
+
+
+def about(topics: Mapping[str, Sequence[Message]], transaction_id: str) -> list[About]:
+    """The records about a transaction, in the order of time. Raises `RecordError`."""
+    found = [
+        About(topic, message, record)
         for topic, messages in topics.items()
         if not topic.endswith(_NO_RECORDS)
-        for line in _lines(topic, messages, transaction_id)
+        for message, record in _decoded(messages)
+        if getattr(record, _ABOUT, None) == transaction_id
     ]
-    return sorted(lines, key=lambda line: line.at_ms)
+    return sorted(found, key=lambda each: each.message.timestamp_ms)
 
 
-def _lines(topic: str, messages: Iterable[Message], transaction_id: str) -> Iterable[Line]:
+def _decoded(messages: Iterable[Message]) -> Iterable[tuple[Message, Record]]:
     for message in messages:
-        if message.value is None or message.key == MARKER_KEY:
-            continue
-        record = wire.decode(message)
-        if getattr(record, _ABOUT, None) == transaction_id:
-            facts = {name: getattr(record, name) for name in record.__struct_fields__ if name not in _LEFT_OUT}
-            yield Line(message.timestamp_ms, topic, type(record).__name__, _worded(facts))
+        if message.value is not None and message.key != MARKER_KEY:
+            yield message, wire.decode(message)
 
 
-def _worded(facts: Mapping[str, object]) -> str:
+def _worded(record: Record) -> str:
+    facts = {name: getattr(record, name) for name in record.__struct_fields__ if name not in _LEFT_OUT}
     told = [
         f"{name}={_value(value)}"
         for name, value in facts.items()

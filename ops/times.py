@@ -1,12 +1,30 @@
-"""Times in words, for tables that people read."""
+"""Times in words, for tables that people read: in Japan's time, or in the zone that `DENBUN_TZ` names."""
 
+import os
 import time
-from datetime import datetime
+from datetime import tzinfo
+from zoneinfo import ZoneInfo
+
+from pipeline.config import ConfigError
+from schemas.japan_time import JST, moment
+
+ZONE = "DENBUN_TZ"
+
+
+def zone() -> tzinfo:
+    """In which people read times. Raises `ConfigError`."""
+    name = os.environ.get(ZONE)
+    if not name:
+        return JST
+    try:
+        return ZoneInfo(name)
+    except (KeyError, OSError, ValueError) as error:  # not there, no file of a zone, no name of a file
+        raise ConfigError(f"environment {ZONE}: no such time zone: {name!r}: write it as Asia/Tokyo or UTC") from error
 
 
 def clock(at_ms: int) -> str:
-    """A moment, by the clock of this machine."""
-    return datetime.fromtimestamp(at_ms / 1_000).astimezone().strftime("%m-%d %H:%M:%S.%f")[:-3]
+    """A moment with its day and zone. Raises `ConfigError`."""
+    return moment(at_ms, zone())
 
 
 def age(age_ms: int) -> str:

@@ -1,7 +1,8 @@
 """Draws placements as SVG: nodes are columns, the broker lies between their services, the partners stand at the right.
 
-Every line has a row: its owner's box stands in the owner's column, the other nodes' places in the order of takeover in
-theirs, and a wire leads to its partner. Everything drawn has a class, so that one style sheet serves light and dark.
+Every line has a row of two lanes. In the upper one stand words: the other nodes' places in the order of takeover, each
+in its column, and who calls whom. In the lower one runs the wire, from the owner's box to the partner, past all words.
+Everything drawn has a class, so that one style sheet serves light and dark.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -23,10 +24,11 @@ STAGES: Mapping[str | None, tuple[str, str]] = {  # the class, and the Japanese 
 }
 UNKNOWN = ("closed", "不明")
 
-_COLUMN, _GAP, _MARGIN, _PAD = 208, 22, 28, 12
-_WIRES, _PARTNER = 150, 168
+_COLUMN, _GAP, _MARGIN, _PAD = 240, 22, 28, 12
+_WIRES, _PARTNER = 236, 168
 _CHIP, _CHIP_HEIGHT, _CHIPS_MAX = 26, 22, 35
 _ROW, _BETWEEN = 40, 14
+_WORDS, _WIRE = 19, 30  # the lanes of a row: where words stand, and where the wire runs
 _TITLE, _HEADER, _BAND, _FLOW = 40, 44, 46, 18
 _LEGEND = 64
 
@@ -56,7 +58,7 @@ _FONTS = "'Noto Sans JP','Noto Sans CJK JP','Hiragino Sans','Yu Gothic','VL Goth
 _TEXT = (
     f"text{{font-family:{_FONTS};font-size:12px}}.small{{font-size:11px}}"
     ".title{font-size:17px;font-weight:600}.name{font-size:13px;font-weight:600}"
-    ".dashed{stroke-dasharray:5 3}.wire{stroke-width:1.5}"
+    ".dashed{stroke-dasharray:5 3}.wire{stroke-width:1.5}.moved,.failed{stroke-width:2.5}"  # told apart in grey, too
 )
 
 
@@ -220,31 +222,32 @@ class _Drawing:
         self._sheet.text(told, left + _COLUMN - 20, top + 18, "soft small", "end")
 
     def _line(self, line: PlacedLine, top: int) -> None:
-        sheet, middle = self._sheet, top + _ROW // 2
+        sheet, words, wire = self._sheet, top + _WORDS, top + _WIRE
         end = _MARGIN + self._columns + _WIRES
         contract = line.contract
         dials = contract.mode == "dial"
         owner = self._left.get(line.owner or "")
         start = end - 44 if owner is None else owner + _COLUMN - 12
-        sheet.wire([(start, middle), (end, middle)], f"{contract.name} {contract.mode} {' + '.join(contract.partners)}")
-        sheet.arrow(end if dials else start, middle, (1, 0) if dials else (-1, 0))
+        sheet.wire([(start, wire), (end, wire)], f"{contract.name} {contract.mode} {' + '.join(contract.partners)}")
+        sheet.arrow(end if dials else start, wire, (1, 0) if dials else (-1, 0))
         for place, node in enumerate(line.order):
             if node != line.owner and node in self._left:
                 x = self._left[node] + _COLUMN // 2
-                sheet.rect("standby", x - 52, middle - 11, 104, 22, 11)
-                sheet.text(f"待機 standby {place}", x, middle + 4, "soft small", "middle")
+                sheet.rect("standby", x - 52, words - 15, 104, 20, 10)
+                sheet.text(f"待機 standby {place}", x, words - 1, "soft small", "middle")
         if owner is None:
             left = end - _WIRES + 6
             sheet.rect("failed dashed", left, top + 2, _WIRES - 50, _ROW - 4, tip=f"{contract.name}: 所有なし nobody's")
-            sheet.text(contract.name, left + 8, middle - 3, "ink name", room=_WIRES - 60)
-            sheet.text("所有なし nobody", left + 8, middle + 12, "ink small")
+            sheet.text(contract.name, left + 8, words - 2, "ink name", room=_WIRES - 60)
+            sheet.text("所有なし nobody", left + 8, words + 13, "ink small")
             return
-        told = f"{'発呼 dial' if dials else '着呼 listen'}・{contract.routes} 経路"
-        sheet.text(told, end - 14, middle - 6, "soft small", "end")
+        carried = "".join(f" ＋{partner.upper()}" for partner in contract.carries)
+        told = f"{'発呼 dial' if dials else '着呼 listen'}・{contract.routes} 経路{carried}"
+        sheet.text(told, end - 14, words + 1, "soft small", "end", room=_WIRES - 20)
         kind, said = self._look(line)
         sheet.rect(kind, owner + 12, top + 4, _COLUMN - 24, _ROW - 8, tip=f"{contract.name}: {said}")
-        sheet.text(contract.name, owner + 20, middle + 4, "ink name", room=72)
-        sheet.text(said, owner + _COLUMN - 20, middle + 4, "ink small", "end", room=116)
+        sheet.text(contract.name, owner + 20, words + 5, "ink name", room=78)
+        sheet.text(said, owner + _COLUMN - 20, words + 5, "ink small", "end", room=104)
 
     def _look(self, line: PlacedLine) -> tuple[str, str]:
         """The class of a line's box, and what is said in it."""
@@ -286,5 +289,5 @@ def _legend(sheet: _Sheet, top: int) -> None:
         sheet.rect(kind, x, top, 18, 14, 4)
         sheet.text(told, x + 24, top + 12, "soft small")
         x += 34 + sum(11 if ord(character) > 0x2FFF else 6 for character in told)
-    told = "▶ 呼を張る側から who calls whom・待機 n: 引継ぎの順 order of takeover・%: 取引の割合 share of payments"
+    told = "▶ 発呼の向き who calls whom・待機 n: 引継ぎの順 order of takeover・%: 取引の割合 share of payments"
     sheet.text(told, _MARGIN, top + 36, "soft small")

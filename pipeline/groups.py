@@ -10,10 +10,12 @@ import logging
 import re
 import ssl
 from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from confluent_kafka import KafkaError
 
+from pipeline.kafka_files import refuse_unusable
 from pipeline.log import LogError
 from pipeline.reach import remedy_of
 
@@ -154,7 +156,11 @@ def _snake(state: str) -> str:
 
 
 def security_of(client: Mapping[str, str]) -> dict[str, Any]:
-    """The installation's client settings, which are librdkafka's, in the words of aiokafka. Raises `NotAsked`."""
+    """The installation's client settings, which are librdkafka's, in the words of aiokafka.
+
+    Raises `LogError` where a file that they name cannot be used, and `NotAsked`.
+    """
+    refuse_unusable(client)
     settings: dict[str, Any] = {}
     known = dict(client)
     protocol = known.pop("security.protocol", "").upper()
@@ -180,8 +186,10 @@ _FALSE = ("false", "f", "0")  # as librdkafka writes it, in letters of either si
 def _context(given: Mapping[str, str]) -> ssl.SSLContext:
     """TLS as librdkafka does it with these settings; without an authority of its own, with the system's."""
     authority = given.get("ssl.ca.location")
+    named = None if authority in (None, "", "probe") else authority
+    folder = named is not None and Path(named).is_dir()
     context = ssl.create_default_context(
-        cafile=None if authority in (None, "probe") else authority, cadata=given.get("ssl.ca.pem")
+        cafile=None if folder else named, capath=named if folder else None, cadata=given.get("ssl.ca.pem")
     )
     if (certificate := given.get("ssl.certificate.location")) is not None:
         context.load_cert_chain(certificate, given.get("ssl.key.location"), given.get("ssl.key.password"))

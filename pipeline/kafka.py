@@ -26,6 +26,7 @@ from confluent_kafka.admin._metadata import ClusterMetadata, TopicMetadata
 from confluent_kafka.cimpl import NewTopic as KafkaNewTopic
 
 from pipeline import groups
+from pipeline.kafka_files import refuse_unusable
 from pipeline.log import (
     Done,
     Headers,
@@ -66,6 +67,8 @@ _MANY, _READ_EACH_S, _READ_MOST_S = 16, 0.000_2, 0.006  # behind one of so many 
 _AGAIN_S = 10.0
 
 _log = logging.getLogger(__name__)
+CLIENT_LOG = logging.getLogger(f"{__name__}.client")
+"""Where the client library's own lines go. A command tells its errors itself, and leaves these out."""
 
 
 class _Calm(logging.Filter):
@@ -84,10 +87,12 @@ class _Calm(logging.Filter):
         return True
 
 
-_log.addFilter(_Calm())
+for _each in (_log, CLIENT_LOG):
+    _each.addFilter(_Calm())
 
 
 def _common(servers: str, name: str, extra: Mapping[str, str], troubles: Troubles) -> dict[str, Any]:
+    refuse_unusable(extra)
     return {
         "bootstrap.servers": servers,
         "client.id": name,
@@ -96,7 +101,7 @@ def _common(servers: str, name: str, extra: Mapping[str, str], troubles: Trouble
         "socket.nagle.disable": True,
         "allow.auto.create.topics": False,
         "log_level": 3,
-        "logger": _log,  # else the client writes its own lines, which no collector reads, to stderr
+        "logger": CLIENT_LOG,  # else the client writes its own lines, which no collector reads, to stderr
         "error_cb": troubles.hear,
         **extra,
     }
@@ -277,7 +282,9 @@ class KafkaLog:
         until = time.monotonic() + _ADMIN_S
         while left := [each for each in self._differences(wanted) if each.mendable]:
             if time.monotonic() > until:
-                raise LogError(f"{left[0]}: it was altered and is not so: see the broker's log")
+                raise LogError(
+                    f"{left[0]}: it was altered and is not so: somebody else, or a policy of the broker, sets it"
+                )
             time.sleep(0.02)
         return unlike
 

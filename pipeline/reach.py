@@ -13,6 +13,7 @@ from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.admin._metadata import ClusterMetadata
 
+from pipeline.kafka_files import refuse_unusable
 from pipeline.log import LogError
 
 T = TypeVar("T")
@@ -107,6 +108,7 @@ def why_not(servers: str, extra: Mapping[str, str], limit_s: float) -> str | Non
     settings: dict[str, Any] = {"bootstrap.servers": servers, "client.id": "reach", "log_level": 0, **extra}
     settings["error_cb"] = troubles.hear
     try:
+        refuse_unusable(extra)
         client = made(lambda: AdminClient(settings))
     except LogError as error:
         return str(error)
@@ -159,7 +161,7 @@ _ACL = "to this user in the broker's ACLs; the user is sasl.username, or the cer
 TOPIC_REFUSALS: Mapping[int, str] = {
     KafkaError.UNKNOWN_TOPIC_OR_PART: "create the topics first (`denbun topics create`)",
     KafkaError.TOPIC_AUTHORIZATION_FAILED: f"allow READ and DESCRIBE on the topic {_ACL}",
-    KafkaError._FATAL: "start the service again; see the broker's log",  # noqa: SLF001
+    KafkaError._FATAL: "start the service again",  # noqa: SLF001
 }
 _ASKED: Mapping[int, str] = {
     **TOPIC_REFUSALS,

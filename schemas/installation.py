@@ -48,161 +48,195 @@ def _no_card_number(name: str) -> str:
 
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,31}$")]
 NodeName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]  # a host's name is one
-CustomerId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9]{1,16}$")]
 FilePath = Annotated[Path, AfterValidator(_from_folder)]
 Port = Annotated[int, Field(ge=0, le=65_535)]
+MetricsPort = Annotated[Port, Field(description="of /metrics, /livez and /readyz, on `metrics_host`; 0: a free one")]
 Ms = Annotated[int, Field(ge=1, le=86_400_000)]
 Count = Annotated[int, Field(ge=1)]
+Tries = Annotated[int, Field(ge=0, le=10_000)]
+RememberedMs = Annotated[int, Field(ge=60_000)]
+Text = Annotated[str, StringConstraints(min_length=1)]
+Code = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9]{1,16}$")]
+CompanyCode = Annotated[str, StringConstraints(pattern=r"^[0-9]{1,11}$")]
+RouteNumber = Annotated[int, Field(ge=0, le=999)]
 
 
 class Kafka(Section):
     """The broker, and how the topics lie on it."""
 
-    bootstrap_servers: Annotated[str, StringConstraints(min_length=1)]
-    topic_prefix: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]*$")] = ""
-    partitions: Annotated[int, Field(ge=1, le=512)]
-    replication: Annotated[int, Field(ge=1, le=9)]
-    session_timeout_ms: Annotated[int, Field(ge=1_000)] = 6_000  # at least the broker's group.min.session.timeout.ms
-    client: dict[str, str] = Field(default_factory=dict)  # librdkafka settings as they are: TLS, SASL
+    bootstrap_servers: Text = Field(description="brokers, `HOST:PORT`, with commas between")
+    topic_prefix: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]*$")] = Field(
+        default="",
+        description="before the name of every topic and group, so that several installations may share a cluster",
+    )
+    partitions: Annotated[int, Field(ge=1, le=512)] = Field(
+        description="of the topics spread by transaction: the most routers and cancel services that share the work"
+    )
+    replication: Annotated[int, Field(ge=1, le=9)] = Field(description="of every topic: on so many brokers")
+    session_timeout_ms: Annotated[int, Field(ge=1_000)] = Field(
+        default=6_000, description="at least the broker's `group.min.session.timeout.ms`"
+    )
+    client: dict[str, str] = Field(default_factory=dict, description="librdkafka settings as they are: TLS, SASL")
 
 
 class Keys(Section):
     """Where the key ring lies. `create` lets a service make one when there is none: for development only."""
 
-    ring: FilePath
-    create: bool = False
+    ring: FilePath = Field(description="the key ring that card data is sealed with")
+    create: bool = Field(
+        default=False,
+        description="development alone: a service makes one where there is none, and heeds `DENBUN_CRASH_AT`",
+    )
 
 
 class Tls(Section):
     """Certificate and key of a TLS server, PEM."""
 
-    certificate: FilePath
-    key: FilePath
+    certificate: FilePath = Field(description="ours, PEM, with what it was issued by")
+    key: FilePath = Field(description="of the certificate, PEM")
 
 
 class Ingress(Section):
     """The door for client servers. Every ingress process has a slot of its own, and so its partition of `replies`."""
 
-    host: str
-    port: Port
-    metrics_port: Port
+    host: str = Field(description="the address it listens on")
+    port: Port = Field(description="the port it listens on; 0: a free one")
+    metrics_port: MetricsPort
     tls: Tls | None = None
-    slots: Annotated[int, Field(ge=1, le=256)]
-    max_sessions: Count = 256  # of clients that have said hello
-    max_sessions_per_customer: Count = 128
-    max_ungreeted: Count = 256  # connections that have not, TLS handshakes included: beyond it the oldest goes
-    max_ungreeted_per_address: Count = 192
-    max_in_flight: Count = 512  # requests of one session without an answer
-    max_frame_bytes: Annotated[int, Field(ge=1_024, le=1_048_576)] = 16_384
-    hello_timeout_ms: Ms = 5_000
-    idle_timeout_ms: Ms = 60_000  # without a frame from the client
-    wait_max_ms: Ms = 60_000  # the longest a client may let a request be valid
-    gone_after_ms: Ms = 2_000  # a reply waits this long for a session that broke to come back
-    drain_ms: Ms = 10_000  # on SIGTERM: how long replies and acknowledgements are awaited before closing
+    slots: Annotated[int, Field(ge=1, le=256)] = Field(
+        description="ingress processes at most: each has its own `--slot`"
+    )
+    max_sessions: Count = Field(default=256, description="of clients that have said hello, of one process")
+    max_sessions_per_customer: Count = Field(default=128, description="of these, one customer's")
+    max_ungreeted: Count = Field(
+        default=256, description="without hello yet, TLS handshakes included; beyond it the oldest goes"
+    )
+    max_ungreeted_per_address: Count = Field(default=192, description="of these, one address's")
+    max_in_flight: Count = Field(default=512, description="requests and inquiries of one session without an answer")
+    max_frame_bytes: Annotated[int, Field(ge=1_024, le=1_048_576)] = Field(
+        default=16_384, description="the longest frame that is taken"
+    )
+    hello_timeout_ms: Ms = Field(default=5_000, description="from the connection to hello, and for TLS before it")
+    idle_timeout_ms: Ms = Field(default=60_000, description="without a frame from the client")
+    wait_max_ms: Ms = Field(default=60_000, description="the longest a client may let a request be valid")
+    gone_after_ms: Ms = Field(default=2_000, description="how long a reply waits for a session that broke")
+    drain_ms: Ms = Field(default=10_000, description="for replies and acknowledgements under way")
 
 
 class Router(Section):
     """Deadlines of the router, beyond those of the partners."""
 
-    metrics_port: Port
-    report_grace_ms: Ms  # after this beyond the partner's own time-out, silence of the egress is a time-out too
-    confirm_ms: Ms  # the client's time to confirm a reply
-    confirm_grace_ms: Ms  # beyond `confirm_ms`, after which a reply without a confirmation is undeliverable
-    remember_ms: Annotated[int, Field(ge=60_000)] = 7 * 86_400_000  # how long an ended transaction is known
+    metrics_port: MetricsPort
+    report_grace_ms: Ms = Field(description="beyond `send_window_ms` and `report_timeout_ms` of the partner")
+    confirm_ms: Ms = Field(description="from the reply to its acknowledgement")
+    confirm_grace_ms: Ms = Field(description="for the acknowledgement's way through the log")
+    remember_ms: RememberedMs = 7 * 86_400_000
 
 
 class Thresholds(Section):
     """When something is spared 縮退運転, and when it is used again. See `egress.breaker`."""
 
-    silences: Annotated[int, Field(ge=0, le=10_000)] = 10  # requests in a row without an answer; 0: never
-    errors: Annotated[int, Field(ge=0, le=10_000)] = 30  # requests in a row that were answered by an error; 0: never
-    rest_ms: Ms = 5_000  # at least so long; twice as long each time it happens again at once
+    silences: Tries = Field(default=10, description="requests in a row without an answer; 0: never")
+    errors: Tries = Field(default=30, description="requests in a row answered by 異常報告; 0: never")
+    rest_ms: Ms = Field(default=5_000, description="the first rest; each time it happens again at once twice as long")
     rest_max_ms: Ms = 300_000
-    probes: Count = 2  # keep-alives answered, before requests go again
+    probes: Count = Field(default=2, description="keep-alives answered, before requests go again")
 
 
 class Breaker(Thresholds):
     """Of each line, about its own partner's telegrams."""
 
-    probe_ms: Ms = 2_000  # between keep-alives over a line on which something is spared
+    probe_ms: Ms = Field(default=2_000, description="between the keep-alives towards the end of a rest")
 
 
 class PartnerBreaker(Thresholds):
     """Of a partner, over all lines of a process that take its telegrams. See `egress.sparing`."""
 
-    silences: Annotated[int, Field(ge=0, le=10_000)] = 20
-    errors: Annotated[int, Field(ge=0, le=10_000)] = 60
+    silences: Tries = Field(
+        default=20, description="requests in a row without an answer, over all lines of a process; 0: never"
+    )
+    errors: Tries = Field(
+        default=60, description="requests in a row answered by 異常報告, over all lines of a process; 0: never"
+    )
 
 
 class Egress(Section):
     """What all lines have in common."""
 
-    metrics_port: Port
-    look_back_ms: Ms = 600_000  # how far a new owner of a line reads back; more than any telegram is valid
-    reconnect_ms: Ms = 500  # before a partner is called again; twice as much each time, up to
-    reconnect_max_ms: Ms = 15_000  # and a connection that lived this long begins it anew
-    dials_per_minute: Count = 20  # of one line, whatever happens; and so many calls of a partner are taken
-    strays_per_minute: Count = 600  # telegrams for nobody that a line may bring; at one more it is hung up
-    connect_timeout_ms: Ms = 5_000
+    metrics_port: MetricsPort
+    look_back_ms: Ms = Field(
+        default=600_000, description="how far a new owner of a line reads back: more than any telegram is valid"
+    )
+    reconnect_ms: Ms = Field(default=500, description="before the first call after a connection that broke")
+    reconnect_max_ms: Ms = 15_000
+    dials_per_minute: Count = Field(default=20, description="calls of one line; so many of a partner's are taken")
+    strays_per_minute: Count = Field(default=600, description="telegrams for nobody; at one more the line is hung up")
+    connect_timeout_ms: Ms = Field(default=5_000, description="for the connection, and for the TLS handshake")
     opening_timeout_ms: Ms = 5_000
     closing_timeout_ms: Ms = 5_000
-    drain_ms: Ms = 10_000  # on SIGTERM: how long reports are awaited before closing
-    probe_idle_ms: Ms = 30_000  # a line without traffic is probed (疎通確認)
+    drain_ms: Ms = Field(default=10_000, description="for reports that are missing")
+    probe_idle_ms: Ms = 30_000
     probe_timeout_ms: Ms = 5_000
-    close_limit_ms: Ms = 120_000  # closing by order or calendar: how long reports and cancels are awaited
-    hand_over_ms: Ms = 60_000  # a line that should be open and cannot be opened goes to another node
-    sessions_max: Count = 64  # lines that one process may have a session on, or seek one for, at once
+    close_limit_ms: Ms = 120_000
+    hand_over_ms: Ms = 60_000
+    sessions_max: Count = Field(default=64, description="lines of a process with a session, or in search of one")
     breaker: Breaker = Breaker()
 
 
 class Faults(Section):
     """The cancel service has its policies with the partners."""
 
-    metrics_port: Port
-    grace_ms: Ms  # beyond a command's own time-outs, after which silence of the egress is silence of the partner
-    remember_ms: Annotated[int, Field(ge=60_000)] = 7 * 86_400_000  # how long an ended cancel is known
+    metrics_port: MetricsPort
+    grace_ms: Ms = Field(description="beyond `send_window_ms` and `report_timeout_ms` of the cancel")
+    remember_ms: RememberedMs = 7 * 86_400_000
 
 
 class CancelPolicy(Section):
-    """What the partners' rules leave open about cancels (domain.md); the defaults are the documented ones."""
+    """What the partners' rules leave open about cancels."""
 
-    send_window_ms: Ms = 30_000  # how long a command may wait for its line
-    report_timeout_ms: Ms = 15_000  # for 8950 and 8960
-    commands_max: Annotated[int, Field(ge=2, le=100)] = 6  # commands and re-commands on the line, then a person
-    silence_pause_ms: Ms = 1_000  # between silence and the re-command
-    trouble_pause_ms: Ms = 60_000  # between C13, C14, C50 and the re-command
-    troubles_max: Annotated[int, Field(ge=0, le=100)] = 3  # C13, C14, C50 that are answered by a re-command
-    unsent_pause_ms: Ms = 10_000  # between a command that could not be sent and the next try
-    unsent_max: Annotated[int, Field(ge=0, le=10_000)] = 60  # tries that could not be sent, then a person
+    send_window_ms: Ms = Field(default=30_000, description="how long a command may wait for its line")
+    report_timeout_ms: Ms = Field(default=15_000, description="for 8950 and 8960")
+    commands_max: Annotated[int, Field(ge=2, le=100)] = Field(
+        default=6, description="commands that go out, then a person"
+    )
+    silence_pause_ms: Ms = 1_000
+    trouble_pause_ms: Ms = 60_000
+    troubles_max: Annotated[int, Field(ge=0, le=100)] = Field(
+        default=3, description="C13, C14, C50, each followed by a re-command"
+    )
+    unsent_pause_ms: Ms = 10_000
+    unsent_max: Tries = Field(default=60, description="tries that could not be sent, then a person")
 
 
 class Partner(Section):
     """A card network: its telegrams and its time-outs."""
 
-    name: Name
-    telegrams: str  # a packaged set by name, or a folder
-    send_window_ms: Ms  # from acceptance to the line
-    report_timeout_ms: Ms  # from the line to the report
+    name: Name = Field(description="what lines and customers call it")
+    telegrams: str = Field(description="its layouts: a packaged set by name, or a folder")
+    send_window_ms: Ms = Field(description="from acceptance to the line")
+    report_timeout_ms: Ms = Field(description="from the line to the report")
     cancel: CancelPolicy = CancelPolicy()
     breaker: PartnerBreaker = PartnerBreaker()
-    sessions_max: Count | None = None  # as contracted: no more lines than that; a line has one session
+    sessions_max: Count | None = Field(
+        default=None, description="as contracted: there may be no more lines, of which each has a session"
+    )
 
 
 class LineTls(Tls):
     """TLS of a line, where each end shows the other a certificate: ours, and who issued the partner's."""
 
-    authority: FilePath  # PEM; what it issued is the partner's
-    name: Annotated[str, StringConstraints(min_length=1)] | None = (
-        None  # in the partner's certificate; dialling: `host`
+    authority: FilePath = Field(description="PEM; what it issued is the partner's")
+    name: Text | None = Field(
+        default=None, description="in the partner's certificate; left out: `host` where we dial, any where we listen"
     )
 
 
 class Carried(Section):
     """A partner whose telegrams travel on another partner's line, each in an envelope of that one's (MC 回線)."""
 
-    partner: Name
-    code: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9]{1,16}$")]  # by which the envelope tells whose it is
-    company_code: Annotated[str, StringConstraints(pattern=r"^[0-9]{1,11}$")]  # ours, as this partner knows us
+    partner: Name = Field(description="whose telegrams")
+    code: Code = Field(description="by which the envelope tells whose it is")
+    company_code: CompanyCode = Field(description="会社コード, ours, as this partner knows us")
 
 
 class Line(Section):
@@ -219,20 +253,26 @@ class Line(Section):
     routes are those of the line's own partner; time-outs, cancel policy and books are of the partner that is carried.
     """
 
-    name: Name
-    partner: Name
-    mode: Literal["dial", "listen"]
-    host: str
-    port: Port
-    station_id: Annotated[str, StringConstraints(pattern=r"^[A-Z0-9]{1,8}$")]
-    company_code: Annotated[str, StringConstraints(pattern=r"^[0-9]{1,11}$")]
-    routes: tuple[Annotated[int, Field(ge=0, le=999)], Annotated[int, Field(ge=0, le=999)]]  # 経路番号, from and to
-    peers: tuple[IPvAnyNetwork, ...] = ()  # who may call a line that listens: addresses, networks; none: anyone
-    second_call: Literal["refuse", "replace"] = "refuse"
+    name: Name = Field(description="its own, part of the names of its topics: never given to another line")
+    partner: Name = Field(description="whose line it is")
+    mode: Literal["dial", "listen"] = Field(description="who calls: we do, or the partner")
+    host: str = Field(description="of the partner, where we dial; the address it listens on, where the partner does")
+    port: Port = Field(description="of the partner, where we dial; the port it listens on, where the partner does")
+    station_id: Annotated[str, StringConstraints(pattern=r"^[A-Z0-9]{1,8}$")] = Field(
+        description="局識別, ours: in telegrams about the line; one for each line of a partner"
+    )
+    company_code: CompanyCode = Field(description="会社コード, ours, as the partner knows us")
+    routes: tuple[RouteNumber, RouteNumber] = Field(description="経路番号, the first and the last")
+    peers: tuple[IPvAnyNetwork, ...] = Field(
+        default=(), description="who may call a line that listens; none: anyone, and `host` is a loopback address"
+    )
+    second_call: Literal["refuse", "replace"] = Field(default="refuse", description="when there is a connection")
     tls: LineTls | None = None
-    hours: tuple[str, ...] = ()  # 業務時間, as 'mon-fri 08:00-24:00'; none: always
-    maintenance: tuple[str, ...] = ()  # 保守時間, as '2026-12-31T22:00/2027-01-01T06:00'
-    nodes: tuple[NodeName, ...] = ()  # as `--node` names them, the preferred one first; none: by `--rank`
+    hours: tuple[str, ...] = Field(default=(), description="業務時間, as 'mon-fri 08:00-24:00'; none: always")
+    maintenance: tuple[str, ...] = Field(default=(), description="保守時間, as '2026-12-31T22:00/2027-01-01T06:00'")
+    nodes: tuple[NodeName, ...] = Field(
+        default=(), description="as `--node` names them, the preferred one first; none: by `--rank`"
+    )
     carries: tuple[Carried, ...] = ()
 
     @property
@@ -252,12 +292,8 @@ class Line(Section):
         return self.nodes.index(node) if node in self.nodes else min(len(self.nodes), RANK_MAX)
 
     @model_validator(mode="after")
-    def _calendar_can_be_read(self) -> Self:
+    def _calendar_and_routes_can_be_read(self) -> Self:
         _ = self.calendar
-        return self
-
-    @model_validator(mode="after")
-    def _routes_in_order(self) -> Self:
         if self.routes[0] > self.routes[1]:
             raise ValueError(f"routes: {self.routes[0]} is above {self.routes[1]}: give the lower number first")
         return self
@@ -266,13 +302,25 @@ class Line(Section):
 class Customer(Section):
     """A client company or server: its credentials and, per telegram, the partner its requests go to."""
 
-    id: Annotated[CustomerId, AfterValidator(_no_card_number)]
-    token_sha256: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
-    partners: dict[Kind, Name]
+    id: Annotated[Code, AfterValidator(_no_card_number)] = Field(description="as `hello` says it")
+    token_sha256: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")] = Field(
+        description="of its token, in hexadecimal digits"
+    )
+    partners: dict[Kind, Name] = Field(
+        description="to which partner its requests go, for each kind of telegram; a kind that is not here is refused"
+    )
 
     def accepts(self, token: str) -> bool:
         """Whether `token` is this customer's; takes the same time for every wrong one."""
         return hmac.compare_digest(hashlib.sha256(token.encode()).hexdigest(), self.token_sha256)
+
+
+_PARTNER = '[[partner]] with name = "cafis", telegrams = "cafis", send_window_ms = 5_000, report_timeout_ms = 20_000'
+_LINE = (
+    '[[line]] with name = "cafis-1", partner = "cafis", mode = "dial", host = "192.0.2.10", port = 7210, '
+    'station_id = "DNB00001", company_code = "100001", routes = [1, 200]'
+)
+_CUSTOMER = '[[customer]] with id = "AP02", token_sha256 = "<SHA-256 of its token>", partners = { sale = "cafis" }'
 
 
 class Installation(Section):
@@ -280,16 +328,20 @@ class Installation(Section):
 
     kafka: Kafka
     keys: Keys
-    metrics_host: str = "127.0.0.1"
-    clock_tolerance_ms: Annotated[int, Field(ge=100, le=60_000)] = 1_000  # how far a machine's clock may be off
-    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    metrics_host: str = Field(default="127.0.0.1", description="the address of /metrics, /livez and /readyz")
+    clock_tolerance_ms: Annotated[int, Field(ge=100, le=60_000)] = Field(
+        default=1_000, description="how far a machine's clock may be off"
+    )
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
+        default="INFO", description="the least that is logged"
+    )
     ingress: Ingress
     router: Router
     egress: Egress
     faults: Faults
-    partner: tuple[Partner, ...] = Field(min_length=1)
-    line: tuple[Line, ...] = Field(min_length=1)
-    customer: tuple[Customer, ...] = Field(min_length=1)
+    partner: tuple[Partner, ...] = Field(min_length=1, examples=[_PARTNER])
+    line: tuple[Line, ...] = Field(min_length=1, examples=[_LINE])
+    customer: tuple[Customer, ...] = Field(min_length=1, examples=[_CUSTOMER])
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

@@ -1,6 +1,6 @@
 """Time as Japan has it: business days 業務日付 and the time of day, from milliseconds since the epoch. Pure."""
 
-from datetime import date, timedelta, timezone
+from datetime import date, datetime, timedelta, timezone, tzinfo
 from functools import lru_cache
 from typing import Final
 
@@ -24,6 +24,12 @@ def time_of_day(now_ms: int) -> str:
 def midnight_ms(now_ms: int) -> int:
     """When the day of `now_ms` began in Japan."""
     return now_ms - (now_ms + _JST_MS) % DAY_MS
+
+
+def moment(at_ms: int, zone: tzinfo = JST) -> str:
+    """A moment as people read it everywhere: ``2026-12-01 12:15:32.123 JST``."""
+    at = datetime.fromtimestamp(at_ms // 1000, zone)
+    return f"{at:%Y-%m-%d %H:%M:%S}.{at_ms % 1000:03} {at.tzname()}"
 
 
 @lru_cache(maxsize=4)

@@ -2,9 +2,12 @@
 
 import multiprocessing
 import re
+import signal
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from multiprocessing import resource_tracker
+from multiprocessing.pool import Pool
 from typing import NamedTuple
 
 from rich.console import Console
@@ -87,8 +90,18 @@ def _chunks(seeds: range, jobs: int) -> Iterator[Done]:
     if jobs == 1:
         yield from map(_run, parts)
         return
-    with multiprocessing.get_context("spawn").Pool(jobs) as pool:
+    with _deaf_pool(jobs) as pool:
         yield from pool.imap(_run, parts)
+
+
+def _deaf_pool(jobs: int) -> Pool:
+    """Processes that do not hear Ctrl-C at the terminal: this one does, and ends them."""
+    resource_tracker.ensure_running()  # it lets the signal through again where it has to begin
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        return multiprocessing.get_context("spawn").Pool(jobs)
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _run(seeds: range) -> Done:

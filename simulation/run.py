@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 from faults.table import ENDS
+from ops.interrupts import held
 from ops.money import ClientRecord, Evidence, report
 from ops.player import CARD, SECURITY_CODE
 from pipeline.log import Message
@@ -274,6 +275,7 @@ class Whole:
             counters["cancel telegrams"] += cancel.attempt
 
 
+@held()  # within it an interrupt would be taken for the fault of whichever process runs
 def play(plan: Plan) -> Result:
     """Play a plan. Within `standins.substituted`."""
     whole = Whole(plan)

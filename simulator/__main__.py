@@ -22,6 +22,13 @@ if TYPE_CHECKING:
     from simulator.web import Page
 
 _OK, _FAILED, _WRONG = 0, 1, 2
+_WHAT = "センタシミュレータ: a partner's centre to develop and test against; needs neither Kafka nor a configuration"
+_EXAMPLES = """\
+例  examples:
+  {0} --partner cafis --listen 127.0.0.1:7210
+  {0} --partner cardnet --dial 127.0.0.1:7220 --scenario month-end --http 127.0.0.1:7380
+While it runs: denbun simulator state, rule, event, ledger, telegrams. Ctrl-C ends it.
+"""
 
 
 def _address(text: str) -> Address:
@@ -42,8 +49,12 @@ def _addresses(text: str) -> list[tuple[str, int]]:
     return [_address(each) for each in text.split(",")]
 
 
-def _arguments(argv: Sequence[str], prog: str) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog=prog, allow_abbrev=False)
+def parser_of(prog: str = "denbun run simulator") -> argparse.ArgumentParser:
+    """The arguments of a centre."""
+    parser = argparse.ArgumentParser(
+        prog=prog, allow_abbrev=False, description=_WHAT, epilog=_EXAMPLES.format(prog),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )  # fmt: skip
     parser.add_argument("--partner", required=True, help="whose telegrams: a packaged set by name, or a folder")
     parser.add_argument("--listen", type=_address, action="append", default=[], help="await a line here")
     parser.add_argument(
@@ -57,7 +68,9 @@ def _arguments(argv: Sequence[str], prog: str) -> argparse.Namespace:
     )  # fmt: skip
     behaviour = parser.add_mutually_exclusive_group()
     behaviour.add_argument("--scenario", help="what the centre does: a packaged scenario by name, or a .toml file")
-    behaviour.add_argument("--rules", type=Path, help="a file of behaviours only; see simulator/rules.py")
+    behaviour.add_argument(
+        "--rules", type=Path, help="a file of rules only; `denbun simulator rule --help` tells the form of a rule"
+    )
     parser.add_argument(
         "--http", type=_address, metavar="HOST:PORT", help="show the page, and take HTTP requests, here"
     )
@@ -70,6 +83,11 @@ def _arguments(argv: Sequence[str], prog: str) -> argparse.Namespace:
         help="keep the bytes and the time of each in the story, card data in clear: for test cards only",
     )  # fmt: skip
     parser.add_argument("--check", action="store_true", help="check the arguments and files and do nothing else")
+    return parser
+
+
+def _arguments(argv: Sequence[str], prog: str) -> argparse.Namespace:
+    parser = parser_of(prog)
     arguments = parser.parse_args(list(argv))
     if arguments.record and arguments.no_story:
         parser.error("--record has nothing to record in with --no-story: leave one of them out")
@@ -131,9 +149,12 @@ def main(argv: Sequence[str], prog: str = "denbun run simulator") -> int:
         print(f"{arguments.partner}: ok for simulator")  # noqa: T201
         return _OK
     logging.basicConfig(level=logging.INFO)
-    story, clock_s = not arguments.no_story, time.time if arguments.record else None
-    carries = {code: Centre(each, Rules(), story=story, clock_s=clock_s) for code, each in carried.items()}
-    centre = Centre(partner, Rules(), story=story, carries=carries, clock_s=clock_s)
+    story = not arguments.no_story
+    carries = {
+        code: Centre(each, Rules(), story=story, clock_s=time.time, recorded=arguments.record)
+        for code, each in carried.items()
+    }
+    centre = Centre(partner, Rules(), story=story, carries=carries, clock_s=time.time, recorded=arguments.record)
     server = CentreServer(centre, Addresses(arguments.listen, arguments.dial, arguments.control))
     try:
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:

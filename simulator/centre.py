@@ -30,11 +30,14 @@ _LINE_STATES = (Role.OPENING_REQUEST, Role.CLOSING_REQUEST)
 
 
 class Centre:
-    """A partner's centre. `carries`: whom it passes telegrams on to, by code (MC 回線). `clock_s`: see `Story`."""
+    """A partner's centre.
+
+    `carries`: whom it passes telegrams on to, by code (MC 回線). `clock_s`, `recorded`: see `Story`.
+    """
 
     def __init__(
         self, partner: PartnerSpec, rules: Rules, *, story: bool = True, carries: Mapping[str, "Centre"] | None = None,
-        clock_s: Callable[[], float] | None = None,
+        clock_s: Callable[[], float] | None = None, recorded: bool = False,
     ) -> None:  # fmt: skip
         self.partner = partner
         self.carries: dict[str, Centre] = dict(carries or {})
@@ -42,7 +45,7 @@ class Centre:
         self.ledger = Ledger()
         self.counters: Counter[str] = Counter()
         self._kept = story
-        self._story = Story(partner, kept=story, clock_s=clock_s)
+        self._story = Story(partner, kept=story, clock_s=clock_s, recorded=recorded)
         self._stations = Stations()
         self._approvals = 0
         self._trace_number = partner.trace_range[0] - 1
@@ -117,7 +120,7 @@ class Centre:
         key = EntryKey(station.name, text_in(message, "business_date"), number_in(message, "trace_number"))
         fate = self.conduct.fate(message, key, station.name, now)
         self._take(station, message, fate)
-        entry = self._entry(station, message, fate)
+        entry = self._entry(station, message, fate, now)
         if fate.do in LOST:
             self.ledger.lost(entry)
             return self._gone(station, fate)
@@ -139,7 +142,7 @@ class Centre:
         letters = self.partner.telegrams[Role.SALE_REPORT].field("approval_code").type != "digits"
         return f"{'S' if letters else '9'}{self._approvals % 100_000:05}"
 
-    def _entry(self, station: Station, message: Message, fate: Fate) -> Entry:
+    def _entry(self, station: Station, message: Message, fate: Fate, now: Moment) -> Entry:
         values = message.values
         pan = str(self.partner.masked({"pan": values.get("pan", "")})["pan"])
         original = self._original(station, message, pan)
@@ -171,6 +174,7 @@ class Centre:
             original=None if original is None else original.key,
             moves_money=paid is not Role.AUTHORISATION_REQUEST,
             stand_in=fate.do is Deed.STAND_IN,
+            at_ms=round(now.clock.timestamp() * 1_000),
         )
 
     def _original(self, station: Station, message: Message, pan: str) -> Entry | None:

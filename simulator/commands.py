@@ -4,6 +4,8 @@ from typing import Annotated, Any
 
 import msgspec
 
+from schemas.near_names import meant, unconverted
+
 
 class CommandError(Exception):
     """A line is no command. The message says what is wrong, and what would be right."""
@@ -177,8 +179,8 @@ def read_command(line: bytes) -> Command:
     name = raw.pop("do", None)
     kind = _BY_NAME.get(name) if isinstance(name, str) else None
     if kind is None:
-        raise CommandError(f"unknown command {name!r}: one of {', '.join(sorted(_BY_NAME))}")
+        raise CommandError(f"unknown command {name!r}: {meant(str(name), sorted(_BY_NAME))}")
     try:
         return msgspec.convert(raw, kind)
     except msgspec.ValidationError as error:
-        raise CommandError(f"{error}: see simulator/commands.py") from None
+        raise CommandError(unconverted(error, kind, raw)) from None

@@ -51,7 +51,7 @@ class Control:
         return answer
 
     def ledger(self, last: int | None = None, **wanted: Any) -> list[dict[str, Any]]:
-        """The entries in which these fields have these values: fields of `Entry`, and `stands` and `balance`.
+        """The entries in which these fields have these values: those of `Ledger.rows`.
 
         `last`: of so many, the newest.
         """

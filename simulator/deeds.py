@@ -60,6 +60,31 @@ FITTING: Mapping[Deed, tuple[Role, ...]] = {
 }
 """The telegrams each deed makes sense for."""
 
+JAPANESE: Mapping[Deed, str] = {
+    Deed.ANSWER: "応答",
+    Deed.DECLINE: "否認",
+    Deed.STAND_IN: "代行",
+    Deed.TURN_ROUND: "折返し",
+    Deed.ERROR_REPORT: "異常報告",
+    Deed.TROUBLE: "取消未了",
+    Deed.SILENT: "無応答",
+    Deed.LOSE: "不達",
+    Deed.LATE: "遅延",
+    Deed.TWICE: "二重応答",
+    Deed.DROP: "回線断",
+    Deed.GARBAGE: "不正電文",
+    Deed.NOISE: "雑音",
+    Deed.OTHER_AMOUNT: "金額相違",
+    Deed.OTHER_TERMINAL: "端末相違",
+    Deed.OTHER_TYPE: "元種別相違",
+    Deed.OTHER_ROUTE: "元経路相違",
+    Deed.OTHER_ERROR: "別電文の異常報告",
+    Deed.UNKNOWN_CODE: "未知コード",
+    Deed.LOOP: "回線折返し",
+    Deed.REFUSE: "拒否",
+}
+"""What people call each deed."""
+
 SILENT = frozenset({Deed.SILENT, Deed.LOSE, Deed.DROP, Deed.GARBAGE, Deed.NOISE, Deed.LOOP})
 """The deeds that answer nothing."""
 

@@ -20,6 +20,15 @@ class EntryKey(NamedTuple):
     trace_number: int
 
 
+class CancelledBy(msgspec.Struct, frozen=True):
+    """What cancelled an entry: a cancel telegram 障害取消, or a customer's cancel 取消 that is an entry itself."""
+
+    role: Role
+    station: str
+    business_date: str
+    trace_number: int
+
+
 class Entry(msgspec.Struct):
     """One request in the books. `pan` is masked."""
 
@@ -42,6 +51,8 @@ class Entry(msgspec.Struct):
     answers: int = 0  # reports about it that have been sent
     commands: list[Role] = msgspec.field(default_factory=list)  # cancel telegrams about it, in the order they came
     cancelled: bool = False  # by a cancel telegram 障害取消
+    cancelled_by: CancelledBy | None = None  # that telegram
+    at_ms: int = 0  # when it came, by the centre's clock
     stand_in: bool = False  # the network answered for the issuer 代行
 
     @property
@@ -49,14 +60,14 @@ class Entry(msgspec.Struct):
         return EntryKey(self.station, self.business_date, self.trace_number)
 
     @property
-    def stands(self) -> bool:
-        """Whether it counts: approved and not cancelled."""
+    def in_force(self) -> bool:
+        """Approved, and not cancelled by a cancel telegram; what a customer takes back is an entry of its own."""
         return self.outcome is Outcome.APPROVED and not self.cancelled
 
     @property
     def balance(self) -> int:
         """What it adds to the merchant's claim, in yen."""
-        if not self.stands or not self.moves_money:
+        if not self.in_force or not self.moves_money:
             return 0
         return -self.amount if self.role in CREDITS else self.amount
 

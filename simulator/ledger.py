@@ -18,6 +18,7 @@ from simulator.entries import (
     CONFIRMS,
     CREDITS,
     Broken,
+    CancelledBy,
     Command,
     Entry,
     EntryKey,
@@ -46,6 +47,7 @@ class Ledger:
         self._traces: set[EntryKey] = set()
         self._requests: dict[tuple[object, ...], EntryKey] = {}  # what a request asks for, and its first telegram
         self._credited: Counter[EntryKey] = Counter()  # yen that stand against an original
+        self._credits: dict[EntryKey, list[Entry]] = {}  # and those entries, also when they were cancelled since
         self._followed: dict[EntryKey, str] = {}  # originals, and what has followed them up
         self._commands: dict[EntryKey, list[Command]] = {}  # cancel telegrams, by original
         self._missing: set[EntryKey] = set()
@@ -78,8 +80,9 @@ class Ledger:
         self._books.append(entry)
         self._balance += entry.balance
         self.entries.setdefault(entry.key, entry)
-        if entry.original is not None and entry.stands:
+        if entry.original is not None and entry.in_force:
             self._credited[entry.original] += entry.amount
+            self._credits.setdefault(entry.original, []).append(entry)
 
     def lost(self, entry: Entry) -> None:
         """A request that is to be lost: not booked, but sent."""
@@ -107,7 +110,7 @@ class Ledger:
         if arrived is not None and not lost:
             arrived.commands.append(command.role)
         if arrived is not None and done:
-            self._cancel(arrived)
+            self._cancel(arrived, command)
 
     def reported(self, key: EntryKey) -> None:
         """A report about this request goes out."""
@@ -122,10 +125,12 @@ class Ledger:
         if self._on_route.get((station, route_number)) == key:
             del self._on_route[station, route_number]
 
-    def _cancel(self, entry: Entry) -> None:
-        if entry.original is not None and entry.stands:
+    def _cancel(self, entry: Entry, command: Command) -> None:
+        if entry.original is not None and entry.in_force:
             self._credited[entry.original] -= entry.amount
         self._balance -= entry.balance
+        if not entry.cancelled:
+            entry.cancelled_by = CancelledBy(command.role, command.station, command.business_date, command.trace_number)
         entry.cancelled = True
 
     # --- what it knows
@@ -144,7 +149,7 @@ class Ledger:
 
     def left(self, original: Entry) -> int:
         """How many yen of it can still be taken back."""
-        return original.amount - self._credited[original.key] if original.stands else 0
+        return original.amount - self._credited[original.key] if original.in_force else 0
 
     def balance(self) -> int:
         """The merchants' claim, in yen."""
@@ -156,10 +161,36 @@ class Ledger:
         return len(self._books)
 
     def rows(self, last: int | None = None) -> Iterable[dict[str, object]]:
-        """The entries as plain values; `last`: so many of them, the newest."""
+        """The entries as plain values; `last`: so many of them, the newest.
+
+        With each: `cancelled` and `cancelled_by`, also by a customer's cancel that leaves nothing of it; `taken_back`,
+        how many yen of it customers have taken back; whether it `stands`, approved and not cancelled by anything;
+        whether it is `in_force`, which leaves what customers take back to its own entries; and its `balance`.
+        """
         for entry in self._books if last is None else self._books[max(0, len(self._books) - last) :]:
+            taken_back, by = self._taken_back(entry)
             row = msgspec.to_builtins(entry)
-            yield {**row, "stands": entry.stands, "balance": entry.balance}
+            yield {
+                **row,
+                "cancelled": by is not None,
+                "cancelled_by": msgspec.to_builtins(by),
+                "taken_back": taken_back,
+                "stands": entry.in_force and by is None,
+                "in_force": entry.in_force,
+                "balance": entry.balance,
+            }
+
+    def _taken_back(self, entry: Entry) -> tuple[int, CancelledBy | None]:
+        """How many yen of it customers have taken back, and what has cancelled it."""
+        if entry.cancelled_by is not None or self.entries.get(entry.key) is not entry:
+            return 0, entry.cancelled_by
+        back = [each for each in self._credits.get(entry.key, ()) if each.in_force]
+        taken_back = sum(each.amount for each in back)
+        cancels = [each for each in back if each.role is Role.CANCEL_REQUEST]
+        if not cancels or taken_back < entry.amount:
+            return taken_back, None
+        last = cancels[-1]
+        return taken_back, CancelledBy(last.role, last.station, last.business_date, last.trace_number)
 
     # --- checks
 

@@ -1,20 +1,20 @@
 """Rules as they are written: checked, each problem with its place and the remedy; and the codes a deed may give."""
 
 import datetime as dt
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from schemas.near_names import meant, unconverted
 from schemas.telegrams import ErrorClass, Outcome, PartnerSpec
+from schemas.toml_files import TomlError, toml_of
 from simulator.deeds import FITTING, REQUESTS, SILENT, Deed
 from simulator.latency import LONGEST_MS, problem_of
 from simulator.rules import Fate, Rule, Rules
 from simulator.timeline import LONGEST_S
 
-_FORM = "see simulator/rules.py for the form of a rule"
 _EVERY = "every"
 _PAN = range(13, 20)  # digits
 
@@ -25,10 +25,11 @@ class RuleError(Exception):
 
 def rule_from(raw: Mapping[str, Any], partner: PartnerSpec, place: str) -> Rule:
     """Check one rule. Raises `RuleError`."""
+    timed = _with_times(raw, place)
     try:
-        rule = msgspec.convert(_with_times(raw, place), Rule)
+        rule = msgspec.convert(timed, Rule)
     except msgspec.ValidationError as error:
-        raise RuleError(f"{place}: {error}: {_FORM}") from None
+        raise RuleError(f"{place}: {unconverted(error, Rule, timed)}") from None
     problem = (
         _role_problem(rule, partner)
         or _number_problem(rule)
@@ -69,7 +70,7 @@ def _role_problem(rule: Rule, partner: PartnerSpec) -> str | None:
         return "role: the list is empty: name a role, or leave it out for all"
     for role in rule.roles:
         if role not in REQUESTS:
-            return f"role: {role} is no request to a centre: one of {', '.join(REQUESTS)}"
+            return f"role: {role} is no request to a centre: {meant(role, REQUESTS)}"
         if role not in FITTING[rule.do]:
             fitting = sorted(deed for deed, roles in FITTING.items() if role in roles)
             return f"do: {rule.do} makes no sense for {role}: one of {', '.join(fitting)}"
@@ -205,11 +206,11 @@ def _first(partner: PartnerSpec, error_class: ErrorClass) -> str:
 def read_toml(path: Path, kind: str) -> dict[str, Any]:
     """What a file says. Raises `RuleError`. `kind`: what it should have been."""
     try:
-        return tomllib.loads(path.read_text("utf-8"))
+        return toml_of(path.read_bytes())
     except OSError as error:
         raise RuleError(f"{path}: {error.strerror}: name a file of {kind}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise RuleError(f"{path}: not TOML: {error}: correct the syntax") from error
+    except TomlError as error:
+        raise RuleError(f"{path}: {error}") from error
 
 
 def rules_in(raw: Mapping[str, Any], partner: PartnerSpec, place: str) -> tuple[Rule, ...]:
@@ -223,6 +224,6 @@ def rules_in(raw: Mapping[str, Any], partner: PartnerSpec, place: str) -> tuple[
 def load_rules(path: Path, partner: PartnerSpec) -> Rules:
     """Read a rules file. Raises `RuleError`."""
     raw = read_toml(path, "rules")
-    if set(raw) - {"rule"}:
-        raise RuleError(f"{path}: only [[rule]] sections belong here")
+    if strange := sorted(set(raw) - {"rule"}):
+        raise RuleError(f"{path}: {strange[0]}: unknown: only [[rule]] sections belong here")
     return Rules(rules_in(raw, partner, str(path)))

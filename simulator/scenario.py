@@ -24,6 +24,7 @@ from typing import Any, TypeVar
 import msgspec
 import tomli_w
 
+from schemas.near_names import meant, unconverted
 from schemas.telegrams import PartnerSpec
 from simulator.capacity import Capacity, capacity_problem
 from simulator.deeds import FITTING, Deed
@@ -34,7 +35,7 @@ from simulator.rules import Rule
 from simulator.sessions import Sessions, sessions_problem
 from simulator.timeline import Event, event_problem
 
-_T = TypeVar("_T")
+_T = TypeVar("_T", bound=msgspec.Struct)
 _SECTIONS = ("name", "japanese", "english", "seed", "defaults", "capacity", "sessions", "rule", "event", "recorded")
 
 
@@ -76,8 +77,9 @@ def load_scenario(name: str, partner: PartnerSpec) -> Scenario:
     if path is None and (name.endswith(".toml") or "/" in name):
         path = Path(name)
     if path is None:
-        known = ", ".join([PLAIN.name, *packaged()])
-        raise RuleError(f"{name}: no scenario of this name: one of {known}; or give the path of a .toml file")
+        names = [PLAIN.name, *packaged()]
+        otherwise = f"use one of: {', '.join(names)}; or give the path of a .toml file"
+        raise RuleError(f"{name}: no scenario of this name: {meant(name, names, otherwise)}")
     return scenario_from(read_toml(path, "a scenario"), partner, str(path), path.stem)
 
 
@@ -85,7 +87,7 @@ def scenario_from(raw: Mapping[str, Any], partner: PartnerSpec, place: str, name
     """Check a scenario. `name`: where it gives none. Raises `RuleError`."""
     unknown = sorted(set(raw) - set(_SECTIONS))
     if unknown:
-        raise RuleError(f"{place}: {unknown[0]}: unknown: one of {', '.join(_SECTIONS)}")
+        raise RuleError(f"{place}: {unknown[0]}: unknown: {meant(unknown[0], _SECTIONS)}")
     head = _converted(
         {each: raw[each] for each in ("name", "japanese", "english", "seed") if each in raw}, _Head, place
     )
@@ -120,7 +122,7 @@ def _converted(raw: object, kind: type[_T], place: str) -> _T:
     try:
         return msgspec.convert(raw, kind)
     except msgspec.ValidationError as error:
-        raise RuleError(f"{place}: {error}: see simulator/scenario.py for the form of a scenario") from None
+        raise RuleError(f"{place}: {unconverted(error, kind, raw)}") from None
 
 
 def _each(raw: Mapping[str, Any], name: str, read: Any, place: str) -> list[Any]:

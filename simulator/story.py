@@ -1,7 +1,7 @@
 """The telegrams that passed, in order, as people may see them: card numbers masked, other card data hidden.
 
-A centre that was told to record (``--record``) keeps the bytes of each, too, and when it passed; with them card data in
-clear. So it is for test cards alone: `denbun images` makes its documents of it.
+A centre that was told to record (``--record``) keeps the bytes of each, too; with them card data in clear. So it is for
+test cards alone: `denbun images` makes its documents of it.
 """
 
 import itertools
@@ -29,19 +29,22 @@ class Told(msgspec.Struct, frozen=True):
     original_trace_number: int | None
     text: str
     deed: Deed | None = None  # what the centre did with it; None for what it sent, and for answers to it
-    at_ms: int | None = None  # when it passed, by the centre's clock; None where bytes are not recorded
+    at_ms: int | None = None  # when it passed, by the centre's clock; None where it has none
     data: str | None = None  # its bytes without framing, in hexadecimal digits; None where they are not recorded
 
 
 class Story:
     """The last telegrams of a centre, numbered from 1; none of them where it is not kept.
 
-    `clock_s`: seconds since the epoch; where it is given, bytes and times are recorded.
+    `clock_s`: seconds since the epoch, for the time of each. `recorded`: with their bytes.
     """
 
-    def __init__(self, partner: PartnerSpec, *, kept: bool, clock_s: Callable[[], float] | None = None) -> None:
+    def __init__(
+        self, partner: PartnerSpec, *, kept: bool, clock_s: Callable[[], float] | None = None, recorded: bool = False
+    ) -> None:  # fmt: skip
         self._partner = partner
         self._clock_s = clock_s
+        self._recorded = recorded
         self._told: deque[Told] | None = deque(maxlen=_KEPT) if kept else None
         self._number = 0
 
@@ -67,7 +70,7 @@ class Story:
                 text=partner.describe(message),
                 deed=deed,
                 at_ms=None if self._clock_s is None else int(self._clock_s() * 1_000),
-                data=None if self._clock_s is None else data.hex(),
+                data=data.hex() if self._recorded else None,
             )
         )
 

@@ -28,8 +28,11 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
+from schemas.telegrams import PartnerSpec
 from simulator.access import read_token, refusal
+from simulator.deeds import FITTING, JAPANESE, REQUESTS, SILENT, Deed
 from simulator.desk import Desk
+from simulator.rule_files import codes_for, every_code
 from simulator.server import Address
 
 _QUESTIONS = ("state", "scenarios", "violations", "suspicions", "counters", "ledger", "telegrams", "record")
@@ -123,9 +126,8 @@ class Page:
         """The page itself knows nothing secret: what it shows it asks for, with the token."""
         if self._token is None and (refused := self._refused(request, changes=False)) is not None:
             return refused
-        partner = self._at_desk.partner
-        roles = {role.value: telegram.japanese for role, telegram in partner.telegrams.items()}
-        return HTMLResponse(self._page.render(with_token=self._token is not None, roles=roles), headers=_HEADERS)
+        page = self._page.render(with_token=self._token is not None, **_choices(self._at_desk.partner))
+        return HTMLResponse(page, headers=_HEADERS)
 
     async def _asked(self, request: Request) -> Response:
         if (refused := self._refused(request, changes=False)) is not None:
@@ -167,6 +169,30 @@ class Page:
         if plain and "ok" in told:
             return PlainTextResponse(told["ok"], headers=_HEADERS)
         return _answer(told, 400 if "error" in told else 200)
+
+
+def _choices(partner: PartnerSpec) -> dict[str, object]:
+    """What the page's form offers: telegrams, deeds, which deed makes sense for which, and the codes it can give."""
+    meanings = {code: each.japanese for code, each in partner.result_codes.items()}
+    meanings |= {code: each.japanese for code, each in partner.error_codes.items()}
+    telegrams = partner.telegrams
+    return {
+        "roles": {role.value: telegram.japanese for role, telegram in telegrams.items()},
+        "types": {role.value: telegrams[role].type_code for role in REQUESTS if role in telegrams},
+        "fields": {
+            role.value: [name for name in ("amount", "pan", "terminal_id") if name in telegrams[role].names]
+            for role in REQUESTS
+            if role in telegrams
+        },
+        "deeds": {deed.value: word for deed, word in JAPANESE.items()},
+        "fitting": {deed.value: [role.value for role in roles if role in telegrams] for deed, roles in FITTING.items()},
+        "silent": sorted(SILENT),
+        "codes": {
+            deed.value: [[code, meanings[code]] for code in every_code(deed, partner)]
+            for deed in Deed
+            if codes_for(deed, partner)
+        },
+    }
 
 
 def _answer(told: dict[str, Any], status: int = 200) -> Response:

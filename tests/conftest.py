@@ -6,6 +6,7 @@ never a skip.
 """
 
 import os
+import signal
 import uuid
 from collections.abc import Generator, Iterator
 
@@ -15,6 +16,11 @@ from ops.broker import KAFKA_VERSION, least_session_ms, running
 from ops.ports import free_port
 from pipeline.kafka import KafkaLog
 from schemas import wire
+
+
+def pytest_configure() -> None:
+    """What tests start ends at SIGHUP as in a terminal, also where the tests run under nohup."""
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -41,7 +47,8 @@ def _in_a_container() -> Iterator[str]:
     from testcontainers.core.wait_strategies import LogMessageWaitStrategy  # noqa: PLC0415
 
     port = free_port()
-    container = DockerContainer(f"apache/kafka:{KAFKA_VERSION}").with_bind_ports(9092, ("127.0.0.1", port))
+    container = DockerContainer(f"apache/kafka:{KAFKA_VERSION}")
+    container.ports["9092/tcp"] = ("127.0.0.1", port)  # type: ignore[assignment]  # by its own method: on every address
     for name, value in {
         "KAFKA_NODE_ID": "1",
         "KAFKA_PROCESS_ROLES": "broker,controller",

@@ -30,6 +30,7 @@ from schemas.crash_points import Point
 from schemas.installation import Installation, Kafka
 from schemas.sealing import KeyRing, KeyRingError, create_ring, load_ring
 from schemas.topics import Topics
+from wiring.about import epilog, of
 from wiring.clock_topic import clock_message
 from wiring.metrics import Metrics
 from wiring.schema_topic import SchemaTopic
@@ -37,6 +38,7 @@ from wiring.topic_check import refuse_unsafe
 from wiring.twins import refuse_twin
 
 CONFIG_ENVIRONMENT = "DENBUN_CONFIG"
+_TRY = "`denbun up` writes .denbun/up/denbun.toml; deploy/environments has one for each environment"
 LOOP_S = 10.0  # an event loop waits for nobody
 
 
@@ -90,9 +92,9 @@ def run(
     `check` raises `ConfigError` for what only the service can see; with ``--check`` that is all that is done.
     """
     forbid_dumps()
-    arguments = _arguments(service, argv, add_arguments)
+    arguments = parser_of(service, add_arguments).parse_args(list(argv))
     if arguments.config is None:
-        print(f"no configuration: give --config FILE, or set {CONFIG_ENVIRONMENT}", file=sys.stderr)  # noqa: T201
+        print(f"no configuration: give --config FILE, or set {CONFIG_ENVIRONMENT}: {_TRY}", file=sys.stderr)  # noqa: T201
         return MISCONFIGURED
     try:
         installation = load(Installation, arguments.config)
@@ -134,19 +136,28 @@ def run(
         return halted(service, error)
 
 
-def _arguments(
-    service: str, argv: Sequence[str], add_arguments: Callable[[argparse.ArgumentParser], object]
-) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog=f"denbun run {service}", allow_abbrev=False)
+def parser_of(
+    service: str, add_arguments: Callable[[argparse.ArgumentParser], object] = lambda _: None
+) -> argparse.ArgumentParser:
+    """The arguments of a service: those that all have, and its own."""
+    parser = argparse.ArgumentParser(
+        prog=f"denbun run {service}", allow_abbrev=False, description=of(service).what, epilog=epilog(service),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )  # fmt: skip
     named = os.environ.get(CONFIG_ENVIRONMENT)
-    parser.add_argument("--config", type=Path, default=Path(named) if named else None, help="the installation's file")
+    parser.add_argument(
+        "--config",
+        type=Path,
+        default=Path(named) if named else None,
+        help="the installation's file",
+    )
     parser.add_argument("--node", default=socket.gethostname(), help="this node's name, in logs and states")
     parser.add_argument(
         "--metrics-port", type=_port, default=None, help="instead of the one in the file; 0: a free one"
     )
     parser.add_argument("--check", action="store_true", help="check the configuration and do nothing else")
     add_arguments(parser)
-    return parser.parse_args(list(argv))
+    return parser
 
 
 def _spare_the_collector() -> None:

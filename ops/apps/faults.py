@@ -9,7 +9,12 @@ from schemas.records import CaseOutcome, OperatorOrder
 
 app = typer.Typer(no_args_is_help=True, help="障害取消: cancels, the attention list, and what an operator decides.")
 
-Transaction = Annotated[str, typer.Argument(metavar="ID", help="the transaction's id, as the list shows it")]
+Transaction = Annotated[
+    str,
+    typer.Argument(
+        metavar="ID", help="the transaction, as `faults list` and `pay` show it: AP02:pay-1; or its reference alone"
+    ),
+]
 
 
 @app.command("list")
@@ -30,6 +35,14 @@ def show_case(transaction: Transaction, as_json: AsJson = False, config: Config 
     from ops.commands.faults import show_one  # noqa: PLC0415
 
     raise typer.Exit(show_one(config, transaction, as_json=as_json))
+
+
+@app.command("watch")
+def watch_cases(config: Config = HERE) -> None:
+    """要対応の監視: announce each case for a person as it comes, until Ctrl-C."""
+    from ops.commands.faults import watch_list  # noqa: PLC0415
+
+    raise typer.Exit(watch_list(config))
 
 
 @app.command("repeat")

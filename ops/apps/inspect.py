@@ -13,7 +13,7 @@ def inspect(
         str | None, typer.Argument(metavar="FILE", help="bytes, hex text or a capture; - is standard input")
     ] = None,
     text: Annotated[str | None, typer.Option("--hex", metavar="TEXT", help="hex text itself")] = None,
-    form: Annotated[str, typer.Option("--as", help="raw, hex or pcap, where the guess is wrong")] = "auto",
+    form: Annotated[str, typer.Option("--as", help="raw, hex, decimal or pcap, where the guess is wrong")] = "auto",
     partner: Annotated[str | None, typer.Option(help="whose telegrams these are, where the guess is wrong")] = None,
     telegrams: Annotated[
         list[Path] | None, typer.Option(metavar="DIR", help="also a partner's layouts, or a folder of such")

@@ -1,13 +1,11 @@
 """``denbun acceptance``: the acceptance cases 受入試験 of a partner at a step of the roadmap, and their evidence."""
 
 import contextlib
-import getpass
 import os
 import shutil
 import ssl
 import tempfile
 import time
-import tomllib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import count, cycle
@@ -21,22 +19,25 @@ from rich.table import Table
 from acceptance.cards import CARDS, Plastic
 from acceptance.cases import Case, Environment
 from acceptance.catalogue import Catalogue, CatalogueError, load_catalogue
-from acceptance.deeds import Words
-from acceptance.documents import write_documents
-from acceptance.record import CaseRecord, Evidence, EvidenceError, Session, Verdict, load
+from acceptance.documents import write_documents, write_short
+from acceptance.record import FILE, CaseRecord, Evidence, EvidenceError, Session, Verdict, load
 from client import ClientError
 from ops.acceptance_client import Customer
 from ops.acceptance_facts import facts_of
-from ops.acceptance_people import Answer, Ended, Nobody, Person, Said
+from ops.acceptance_people import Ended, Nobody, Person
 from ops.acceptance_place import OnStage, Place
 from ops.acceptance_run import Runner, begun, drilling, left, status
 from ops.acceptance_sides import OperatorSide, SimulatedSide
 from ops.broker import BrokerError
 from ops.commands.consoles import open_console
-from ops.commands.desk import Wrong, name_text
+from ops.commands.desk import Wrong
+from ops.commands.tables import show
+from ops.commands.testers import AtConsole, who_tests
 from ops.evidence import collect
 from ops.installations import QUICK, LinePlan
+from ops.interrupts import dropped_if_interrupted
 from ops.money import report
+from ops.outputs import OutputError, ensure_folder
 from ops.ports import read_address
 from ops.processes import ProcessError
 from ops.stage import playing
@@ -44,9 +45,10 @@ from ops.times import now_ms
 from pipeline.config import ConfigError
 from pipeline.config import load as load_config
 from pipeline.log import LogError
-from pipeline.logs import blacken
 from schemas.installation import Installation
+from schemas.plain_text import shown
 from schemas.telegrams import LayoutError, PartnerSpec, load_partner
+from schemas.toml_files import TomlError, toml_of
 from schemas.wire import RecordError
 from simulator.control import Control, ControlError
 
@@ -95,15 +97,18 @@ def acceptance(wanted: Wanted) -> int:
     """Run it; gives the exit status: 0 all passed, 1 one failed or it broke off, 2 wrong usage, 3 some were not run."""
     console = open_console()
     try:
-        by = name_text(wanted.by or getpass.getuser())
         partner = _partner(wanted)
         catalogue = load_catalogue(partner, wanted.environment, wanted.catalogue)
         chosen = _chosen(catalogue, wanted.cases)
         evidence = _evidence(wanted, catalogue)
-    except (CatalogueError, ConfigError, EvidenceError, LayoutError, Wrong) as error:
+        cases = left(evidence, chosen) if wanted.resume and not wanted.cases else chosen
+        if not cases:
+            console.print("残りの試験はありません  nothing is left to run")
+            return _conclude(console, wanted, evidence, chosen)
+        by = who_tests(console, wanted.by, unattended=wanted.unattended)
+    except (CatalogueError, ConfigError, EvidenceError, LayoutError, OutputError, Wrong) as error:
         console.print(str(error), style="red", markup=False)
         return 2
-    cases = left(evidence, chosen) if wanted.resume and not wanted.cases else chosen
     console.rule(f"受入試験  acceptance  {partner.name.upper()} {wanted.environment.japanese}  {len(cases)} cases")
     person: Person = Nobody(by) if wanted.unattended or wanted.config is None else AtConsole(console, by)
     session = Session(by=by, started_ms=now_ms(), ended_ms=None, version="", facts={})
@@ -124,7 +129,7 @@ def _run(
     except (ConfigError, Wrong) as error:
         console.print(str(error), style="red", markup=False)
         return 2
-    except (Ended, KeyboardInterrupt):
+    except (Ended, EOFError, KeyboardInterrupt):
         console.print("中断しました  ended here; go on with --resume", style="yellow")
     except _FAILURES as error:
         console.print(f"{type(error).__name__}: {error}", style="bold red", markup=False)
@@ -135,10 +140,36 @@ def _run(
             write_documents(runner.evidence, catalogue, partner, wanted.out)
     if runner is None:
         return 1
-    evidence = runner.evidence
-    console.print(_summary(evidence, chosen))
-    console.print(f"  {wanted.out / 'index.html'}   {wanted.out / 'evidence.xlsx'}")
-    return 1 if broke else status(evidence, chosen)
+    ended = _conclude(console, wanted, runner.evidence, chosen)
+    return 1 if broke else ended
+
+
+def _conclude(console: Console, wanted: Wanted, evidence: Evidence, chosen: Sequence[Case]) -> int:
+    """How the cases stand and where that is written; gives the exit status."""
+    show(console, _summary(evidence, chosen))
+    console.print(
+        f"  {wanted.out / 'index.html'}   {wanted.out / 'evidence.xlsx'}   印刷用 for print: print.xlsx, print.html"
+    )
+    return status(evidence, chosen)
+
+
+def print_short(wanted: Wanted) -> int:
+    """Write the short edition of an earlier run's evidence, and start nothing; gives the exit status: 0 or 2."""
+    console = open_console()
+    try:
+        partner = _partner(wanted)
+        catalogue = load_catalogue(partner, wanted.environment, wanted.catalogue)
+        files = write_short(_earlier(wanted, catalogue), catalogue, partner, wanted.out)
+    except (CatalogueError, ConfigError, EvidenceError, LayoutError, Wrong) as error:
+        console.print(str(error), style="red", markup=False)
+        return 2
+    except OSError as error:
+        console.print(f"{wanted.out}: {error.strerror}: make it writable", style="red", markup=False)
+        return 2
+    console.print("印刷用短縮版  the short edition for print:")
+    for file in files:
+        console.print(f"  {file}", markup=False)
+    return 0
 
 
 # --- what is wanted -------------------------------------------------------------------------------------------------
@@ -169,18 +200,17 @@ def _chosen(catalogue: Catalogue, wanted: Sequence[str]) -> list[Case]:
 
 
 def _evidence(wanted: Wanted, catalogue: Catalogue) -> Evidence:
-    """New evidence, or that of an earlier run. Raises `EvidenceError`, `Wrong`."""
+    """New evidence, or that of an earlier run. Raises `EvidenceError`, `OutputError`, `Wrong`."""
     if wanted.config is None and wanted.environment is not Environment.DEV:
         raise Wrong(f"--env {wanted.environment}: give the installation with --config: only dev has a stage of its own")
     if wanted.resume:
-        evidence = load(wanted.out)
-        if (evidence.partner, evidence.environment) != (catalogue.partner, catalogue.environment):
-            raise Wrong(f"{wanted.out} is of {evidence.partner} {evidence.environment}: give its --partner and --env")
-        if evidence.catalogue != catalogue.digest:
-            raise Wrong(f"{wanted.out}: the catalogue has changed since: begin a new run with --out")
-        return evidence
-    if wanted.out.exists() and any(wanted.out.iterdir()):
-        raise Wrong(f"{wanted.out} is not empty: give another --out, or go on with --resume {wanted.out}")
+        return _earlier(wanted, catalogue)
+    if (wanted.out / FILE).is_file():
+        raise Wrong(
+            f"--out {wanted.out.absolute()}: 実施済みの証跡あり  holds the evidence of an earlier run: "
+            f"give another --out, or go on with --resume {wanted.out}"
+        )
+    ensure_folder("--out", wanted.out)
     if wanted.config is None:
         return begun(
             catalogue, "本機上のシミュレータ環境（denbun 一式を起動）", "a stage on this machine, simulated centres"
@@ -188,9 +218,19 @@ def _evidence(wanted: Wanted, catalogue: Catalogue) -> Evidence:
     simulated = wanted.control is not None
     return begun(
         catalogue,
-        f"稼働中の環境（構成 {wanted.config.name}、相手センタは{'シミュレータ' if simulated else '実接続'}）",
-        f"an installation that is up ({wanted.config.name}), the partner {'simulated' if simulated else 'real'}",
+        f"稼働中の環境（構成 {shown(wanted.config.name)}、相手センタは{'シミュレータ' if simulated else '実接続'}）",
+        f"an installation that is up ({shown(wanted.config.name)}), the partner {'simulated' if simulated else 'real'}",
     )
+
+
+def _earlier(wanted: Wanted, catalogue: Catalogue) -> Evidence:
+    """The evidence of an earlier run of this catalogue. Raises `EvidenceError`, `Wrong`."""
+    evidence = load(wanted.out)
+    if (evidence.partner, evidence.environment) != (catalogue.partner, catalogue.environment):
+        raise Wrong(f"{wanted.out} is of {evidence.partner} {evidence.environment}: give its --partner and --env")
+    if evidence.catalogue != catalogue.digest:
+        raise Wrong(f"{wanted.out}: the catalogue has changed since: begin a new run with --out")
+    return evidence
 
 
 # --- where it is played ---------------------------------------------------------------------------------------------
@@ -205,6 +245,7 @@ def _place(
     with contextlib.ExitStack() as stack:
         if wanted.config is None:
             folder = Path(tempfile.mkdtemp(prefix="denbun-acceptance-"))
+            stack.enter_context(dropped_if_interrupted(folder))
             lines = [LinePlan(f"{name}-{number}", name, mode) for name in ("cafis", "cardnet")
                      for number, mode in ((1, "dial"), (2, "listen"))]  # fmt: skip
             began = time.monotonic()
@@ -274,11 +315,11 @@ def read_cards(path: Path) -> dict[str, Plastic]:
     try:
         if os.name == "posix" and path.stat().st_mode & 0o077:
             raise Wrong(f"{path}: others may read it: chmod 600 {path}")
-        raw = tomllib.loads(path.read_text("utf-8"))
+        raw = toml_of(path.read_bytes(), secret=True)
     except OSError as error:
         raise Wrong(f"{path}: {error.strerror}: name a file of test cards") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError):
-        raise Wrong(f"{path}: is not TOML: a section for each brand, as [visa]") from None
+    except TomlError as error:
+        raise Wrong(f"{path}: {error}") from None
     found = {}
     for brand, each in raw.items():
         if brand not in CARDS:
@@ -292,31 +333,6 @@ def read_cards(path: Path) -> dict[str, Plastic]:
 
 
 # --- what is told ---------------------------------------------------------------------------------------------------
-
-
-class AtConsole:
-    """The tester at this terminal."""
-
-    def __init__(self, console: Console, name: str) -> None:
-        self.name = name
-        self._console = console
-
-    def ask(self, words: Words) -> Said:
-        """Have him do or look at this."""
-        self._console.print(f"[bold yellow]手動[/bold yellow] {escape(words.ja)}\n     {escape(words.en)}")
-        while True:
-            typed = self._console.input("     y=はい・完了 yes  n=いいえ no  s=実施不可 cannot  q=中断 quit > ").strip()
-            answer, _, remark = typed.partition(" ")
-            remark = blacken(remark)  # it is kept, in clear
-            match answer.lower():
-                case "y":
-                    return Said(Answer.YES, remark)
-                case "n":
-                    return Said(Answer.NO, remark or "確認者が「いいえ」と回答  the tester said no")
-                case "s":
-                    return Said(Answer.CANNOT, remark or "確認者が実施不可と回答  the tester said it cannot be done")
-                case "q":
-                    raise Ended
 
 
 def _tell(console: Console, case: Case, record: CaseRecord) -> None:
@@ -363,5 +379,5 @@ def list_cases(partner: str, environment: Environment, folder: Path | None) -> i
     for case in catalogue.cases:
         by_hand = "手動" if case.manual else "相手先" if case.of_partner and environment is not Environment.DEV else ""
         table.add_row(case.id, f"{case.ja}\n{case.en}", case.severity.japanese, " ".join(case.requirements), by_hand)
-    console.print(table)
+    show(console, table)
     return 0

@@ -4,6 +4,7 @@ import asyncio
 import concurrent.futures
 import shutil
 import tempfile
+import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,11 +17,14 @@ from rich.text import Text
 
 from ops.broker import BrokerError
 from ops.commands.consoles import open_console
+from ops.commands.tables import show
 from ops.courses import COURSES
 from ops.evidence import collect, drain
 from ops.installations import QUICK
+from ops.interrupts import dropped_if_interrupted
 from ops.mixture import Mixture, teach
 from ops.money import ClientRecord, Finding, report
+from ops.outputs import OutputError, ensure_folder
 from ops.player import Played, Player, shown
 from ops.processes import ProcessError
 from ops.stage import Stage, playing
@@ -40,6 +44,7 @@ class Demo:
         self._seed = seed
         self._courses = [course for course in COURSES if not only or course.name in only]
         self._clients: list[ClientRecord] = []
+        self._broken_off = threading.Event()
 
     def run(self, stage: Stage) -> bool:
         """Play everything on `stage`."""
@@ -47,17 +52,21 @@ class Demo:
             f"電文シーケンス  {len(self._courses)} courses of a payment, for {len(stage.centres)} partners"
         )
         with concurrent.futures.ThreadPoolExecutor(len(stage.centres)) as pool:
-            all_played = dict(
-                zip(stage.centres, pool.map(lambda each: self._play(stage, each), stage.centres), strict=True)
-            )
+            try:
+                all_played = dict(
+                    zip(stage.centres, pool.map(lambda each: self._play(stage, each), stage.centres), strict=True)
+                )
+            except BaseException:
+                self._broken_off.set()  # the pool waits for all of its threads
+                raise
         for partner, played in all_played.items():
-            self._console.print(courses_table(partner, played))
+            show(self._console, courses_table(partner, played), wide=True)
         self._console.rule(f"混在取引  {self._payments} mixed payments, seed {self._seed}")
         self._mix(stage)
         left = drain(stage)
         findings = report(collect(stage, self._clients))
         self._console.rule("資金照合  money report")
-        self._console.print(money_table(findings))
+        show(self._console, money_table(findings), wide=True)
         if left:
             self._console.print(f"[red]{len(left)} transactions have no end yet: {', '.join(sorted(left)[:5])}[/red]")
         wrong = [f"{each.course.name}" for played in all_played.values() for each in played if not each.as_expected]
@@ -81,6 +90,8 @@ class Demo:
             try:
                 all_played = []
                 for course in self._courses:
+                    if self._broken_off.is_set():
+                        break
                     played = player.play(course)
                     mark = "[green]✓[/green]" if played.as_expected else "[red]✗[/red]"
                     self._console.print(f"  {mark} {partner:8} {course.name:22} {course.japanese}")
@@ -152,6 +163,12 @@ def demo(*, payments: int, seed: int, only: Sequence[str], servers: str | None, 
         known = ", ".join(course.name for course in COURSES)
         console.print(f"there is no course {min(unknown)}: one of {known}", style="red")
         return 2
+    try:
+        if folder is not None:
+            ensure_folder("--folder", folder)
+    except OutputError as error:
+        console.print(str(error), style="red", markup=False)
+        return 2
     place = folder or Path(tempfile.mkdtemp(prefix="denbun-demo-"))
     began = time.monotonic()
 
@@ -161,7 +178,10 @@ def demo(*, payments: int, seed: int, only: Sequence[str], servers: str | None, 
     console.rule("denbun 電文")
     prefix = f"demo{int(time.time())}-" if servers else ""
     try:
-        with playing(place, servers=servers, prefix=prefix, waits=QUICK, say=say) as stage:
+        with (
+            dropped_if_interrupted(place if folder is None else None),
+            playing(place, servers=servers, prefix=prefix, waits=QUICK, say=say) as stage,
+        ):
             good = Demo(console, payments=payments, seed=seed, only=only).run(stage)
     except (BrokerError, ProcessError, LogError, OSError) as error:
         console.print(str(error), style="bold red", markup=False)

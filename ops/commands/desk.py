@@ -13,6 +13,7 @@ from pipeline.config import ConfigError, load
 from pipeline.log import LogError
 from pipeline.logs import blacken
 from schemas.installation import Installation
+from schemas.plain_text import fault_in
 from schemas.wire import RecordError
 
 OK, NOT_DONE, WRONG = 0, 1, 2
@@ -67,8 +68,10 @@ def name_text(given: str) -> str:
 def _text(option: str, given: str, most: int) -> str:
     """A text that is kept in clear for a long time. Raises `Wrong`."""
     text = given.strip()
-    if not 1 <= len(text) <= most or not text.isprintable():
+    if not 1 <= len(text) <= most:
         raise Wrong(f"{option}: give one line of 1 to {most} characters")
+    if (fault := fault_in(text)) is not None:
+        raise Wrong(f"{option}: {fault}: leave it out")
     if blacken(text) != text:
         raise Wrong(f"{option}: holds what looks like a card number, and would be kept in clear: leave it out")
     return text

@@ -20,14 +20,17 @@ from ops.broker import BrokerError
 from ops.chaos import Chaos, Deed, Fault
 from ops.commands.consoles import open_console
 from ops.commands.demo import money_table
+from ops.commands.tables import show
 from ops.drill_schedules import NODES
 from ops.drills import DRILLS, Drill, drill_named, with_windows
 from ops.evidence import collect, drain
 from ops.happenings import Happened, Happening, happened, misused_payments
 from ops.installations import LinePlan
+from ops.interrupts import dropped_if_interrupted
 from ops.line_faults import LineFault
 from ops.mixture import BAD_CENTRES, BAD_CLIENTS, SHARES, Mixture, teach
 from ops.money import Evidence, Finding, report
+from ops.outputs import OutputError, ensure_folder
 from ops.processes import ProcessError
 from ops.proxy_control import ProxyError
 from ops.stage import Stage, playing
@@ -221,7 +224,7 @@ def drill(name: str | None, *, payments: int, seed: int, repeat: int, listed: bo
     """Run it, with as many seeds as are wanted; gives the exit status."""
     console = open_console()
     if listed:
-        console.print(_drills_table())
+        show(console, _drills_table())
         return 0
     found = drill_named(name or EVERYTHING)
     if found is None:
@@ -229,6 +232,12 @@ def drill(name: str | None, *, payments: int, seed: int, repeat: int, listed: bo
         return 2
     if repeat > 1 and folder is not None:
         console.print("--folder is for one drill: leave it out with --repeat", style="red")
+        return 2
+    try:
+        if folder is not None:
+            ensure_folder("--folder", folder)
+    except OutputError as error:
+        console.print(str(error), style="red", markup=False)
         return 2
     bad: list[int] = []
     for each in range(seed, seed + repeat):
@@ -256,7 +265,7 @@ def _one(console: Console, found: Drill, *, payments: int, seed: int, folder: Pa
 
         exercise = Exercise(found, payments, seed)
         try:
-            with playing(
+            with dropped_if_interrupted(place if folder is None else None), playing(
                 place, nodes=NODES, lines=exercise.lines, waits=found.waits, story=False, brokers=found.brokers,
                 detoured=True, ways=found.ways, say=say,
             ) as stage:  # fmt: skip
@@ -301,7 +310,7 @@ def _tell_all(console: Console, outcome: Outcome) -> None:
     """The money report, and what of the plan met anything."""
     console.rule("資金照合  money report")
     if outcome.findings:
-        console.print(money_table(outcome.findings))
+        show(console, money_table(outcome.findings))
     for each in (*outcome.ended, *outcome.reopened):
         console.print(f"  {each}", style="dim", markup=False)
     if met := ", ".join(f"{fault} {count}" for fault, count in sorted(outcome.met.items()) if count):
@@ -339,7 +348,7 @@ def _tell_stories(console: Console, evidence: Evidence, offences: Sequence[str])
         for each in evidence.clients:
             if each.transaction_id == transaction_id:
                 table.add_row("", "", "client", f"asked {each.kind} {each.amount}, told {each.told}")
-        console.print(table)
+        show(console, table)
 
 
 def _drills_table() -> Table:

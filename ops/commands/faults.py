@@ -4,6 +4,8 @@ An operator's decision is a record in `operator-commands`; the owner of the canc
 and its answer is another. So there is one writer of the state, and both records are the audit trail.
 """
 
+import signal
+import threading
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,7 +14,9 @@ from pathlib import Path
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
+from ops.attention import watch
 from ops.cases import (
     REFUSALS,
     STAGES,
@@ -37,7 +41,9 @@ from ops.commands.desk import (
     print_json,
     reason_text,
 )
+from ops.commands.tables import show
 from ops.reading import Ends, ends, read_topics
+from ops.references import named
 from ops.times import age, clock, now_ms
 from ops.writing import write_record
 from pipeline.log import Message
@@ -128,18 +134,38 @@ def show_list(config: Path, *, everything: bool, as_json: bool) -> int:
         if as_json:
             print_json([facts(case, at_ms) for case in found])
         else:
-            console.print(_table(found, desk, at_ms, everything=everything))
+            show(console, _table(found, desk, at_ms, everything=everything))
         return OK
 
     return _at_desk(config, work)
+
+
+def watch_list(config: Path) -> int:
+    """Announce what a person has, and each case that comes, until SIGINT or SIGTERM; gives the exit status."""
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+
+    def work(installation: Installation, console: Console) -> int:
+        def say(text: str) -> None:
+            console.bell()  # nothing where it is no terminal
+            console.print(Text(text), soft_wrap=True)
+
+        console.print("要対応を監視中  watching the attention list: Ctrl-C ends it")
+        watch(installation, say, stop)
+        return OK
+
+    return at_desk(config, work)
 
 
 def show_one(config: Path, transaction_id: str, *, as_json: bool) -> int:
     """One cancel and its history; gives the exit status."""
 
     def work(desk: Desk, console: Console) -> int:
-        case = desk.cases().get(transaction_id)
-        happened = desk.history(transaction_id, case)
+        known = desk.cases()
+        found = _named(transaction_id, known)
+        case = known.get(found)
+        happened = desk.history(found, case)
         if case is None and not happened:
             raise _unknown(transaction_id)
         if as_json:
@@ -147,8 +173,8 @@ def show_one(config: Path, transaction_id: str, *, as_json: bool) -> int:
             print_json({"state": state, "history": [each._asdict() for each in happened]})
             return OK
         if case is not None:
-            console.print(_state_table(case, desk))
-        console.print(_history_table(happened))
+            show(console, _state_table(case, desk))
+        show(console, _history_table(happened))
         return OK
 
     return _at_desk(config, work)
@@ -160,11 +186,13 @@ def give(config: Path, ordering: Ordering) -> int:
     def work(desk: Desk, console: Console) -> int:
         reason = reason_text(ordering.reason)
         operator = name_text(ordering.operator)
-        case = desk.cases().get(ordering.transaction_id)
+        known = desk.cases()
+        found = _named(ordering.transaction_id, known)
+        case = known.get(found)
         if case is None:
             raise _unknown(ordering.transaction_id)
         order = OperatorOrdered(
-            transaction_id=ordering.transaction_id,
+            transaction_id=found,
             order_id=uuid.uuid4().hex,
             order=ordering.order,
             outcome=ordering.outcome,
@@ -181,6 +209,14 @@ def give(config: Path, ordering: Ordering) -> int:
 
 def _at_desk(config: Path, work: Callable[[Desk, Console], int]) -> int:
     return at_desk(config, lambda installation, console: work(Desk(installation), console))
+
+
+def _named(text: str, known: Mapping[str, Case]) -> str:
+    """The transaction that is meant: by its id, or by a reference that no other has. Raises `Wrong`."""
+    found = named(text, known)
+    if len(found) > 1:
+        raise Wrong(f"{text}: 該当複数  several have this reference: give one of {', '.join(found)}")
+    return found[0] if found else text
 
 
 def _unknown(transaction_id: str) -> Wrong:
@@ -216,23 +252,21 @@ def _table(found: Sequence[Case], desk: Desk, at_ms: int, *, everything: bool) -
     title = f"要対応一覧  attention list: {open_cases}"
     if everything:
         title += f"   自動取消中  under way: {len(found) - open_cases}"
-    table = Table(title=title, expand=True)
+    table = Table(title=title, show_lines=True)
     for heading in (
-        "取引\ntransaction", "相手・回線\npartner, line", "金額\namount", "処理通番\ntrace no.", "状態\nstage",
-        "理由\nreason", "回数\nattempts", "経過\nage",
+        "取引・相手・回線\ntransaction, partner, line", "金額・通番\namount, trace", "状態\nstage", "理由\nreason",
+        "回数・経過\nattempts, age",
     ):  # fmt: skip
-        table.add_column(heading, overflow="fold")
+        table.add_column(heading)
     for case in found:
         state = case.state
+        trace_number = state.original.trace_number
         table.add_row(
-            escape(state.transaction_id),
-            f"{state.partner}\n{state.original.line}",
-            f"¥{state.original.amount:,}",
-            "–" if state.original.trace_number is None else str(state.original.trace_number),
+            escape(f"{state.transaction_id}\n{state.partner} {state.original.line}"),
+            f"¥{state.original.amount:,}\n{'–' if trace_number is None else trace_number}",
             f"{STAGES[state.stage]}\n{state.stage}",
             escape(f"{reason_in_japanese(state.reason, desk.spec(state.partner))}\n{state.reason or ''}"),
-            str(state.attempt),
-            age(at_ms - state.since_ms),
+            f"{state.attempt}\n{age(at_ms - state.since_ms)}",
         )
     return table
 
@@ -240,7 +274,9 @@ def _table(found: Sequence[Case], desk: Desk, at_ms: int, *, everything: bool) -
 def _state_table(case: Case, desk: Desk) -> Table:
     state = case.state
     original = state.original
-    table = Table(show_header=False, title=f"{escape(state.transaction_id)}", expand=True)
+    table = Table(show_header=False, title=f"{escape(state.transaction_id)}")
+    table.add_column(no_wrap=True)
+    table.add_column()
     numbers = f"{original.trace_number or '–'} / {original.route_number or '–'} / {original.business_date or '–'}"
     reason = reason_in_japanese(state.reason, desk.spec(state.partner))
     for name, value in (
@@ -261,9 +297,9 @@ def _state_table(case: Case, desk: Desk) -> Table:
 
 
 def _history_table(happened: Sequence[Happened]) -> Table:
-    table = Table(title="経過  history", expand=True)
-    for heading in ("時刻 time", "内容", "what"):
-        table.add_column(heading, overflow="fold", no_wrap=heading == "時刻 time")
+    table = Table(title="経過  history")
+    for heading in ("時刻\ntime", "内容", "what"):
+        table.add_column(heading)
     for each in happened:
-        table.add_row(clock(each.at_ms), escape(each.japanese), escape(each.english))
+        table.add_row(clock(each.at_ms).replace(" ", "\n", 1), escape(each.japanese), escape(each.english))
     return table

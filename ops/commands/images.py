@@ -19,6 +19,8 @@ from images.record import FORMAT, Record, RecordError, read_record
 from ops.broker import BrokerError
 from ops.commands.consoles import open_console
 from ops.installations import QUICK, LinePlan
+from ops.interrupts import dropped_if_interrupted
+from ops.outputs import OutputError, ensure_folder
 from ops.processes import ProcessError
 from ops.recording import CARRIED, RecordingError, record_carried, record_partners
 from ops.stage import Say, playing
@@ -117,9 +119,12 @@ def _wrong(wanted: Wanted) -> str | None:
         if partner not in packaged():
             return f"--partner: there is no partner {partner}: one of {', '.join(packaged())}"
     try:
-        check_folder(wanted.out)
+        check_folder(wanted.out.absolute())
+        ensure_folder("--out", wanted.out, new=False)
     except FolderError as error:
         return f"--out: {error}"
+    except OutputError as error:
+        return str(error)
     return None
 
 
@@ -134,7 +139,8 @@ def _recorded(console: Console, wanted: Wanted) -> Record:
     partners, names = wanted.partners or packaged(), wanted.flows or [entry.name for entry in CATALOGUE]
     console.rule("電文の記録  recording telegrams")
     try:
-        record = record_run(place, partners=partners, servers=wanted.servers, names=names, say=say)
+        with dropped_if_interrupted(place):
+            record = record_run(place, partners=partners, servers=wanted.servers, names=names, say=say)
     except (
         BrokerError, ProcessError, LogError, ControlError, ConfigError, RecordingError, OSError,
     ) as error:  # fmt: skip

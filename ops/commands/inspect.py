@@ -19,8 +19,10 @@ from ops.inspect_facts import facts_of_finding, facts_of_silent, facts_of_talk
 from ops.inspect_talks import is_about, show_silent, show_talk
 from ops.inspect_view import LEGEND, show_finding, show_found, show_source
 from ops.inspecting import FORMS, InputError, Source, chosen, partners_of, read_source
+from ops.outputs import OutputError, ensure_file
 from ops.revealing import Permit, RevealError, permit, write_down
 from pipeline.config import ConfigError
+from schemas.plain_text import shown
 from schemas.telegrams import LayoutError, PartnerSpec
 
 _DETAILS = 5  # undecodable telegrams of a capture that are shown without being asked for
@@ -56,7 +58,7 @@ def inspect(look: Look) -> int:
     try:
         return _inspect(look)
     except (Wrong, InputError, HexError, CaptureError, RevealError, LayoutError, ConfigError) as error:
-        print(f"inspect: {error}", file=sys.stderr)
+        print(shown(f"inspect: {error}"), file=sys.stderr)
         return WRONG
 
 
@@ -86,6 +88,10 @@ def _permit(reveal: Reveal) -> Permit:
     assert reveal.operator is not None
     assert reveal.key is not None
     assert reveal.audit is not None
+    try:
+        ensure_file("--audit", reveal.audit)
+    except OutputError as error:
+        raise Wrong(str(error)) from error
     return permit(name_text(reveal.operator), reason_text(reveal.reason), reveal.key, reveal.audit)
 
 

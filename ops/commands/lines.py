@@ -4,7 +4,7 @@ An order is a record; the line's owner acts on it and answers with another. Both
 """
 
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,6 +24,8 @@ from ops.commands.desk import (
     print_json,
     reason_text,
 )
+from ops.commands.tables import show
+from ops.last_way import Lost, lost_by_hold, lost_by_order
 from ops.line_board import STAGES, WISHES, Row, board, facts
 from ops.reading import Ends, ends, read_topics
 from ops.times import age, clock, now_ms
@@ -45,6 +47,14 @@ from schemas.topics import Topics
 from wiring import kafka_log
 
 Answer = LineOrderAnswered | RouteOrderAnswered
+Ask = Callable[[str], bool]
+
+_DRAINED = ["障害取消は続行", "cancels go on"]
+_CLOSED = [
+    "送信済みの要求と障害取消は最長 {} 秒待って閉局。残る障害取消は開局後に続行",
+    "requests in flight and cancels are awaited for {} s at most; cancels that are left go on once it is open again",
+]
+_HELD = ["未使用の経路がなくなり、解除まで要求を送信できません", "no route is left for requests until one is released"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,14 +140,17 @@ def show_board(config: Path, *, as_json: bool) -> int:
         if as_json:
             print_json([facts(row, at_ms) for row in rows])
         else:
-            console.print(_table(rows, at_ms))
+            show(console, _table(rows, at_ms))
         return OK
 
     return at_desk(config, work)
 
 
-def order_line(config: Path, line: str, order: LineOrder, given: Given) -> int:
-    """Order what a line shall be, and wait for its owner's answer; 0: answered, 1: not, 2: it made no sense."""
+def order_line(config: Path, line: str, order: LineOrder, given: Given, *, ask: Ask) -> int:
+    """Order what a line shall be, and wait for its owner's answer; 0: answered, 1: not, 2: it made no sense.
+
+    Of an order that takes the last way to a partner away, say so, and give it if `ask` agrees.
+    """
 
     def work(installation: Installation, console: Console) -> int:
         lines = Lines(installation)
@@ -145,21 +158,32 @@ def order_line(config: Path, line: str, order: LineOrder, given: Given) -> int:
             order_id=uuid.uuid4().hex, line=lines.line(line).name, order=order,
             operator=name_text(given.operator), reason=reason_text(given.reason), ordered_ms=now_ms(),
         )  # fmt: skip
+        if order is not LineOrder.OPEN:
+            at_ms = lines.now_ms()
+            lost = lost_by_order(installation, lines.rows(at_ms), lines.line(line), order, at_ms or now_ms())
+            limit_s = installation.egress.close_limit_ms // 1_000
+            after = _DRAINED if order is LineOrder.DRAIN else [text.format(limit_s) for text in _CLOSED]
+            if not _agreed(console, line, lost, after, ask):
+                return NOT_DONE
         return _tell(console, lines.ask("line-orders", line, record))
 
     return at_desk(config, work)
 
 
-def hold_route(config: Path, line: str, route: int, given: Given) -> int:
-    """Keep a route from all use; gives the exit status as `order_line` does."""
+def hold_route(config: Path, line: str, route: int, given: Given, *, ask: Ask) -> int:
+    """Keep a route from all use; asks and gives the exit status as `order_line` does."""
 
     def work(installation: Installation, console: Console) -> int:
+        lines = Lines(installation)
+        lost = lost_by_hold(installation, lines.rows(lines.now_ms()), lines.line(line), route)
+        if not _agreed(console, line, lost, _HELD, ask):
+            return NOT_DONE
         return _route(Lines(installation), console, line, route, given, hold=True)
 
     return at_desk(config, work)
 
 
-def release_route(config: Path, line: str, route: int, given: Given, *, ask: Callable[[str], bool]) -> int:
+def release_route(config: Path, line: str, route: int, given: Given, *, ask: Ask) -> int:
     """Show for whom a route is held, and release it if `ask` agrees; gives the exit status as `order_line` does."""
 
     def work(installation: Installation, console: Console) -> int:
@@ -169,7 +193,7 @@ def release_route(config: Path, line: str, route: int, given: Given, *, ask: Cal
         if held is None:
             raise Wrong(f"{line}, route {route}: 保留されていません  is not held: see `denbun lines list`")
         cancel = lines.cancel(held.transaction_id)
-        console.print(_affected(held, cancel))
+        show(console, _affected(held, cancel))
         if not ask("保留を解除しますか  release it?"):
             console.print("取りやめ  nothing was ordered")
             return NOT_DONE
@@ -196,31 +220,31 @@ def _route(
 
 def _table(rows: list[Row], at_ms: int | None) -> Table:
     wrong = sum(row.trouble is not None for row in rows)
-    table = Table(title=f"回線状態  line board: {len(rows)}   要確認  to look at: {wrong}", expand=True)
+    table = Table(title=f"回線状態  line board: {len(rows)}   要確認  to look at: {wrong}", show_lines=True)
     for heading in (
-        "回線\nline", "担当\nnode", "状態\nstage", "予定\nshould be", "接続\nsession",
-        "疎通確認 受/送\nkeep-alive in/out", "要求中\nin flight", "取消待\ncancels", "経路保留\nheld",
-        "注意\nto look at",
+        "回線・担当\nline, node", "状態\nstage", "予定\nshould be", "接続・疎通確認 受/送\nsession, keep-alive in/out",
+        "要求中/取消待/保留\nin flight/ cancels/ held", "注意\nto look at",
     ):  # fmt: skip
-        table.add_column(heading, overflow="fold")
+        table.add_column(heading)
     for row in rows:
         state, name = row.state, f"{row.line.name}\n{' + '.join(row.line.partners)}, {row.line.mode}"
         trouble = "" if row.trouble is None else "[yellow]{}\n{}[/yellow]".format(*map(escape, row.trouble))
         if state is None:
-            table.add_row(name, *["–"] * 8, trouble)
+            table.add_row(name, *["–"] * 4, trouble)
             continue
         reason = f"\n{escape(state.reason)}" if state.reason else ""
         wish = "–" if state.wish is None else f"{WISHES[state.wish]} {state.wish}\n{escape(state.wished_by or '')}"
         table.add_row(
-            name,
-            escape(state.node),
+            escape(f"{name}\n{state.node}"),
             f"{STAGES[state.stage]} {state.stage}{reason}",
             wish,
-            _ago(state.connected_ms, at_ms),
-            f"{_ago(state.asked_ms, at_ms)} / {_ago(state.answered_ms, at_ms)}",
-            _number(state.in_flight),
-            _number(state.cancels_waiting),
-            "\n".join(f"{each.route_number}: {_ago(each.since_ms, at_ms)}" for each in row.holds) or "0",
+            f"{_ago(state.connected_ms, at_ms)}\n{_ago(state.asked_ms, at_ms)} / {_ago(state.answered_ms, at_ms)}",
+            "\n".join(
+                [
+                    f"{_number(state.in_flight)} / {_number(state.cancels_waiting)} / {len(row.holds)}",
+                    *(f"経路 route {each.route_number}: {_ago(each.since_ms, at_ms)}" for each in row.holds),
+                ]
+            ),
             trouble,
         )
     return table
@@ -237,12 +261,35 @@ def _number(value: int | None) -> str:
     return "–" if value is None else str(value)
 
 
+def _agreed(console: Console, line: str, lost: Sequence[Lost], after: Sequence[str], ask: Ask) -> bool:
+    """Say whose requests have no way any more, if anybody's, and ask."""
+    if not lost:
+        return True
+    for each in lost:
+        told = f"{line}: {each.partner} への最後の開局回線  the last open line to {each.partner}"
+        console.print(told, style="bold yellow", markup=False)
+        whose = ", ".join(f"{customer} ({', '.join(kinds)})" for customer, kinds in each.kinds.items())
+        if whose:
+            console.print(f"  次の要求は送信されず、回線が開くまで拒否: {whose}", markup=False)
+            console.print("  these requests are not sent, but refused until a line there opens", markup=False)
+        else:
+            console.print("  この相手先を使う顧客なし  no customer's requests go there", markup=False)
+    for text in after:
+        console.print(f"  {text}", markup=False)
+    if ask("実行しますか  give the order?"):
+        return True
+    console.print("取りやめ  nothing was ordered")
+    return False
+
+
 def _affected(held: RouteHeld, cancel: CancelState | None) -> Table:
     then = (
         "他の要求がこの経路を使います。終わっていない取消の再指令は空きを待ちます",
         "other requests use the route; a re-command of a cancel that has not ended waits until it is free",
     )
-    table = Table(show_header=False, title=f"経路保留  route {held.route_number} of {held.line} is held", expand=True)
+    table = Table(show_header=False, title=f"経路保留  route {held.route_number} of {held.line} is held")
+    table.add_column(no_wrap=True)
+    table.add_column()
     for name, value in (
         ("対象取引  for", held.transaction_id),
         ("理由  reason", held.reason),

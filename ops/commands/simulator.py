@@ -1,8 +1,8 @@
 """What ``denbun simulator`` does with a running centre, over its control port."""
 
 import contextlib
+import datetime as dt
 import sys
-import tomllib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -11,8 +11,12 @@ import msgspec
 from rich.table import Table
 
 from ops.commands.consoles import open_console
+from ops.commands.tables import show
+from ops.outputs import OutputError, ensure_file
 from ops.ports import read_address
+from schemas.japan_time import JST
 from schemas.telegrams import load_partner, packaged
+from schemas.toml_files import TomlError, toml_in
 from simulator.control import Control, ControlError, NoCentreError
 from simulator.rule_files import RuleError, read_toml
 from simulator.scenario import PLAIN, load_scenario
@@ -20,6 +24,7 @@ from simulator.scenario import packaged as packaged_scenarios
 from simulator.timeline import OF_ONE_LINE, Occurrence
 
 _OK, _FAILED, _WRONG = 0, 1, 2
+_STANDING = {"stand_in": "代行 stand-in", "cancelled": "取消 cancelled", "stands": "有効 stands"}
 _OUTCOMES = {
     "approved": "承認 approved",
     "declined": "否認 declined",
@@ -75,7 +80,7 @@ def _show(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) 
         table.add_column(column.replace(" ", "\n", 1), overflow="fold")
     for row in rows:
         table.add_row(*("" if each is None else str(each) for each in row))
-    open_console().print(table)
+    show(open_console(), table)
 
 
 # --- scenarios
@@ -116,9 +121,9 @@ def add_rule(door: Door, text: str) -> int:
 
     def work(control: Control) -> None:
         try:
-            raw = tomllib.loads(f"rule = {{ {text} }}")["rule"]
-        except tomllib.TOMLDecodeError as error:
-            raise RuleError(f'rule: {error}: write it as do = "silent", amount = 4000') from None
+            raw = toml_in(f"rule = {{ {text} }}")["rule"]
+        except TomlError as error:
+            raise RuleError(f'rule: {error.problem}: write it as do = "silent", amount = 4000') from None
         control.behave(**raw)
         print("追加しました  added")
 
@@ -193,12 +198,13 @@ def show_ledger(door: Door, last: int, *, as_json: bool) -> int:
             return
         _show(
             f"元帳  ledger    残高 balance {control.balance():,} 円 yen",
-            ("通番 trace", "局 station", "種別 type", "金額 yen", "カード card", "結果 outcome", "承認 approval",
-             "代行", "取消 cancelled", "有効 stands"),
+            ("通番・種別 trace, type", "カード・局 card, station", "金額 yen", "結果・承認 outcome, approval",
+             "状態 state"),
             [
-                (each["trace_number"], each["station"], each["type_code"], f"{each['amount']:,}", each["pan"],
-                 _OUTCOMES.get(each["outcome"], each["outcome"]), each["approval_code"],
-                 _mark(each["stand_in"]), _mark(each["cancelled"]), _mark(each["stands"]))
+                (f"{each['trace_number']}\n{each['type_code']}", f"{each['pan']}\n{each['station']}",
+                 f"{each['amount']:,}",
+                 f"{_OUTCOMES.get(each['outcome'], each['outcome'])}\n{each['approval_code'] or ''}".rstrip(),
+                 _standing(each))
                 for each in reversed(rows)
             ],
         )  # fmt: skip
@@ -206,8 +212,21 @@ def show_ledger(door: Door, last: int, *, as_json: bool) -> int:
     return _at(door, work)
 
 
-def _mark(so: object) -> str:
-    return "●" if so else ""
+def _standing(entry: Mapping[str, Any]) -> str:
+    """Where an entry stands now: what it is, by which telegram it was cancelled, how much of it was taken back."""
+    words = [word for name, word in _STANDING.items() if entry[name]]
+    if (by := entry["cancelled_by"]) is not None:
+        words.append(f"取消済 ← {by['trace_number']}")
+    elif entry["taken_back"]:
+        words.append(f"{entry['taken_back']:,} 円 yen")
+    return "\n".join(words)
+
+
+def _moment(at_ms: int | None) -> str:
+    """A time in Japan, with its date and milliseconds."""
+    if at_ms is None:
+        return ""
+    return dt.datetime.fromtimestamp(at_ms / 1_000, JST).isoformat(" ", "milliseconds")[:23]
 
 
 def show_telegrams(door: Door, last: int, *, full: bool, as_json: bool) -> int:
@@ -222,10 +241,11 @@ def show_telegrams(door: Door, last: int, *, full: bool, as_json: bool) -> int:
         else:
             _show(
                 "電文  telegrams   → センタへ to it   ← センタから from it",
-                ("#", "局 station", "向き way", "種別 type", "電文 telegram", "通番 trace", "経路 route", "動作 deed"),
+                ("#", "時刻 time (JST)", "局 station", "向き way", "種別 type", "電文 telegram", "通番 trace",
+                 "経路 route", "動作 deed"),
                 [
-                    (each["number"], each["station"], each["way"], each["type_code"], each["role"],
-                     each["trace_number"], each["route_number"], each["deed"])
+                    (each["number"], _moment(each["at_ms"]), each["station"], each["way"], each["type_code"],
+                     each["role"], each["trace_number"], each["route_number"], each["deed"])
                     for each in rows
                 ],
             )  # fmt: skip
@@ -237,8 +257,6 @@ def write_record(door: Door, file: Path) -> int:
     """What happened, as a scenario file; gives the exit status."""
 
     def work(control: Control) -> None:
-        if file.exists():
-            raise RuleError(f"{file}: 既に存在します  is there already: name another file")
         text = control.record(file.stem)
         file.write_text(text, "utf-8")
         told = control.state()
@@ -246,4 +264,9 @@ def write_record(door: Door, file: Path) -> int:
         if told["not_recorded"]:
             print(f"記録上限超過 {told['not_recorded']} 電文  came after the record was full, and stand in no file")
 
+    try:
+        ensure_file("FILE", file, new=True)
+    except OutputError as error:
+        print(f"simulator: {error}", file=sys.stderr)
+        return _WRONG
     return _at(door, work)

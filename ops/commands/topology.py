@@ -14,7 +14,10 @@ from egress.takeover import Places
 from faults import shell as faults_shell
 from ops.clocks import machine_clocks
 from ops.commands.consoles import open_console
+from ops.commands.desk import OK, WRONG, Wrong, at_desk
+from ops.commands.tables import show
 from ops.groups import Asker
+from ops.outputs import OutputError, ensure_file
 from ops.reading import read_topics
 from ops.topology import (
     EGRESS,
@@ -34,16 +37,11 @@ from ops.topology import (
 )
 from ops.topology_drawing import STAGES, UNKNOWN, Panel, draw
 from ops.topology_plan import Move, Order, Plan, named, plan, ranks, with_orders
-from pipeline.config import ConfigError, load
-from pipeline.log import LogError
 from router import shell as router_shell
 from schemas import wire
 from schemas.installation import Installation
 from schemas.records import LineState
 from schemas.topics import Topics
-from schemas.wire import RecordError
-
-OK, NOT_DONE, WRONG = 0, 1, 2
 
 SERVICES = {"ingress": "受付", ROUTER: "振り分け", FAULTS: "障害取消", EGRESS: "回線接続"}
 _REACH = {
@@ -55,34 +53,37 @@ _REACH = {
 
 def topology(config: Path, *, nodes: int | None, svg: Path | None, as_json: bool) -> int:
     """Tell the placement, and the plan for so many nodes; gives the exit status."""
-    console = open_console()
-    try:
-        installation = load(Installation, config)
-        seen = see(installation)
-        now = present(seen, contracts_of(installation))
+
+    def work(installation: Installation, console: Console) -> int:
+        now = present(see(installation), contracts_of(installation))
         found = None if nodes is None else planned(now, installation, nodes)
         if svg is not None:
-            svg.write_text(draw(_panels(now, found)), "utf-8")
-    except ConfigError as error:
-        console.print(str(error), style="red", markup=False)
-        if not config.exists():
-            console.print("is the gateway up? `denbun up` writes this file; or name another with --config")
-        return WRONG
-    except OSError as error:
-        console.print(f"{svg}: {error.strerror}: name another file with --svg", style="red", markup=False)
-        return WRONG
-    except (LogError, RecordError) as error:
-        console.print(str(error), style="red", markup=False)
-        return NOT_DONE
-    if as_json:
-        print(json.dumps(facts(now, found), ensure_ascii=False, indent=2))
+            _draw(svg, _panels(now, found))
+        if as_json:
+            print(json.dumps(facts(now, found), ensure_ascii=False, indent=2))
+            return OK
+        _tell_now(console, now)
+        if found is not None:
+            _tell_plan(console, found)
+        if svg is not None:
+            console.print(f"図 drawing: {svg}", markup=False)
         return OK
-    _tell_now(console, now)
-    if found is not None:
-        _tell_plan(console, found)
-    if svg is not None:
-        console.print(f"図 drawing: {svg}", markup=False)
-    return OK
+
+    try:
+        if svg is not None:
+            ensure_file("--svg", svg)
+    except OutputError as error:
+        open_console().print(str(error), style="red", markup=False)
+        return WRONG
+    return at_desk(config, work)
+
+
+def _draw(svg: Path, panels: Sequence[Panel]) -> None:
+    """Raises `Wrong`."""
+    try:
+        svg.write_text(draw(panels), "utf-8")
+    except OSError as error:
+        raise Wrong(f"{svg}: {error.strerror}: name another file with --svg") from error
 
 
 def see(installation: Installation) -> Seen:
@@ -144,22 +145,22 @@ def _tell_now(console: Console, now: Topology) -> None:
     brokers = f"Kafka {', '.join(now.brokers)}; {now.partitions} パーティション partitions"
     console.print(brokers, markup=False)
     console.print(f"受付スロット ingress slots: {now.slots} (使用ノードはログに現れない  the log does not tell whose)")
-    console.print(_nodes("現在の配置  now", now))
-    console.print(_lines("回線  lines", now))
+    show(console, _nodes("現在の配置  now", now))
+    show(console, _lines("回線  lines", now))
     if now.nodes:
-        console.print(_losses("現状でノードを失うと  if a node were lost now", losses(now)))
+        show(console, _losses("現状でノードを失うと  if a node were lost now", losses(now)))
     if now.clocks:
-        console.print(_clocks(now))
+        show(console, _clocks(now))
     _tell_remarks(console, "確認事項  to look at", now.remarks)
 
 
 def _tell_plan(console: Console, found: Plan) -> None:
     count = len(found.then.nodes)
-    console.print(_nodes(f"{count} ノードの計画  plan for {count} nodes", found.then))
-    console.print(_lines("回線の計画と egress の順位  planned lines, ranks of egress", found.then))
-    console.print(_moves(found.moves))
-    console.print(_losses("計画後にノードを失うと  if a node is lost then", found.losses))
-    console.print(_orders(found.orders))
+    show(console, _nodes(f"{count} ノードの計画  plan for {count} nodes", found.then))
+    show(console, _lines("回線の計画と egress の順位  planned lines, ranks of egress", found.then))
+    show(console, _moves(found.moves))
+    show(console, _losses("計画後にノードを失うと  if a node is lost then", found.losses))
+    show(console, _orders(found.orders))
     _tell_remarks(console, "自社側の準備  to do on our side", found.needs)
 
 
@@ -171,7 +172,7 @@ def _tell_remarks(console: Console, title: str, remarks: Iterable[Remark]) -> No
 
 
 def _table(title: str, *headings: str) -> Table:
-    table = Table(title=title, expand=True, title_justify="left")
+    table = Table(title=title, title_justify="left")
     for heading in headings:
         table.add_column(heading, overflow="fold")
     return table

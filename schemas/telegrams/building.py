@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from schemas.near_names import meant
 from schemas.telegrams.coding import compile_element, compile_positional
 from schemas.telegrams.errors import Problem
 from schemas.telegrams.field_checks import faults_of
@@ -25,7 +26,7 @@ from schemas.telegrams.files import (
     tables_in,
 )
 from schemas.telegrams.roles import Role
-from schemas.telegrams.vocabulary import FILLED, FORBIDDEN, NAMING, Value
+from schemas.telegrams.vocabulary import FILLED, FORBIDDEN, NAMING, VOCABULARY, Value
 
 _ALWAYS_IN_TELEGRAM = frozenset({"required", "offset"})
 
@@ -76,7 +77,7 @@ def check_known_keys(faults: Faults, file: str, name: str, entry: Table) -> bool
         if key in FIELD_KEYS:
             check_value(faults, file, name, key, FIELD_KEYS[key], value)
         else:
-            faults.add(file, name, f"the key {key!r} is not known", f"use one of: {', '.join(sorted(FIELD_KEYS))}")
+            faults.add(file, name, f"the key {key!r} is not known", meant(key, sorted(FIELD_KEYS)))
     values = entry.get("values")
     for listed in tables_in(faults, file, f"{name} values", values if isinstance(values, list) else ()):
         check_table(faults, file, f"{name} values {listed.get('value', '?')}", listed, VALUE_KEYS)
@@ -146,7 +147,7 @@ class Builder:
                 self._faults.add(self._origin(entry, name, "values"), name, problem, remedy)
             table["values"] = self._dictionary.codes[name]
         if "type" not in table and not known:
-            remedy = "define it there, or give all its keys here"
+            remedy = meant(name, self._dictionary.entries, "define it there, or give all its keys here")
             self._faults.add(self._file, name, f"the field is not defined in {FIELDS}", remedy)
             return None
         for key in [key for key, rule in FIELD_KEYS.items() if rule.required and key not in table]:
@@ -271,7 +272,8 @@ def check_role(
         if name in NAMING:
             faults.add(file, name, f"a {role.value} cannot name its original without this field", "add it")
         else:
-            faults.add(file, name, f"a telegram of role {role.value} must carry this field", "add it")
+            remedy = meant(name, () if name in VOCABULARY else names, "add it")  # `result_field` may be misspelled
+            faults.add(file, name, f"a telegram of role {role.value} must carry this field", remedy)
     for field in fields:
         if field.name in needed & NAMING and not (field.always and field.const is None):
             problem = f"a {role.value} could leave out by what it names its original"

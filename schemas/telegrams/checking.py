@@ -5,6 +5,7 @@ from types import MappingProxyType
 
 import msgspec
 
+from schemas.near_names import meant
 from schemas.records import Outcome
 from schemas.telegrams.building import same_form, trouble
 from schemas.telegrams.coding import compile_element, compile_positional
@@ -63,7 +64,9 @@ class PartnerChecks:
                 for name in names:
                     if name not in usable and (role, name) not in self._told:
                         problem = f"{family} matches by {name}, which {role.value} does not always carry"
+                        others = () if name in self._telegrams[role].names else sorted(usable)
                         remedy = "match by fields that are required in the request and in its report"
+                        remedy = meant(name, others, remedy)
                         self._faults.add(PARTNER, "match", problem, remedy)
         for name in self._settings.match_fields[Family.ERROR]:
             if name not in FOUND_AGAIN_BY:
@@ -159,7 +162,8 @@ class Selecting:
         named = [field for field in telegram.fields if field.name == telegram.told_apart_by]
         if not named or named[0].const is None or named[0].group is not None:
             problem = f"{telegram.told_apart_by} is not a field with a const, at a place of its own"
-            self._cannot(telegram, group, problem)
+            fitting = [each.name for each in telegram.fields if each.const is not None] if not named else []
+            self._cannot(telegram, group, problem, telegram.told_apart_by, fitting)
             return None
         return named[0]
 
@@ -177,10 +181,12 @@ class Selecting:
                     )
         return list(by_bit.values())
 
-    def _cannot(self, telegram: Telegram, group: Sequence[Telegram], why: str) -> None:
+    def _cannot(
+        self, telegram: Telegram, group: Sequence[Telegram], why: str, name: str = "", known: Sequence[str] = ()
+    ) -> None:
         others = ", ".join(other.role.value for other in group if other is not telegram)
         problem = f"type code {telegram.type_code} is also that of {others}, and {why}"
-        remedy = "name in told_apart_by a field that has another const in each of them"
+        remedy = meant(name, known, "name in told_apart_by a field that has another const in each of them")
         self._faults.add(f"{telegram.role.value}.toml", "type_code", problem, remedy)
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
+from schemas.near_names import meant
 from schemas.records import Outcome
 from schemas.telegrams.errors import Fault
 from schemas.telegrams.fields import TYPES, Blank, Encoding, LengthKind, Pad
@@ -126,6 +127,7 @@ class Faults:
         self.folder = folder
         self._elsewhere: dict[tuple[str, str | None], str] = {}
         self._found: dict[Fault, None] = {}
+        self.unreadable: set[str] = set()  # files that are no TOML: what others refer to in them is not known
         self.told = 0  # how often one was met: tells a step whether something in it went wrong
 
     def edition(self, folder: str) -> None:
@@ -162,7 +164,7 @@ def check_value(faults: Faults, file: str, place: str | None, name: str, key: Ke
         wanted = " or ".join(_TYPE_NAMES[each] for each in key.types)
         faults.add(file, place, f"{name} is {_kind(value)}", f"it must be {wanted}")
     elif key.choices and value not in key.choices:
-        faults.add(file, place, f"{name} {value!r} is not known", f"use one of: {', '.join(key.choices)}")
+        faults.add(file, place, f"{name} {value!r} is not known", meant(str(value), key.choices))
         return False
     elif value == "":
         faults.add(file, place, f"{name} is empty", "write what it is")
@@ -177,7 +179,7 @@ def check_table(faults: Faults, file: str, place: str | None, table: Table, keys
         if name in keys:
             check_value(faults, file, place, name, keys[name], value)
         else:
-            faults.add(file, place, f"the key {name!r} is not known", f"use one of: {', '.join(sorted(keys))}")
+            faults.add(file, place, f"the key {name!r} is not known", meant(name, sorted(keys)))
     for name, key in keys.items():
         if key.required and name not in table:
             add_missing(faults, file, place, name)

@@ -8,7 +8,6 @@ is new or changed, field by field. It holds from the business date on that its f
 """
 
 import re
-import tomllib
 from collections.abc import Collection, Iterator, Mapping
 from datetime import date
 from importlib import resources
@@ -16,9 +15,11 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import NamedTuple
 
+from schemas.near_names import meant, nearest
 from schemas.telegrams.errors import Fault, LayoutError
 from schemas.telegrams.files import FIELDS, HEADER, PARTNER, Faults, Table
 from schemas.telegrams.roles import ENVELOPES, Role
+from schemas.toml_files import TomlError, toml_of
 
 VERSIONS = "versions"
 
@@ -98,6 +99,9 @@ class Version(NamedTuple):
 
 def versions_in(place: Traversable, faults: Faults) -> Iterator[Version]:
     """The folders of a partner's further editions, the oldest first."""
+    for name in sorted(each.name for each in place.iterdir() if each.is_dir() and each.name != VERSIONS):
+        if nearest(name, [VERSIONS]):  # else its editions would never hold, and nobody would hear of it
+            faults.add(name, None, "is not the folder of the editions", f"did you mean {VERSIONS}? Rename it")
     folder = place / VERSIONS
     if not folder.is_dir():
         return
@@ -153,16 +157,14 @@ def _read(place: Traversable, faults: Faults) -> dict[str, Table | None]:
         faults.stands(name, None, faults.folder)
         if name not in _EXPECTED:
             remedy = "name a telegram's file after its role (schemas/telegrams/roles.py), or take it away"
+            remedy = meant(name, _EXPECTED, remedy)
             faults.add(name, None, "is the file of no role", remedy)
             continue
         try:
-            tables[name] = tomllib.loads((place / name).read_text("utf-8"))
-        except UnicodeDecodeError as error:
-            faults.add(name, None, f"byte {error.start} is not UTF-8", "save the file as UTF-8")
-        except tomllib.TOMLDecodeError as error:
-            faults.add(name, None, f"is not TOML: {error}", "correct the syntax")
-        except (ValueError, RecursionError):  # tomllib's own bounds: digits of a number, tables within tables
-            faults.add(name, None, "holds a number or a nesting beyond all reason", "correct it")
+            tables[name] = toml_of((place / name).read_bytes())
+        except TomlError as error:
+            faults.unreadable.add(name)
+            faults.add(name, None, error.problem, error.remedy)
     return tables
 
 

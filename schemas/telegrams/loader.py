@@ -23,6 +23,7 @@ from schemas.telegrams.edition_checks import check_editions
 from schemas.telegrams.errors import Fault, LayoutError
 from schemas.telegrams.fields import FieldSpec
 from schemas.telegrams.files import (
+    FIELDS,
     FIXED_TELEGRAM_KEYS,
     HEADER,
     LIST_KEYS,
@@ -107,6 +108,8 @@ class _Loading:
         self._bitmap = self._partner.get("layout") == "bitmap"
 
     def finish(self) -> PartnerSpec | None:
+        if self._faults.unreadable & {PARTNER, FIELDS}:
+            return None  # every telegram would be faulty, for this one reason
         telegrams = self._telegrams()
         settings = read_settings(self._partner, self._faults) if self._partner_ok else None
         wanted = {role for role in Role if role not in ENVELOPES or role in self._folder.telegrams}

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
+from schemas.near_names import meant
 from schemas.telegrams.building import Builder, Dictionary, trouble
 from schemas.telegrams.coding import compile_element, compile_positional
 from schemas.telegrams.fields import Condition, FieldSpec
@@ -116,7 +117,8 @@ def _check_condition(
 ) -> None:  # fmt: skip
     decider = by_name.get(when.field)
     if decider is None or decider.group is not None:
-        remedy = "name a field at a fixed place, or with a bit of its own"
+        fitting = [] if decider is not None else [name for name, each in by_name.items() if each.group is None]
+        remedy = meant(when.field, fitting, "name a field at a fixed place, or with a bit of its own")
         faults.add(file, place, f"depends on {when.field}, which the telegram does not have", remedy)
         return
     if not decider.always:

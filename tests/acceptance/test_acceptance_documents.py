@@ -14,10 +14,11 @@ from acceptance_rig import PARTNERS, case_of, catalogue_of, observed, partner_na
 from openpyxl.workbook import Workbook
 
 from acceptance.cards import CARDS
-from acceptance.documents import write_documents
+from acceptance.documents import write_documents, write_short
 from acceptance.judging import judge
 from acceptance.record import Attempt, CaseRecord, Evidence, Session, Verdict, load, save
 from images.annotated import hex_of
+from schemas.telegrams import Role
 
 _BEGAN_MS = 1_795_000_000_000
 FRONT = {"cafis": "CAF", "cardnet": "CDN"}
@@ -58,6 +59,23 @@ def written(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
 @pytest.fixture(scope="module")
 def book(written: tuple[str, Path]) -> Workbook:
     return openpyxl.load_workbook(written[1] / "evidence.xlsx")
+
+
+def test_a_remark_with_an_arrow_key_in_older_evidence_stands_in_the_documents_without_it(tmp_path: Path) -> None:
+    evidence = evidence_of("cafis")
+    id_, record = next((id_, each) for id_, each in evidence.records.items() if each.observation)
+    assert record.observation is not None
+    first, *rest = record.observation.steps
+    steps = (msgspec.structs.replace(first, remark="表示なし\x1b[D\0", by="試験\x0b太郎"), *rest)
+    observation = msgspec.structs.replace(record.observation, steps=steps)
+    records = {**evidence.records, id_: msgspec.structs.replace(record, observation=observation)}
+    save(msgspec.structs.replace(evidence, records=records), tmp_path)
+    write_documents(load(tmp_path), catalogue_of("cafis"), partner_named("cafis"), tmp_path)
+    assert "表示なし␀" in flat(openpyxl.load_workbook(tmp_path / "evidence.xlsx"), id_)
+    page = (tmp_path / "cases" / f"{id_}.html").read_text("utf-8")
+    assert "表示なし␀" in page
+    assert "試験␋太郎" in page
+    assert not set(page) & set("\0\x0b\x1b")
 
 
 def texts(book: Workbook, sheet: str) -> list[list[Any]]:
@@ -140,6 +158,86 @@ def test_a_text_that_begins_like_a_formula_is_none(written: tuple[str, Path], bo
     ] == []
 
 
+# --- the short edition for print
+
+
+@pytest.fixture(scope="module")
+def short(written: tuple[str, Path]) -> Workbook:
+    return openpyxl.load_workbook(written[1] / "print.xlsx")
+
+
+def test_the_short_edition_has_a_cover_and_a_row_for_each_case(written: tuple[str, Path], short: Workbook) -> None:
+    cases = catalogue_of(written[0]).cases
+    chapters = list(dict.fromkeys(case.chapter_ja for case in cases))
+    assert len(short.sheetnames) == 1 + len(chapters)
+    rows = {row[0]: row for sheet in short.worksheets[1:] for row in sheet.iter_rows(values_only=True)}
+    page = (written[1] / "print.html").read_text("utf-8")
+    for case in cases:
+        assert case.ja in str(rows[case.id][1])
+        assert page.count(f">{case.id}</a>") == 1 + (case.id == f"{FRONT[written[0]]}-D-307"), (
+            "on the cover, of those that have not passed, stand those that were played"
+        )
+    front, code = FRONT[written[0]], partner_named(written[0]).type_code
+    _, _, telegrams, told, compared, when, by, verdict, seal = rows[f"{front}-D-306"]
+    again = code(Role.FAULT_CONFIRM_AGAIN)
+    assert (
+        telegrams
+        == f"→{code(Role.SALE_REQUEST)}  →{code(Role.FAULT_CONFIRM)}  →{again}  ←{code(Role.FAULT_CONFIRM_REPORT)}"
+    )
+    assert told == "a 取消処理中 ⇒ 取消済み"
+    assert re.fullmatch(r"○\d+", str(compared))
+    assert (by, verdict, seal) == ("試験 太郎", "○ 合格", None)
+    assert str(when).count("\n") == 1
+    failed = rows[f"{front}-D-307"]
+    assert f"×→{again}なし" in str(failed[2])
+    assert "期待" in str(failed[1])
+    assert failed[7] == "× 不合格"
+    assert "印刷用短縮版" in flat(short, "表紙")
+
+
+def test_a_chapter_of_the_short_edition_is_two_printed_pages_at_most(short: Workbook) -> None:
+    across, down = 11.69 * 72 - 2 * 0.4 * 72, 8.27 * 72 - 2 * 0.4 * 72  # points of A4 within its margins
+    for sheet in short.worksheets[1:]:
+        width = sum(5.25 * each.width + 3.75 for each in sheet.column_dimensions.values())
+        height = sum(each.height or 15.0 for each in sheet.row_dimensions.values())
+        assert height * min(1.0, across / width) <= 2 * down, sheet.title
+        assert sheet.page_setup.orientation == "landscape"
+        assert sheet.print_title_rows == "$3:$3"
+
+
+def test_it_can_be_written_again_alone(tmp_path: Path) -> None:
+    files = write_short(evidence_of("cafis"), catalogue_of("cafis"), partner_named("cafis"), tmp_path)
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["print.html", "print.xlsx"]
+    assert sorted(files) == sorted(tmp_path.iterdir())
+
+
+def test_the_tester_stands_on_every_cover_and_in_each_case(
+    written: tuple[str, Path], book: Workbook, short: Workbook
+) -> None:
+    for cover in (book["表紙"], short["表紙"]):
+        ((_, said),) = [row[:2] for row in cover.iter_rows(values_only=True) if row[0] == "試験者 tester"]
+        assert said == "試験 次郎、試験 太郎"
+    for page in ("index.html", "print.html"):
+        assert "<td>試験 次郎、試験 太郎</td>" in (written[1] / page).read_text("utf-8")
+    case_id = f"{FRONT[written[0]]}-D-306"
+    assert "試験者 試験 太郎" in flat(book, case_id)
+    assert "試験者 試験 太郎" in (written[1] / "cases" / f"{case_id}.html").read_text("utf-8")
+
+
+def test_control_characters_that_were_kept_do_not_keep_the_workbook_from_being_written(tmp_path: Path) -> None:
+    evidence = evidence_of("cafis")
+    record = evidence.records["CAF-D-306"]
+    assert record.observation is not None
+    steps = [msgspec.structs.replace(each, remark="画面\x1b[D\x00") for each in record.observation.steps]
+    seen = msgspec.structs.replace(record.observation, steps=tuple(steps))
+    records = {**evidence.records, record.id: msgspec.structs.replace(record, observation=seen)}
+    folder = tmp_path
+    write_documents(
+        msgspec.structs.replace(evidence, records=records), catalogue_of("cafis"), partner_named("cafis"), folder
+    )
+    assert "画面␀" in flat(openpyxl.load_workbook(folder / "evidence.xlsx"), "CAF-D-306")
+
+
 # --- the pages
 
 
@@ -165,6 +263,7 @@ class Links(HTMLParser):
 
 def pages(folder: Path) -> Iterator[Path]:
     yield folder / "index.html"
+    yield folder / "print.html"
     yield from sorted((folder / "cases").glob("*.html"))
 
 

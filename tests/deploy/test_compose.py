@@ -190,6 +190,23 @@ def test_the_segments_are_separated() -> None:
     assert COMPOSE["networks"]["core"] == {"internal": True}
 
 
+def test_metrics_and_health_are_for_the_core_alone() -> None:
+    for name in GATEWAY:
+        host = SERVICES[name].get("environment", {}).get("DENBUN_METRICS_HOST")
+        if networks(name) == {"core"}:
+            assert host is None, "all of its addresses are the core's"
+        else:
+            assert SERVICES[name]["networks"]["core"] == {"aliases": [host]}
+            assert host not in {"", "0.0.0.0", name}
+            assert all(not SERVICES[name]["networks"][other] for other in networks(name) - {"core"})
+
+
+def test_no_container_is_a_way_from_one_network_into_another() -> None:
+    for name in SERVICES:
+        if len(networks(name)) > 1:
+            assert SERVICES[name]["sysctls"] == {"net.ipv4.ip_forward": "0"}
+
+
 def test_the_partners_are_simulated_only_where_that_is_asked_for() -> None:
     assert {name for name, service in SERVICES.items() if service.get("profiles") == ["simulated"]} == set(CENTRES)
     assert not any("profiles" in SERVICES[name] for name in SERVICES.keys() - CENTRES.keys())
@@ -216,7 +233,7 @@ def test_a_container_is_limited(name: str) -> None:
     limits = SERVICES[name]["deploy"]["resources"]["limits"]
     assert limits.keys() == {"cpus", "memory", "pids"}
     assert SERVICES[name]["logging"]["options"].keys() == {"max-size", "max-file"}
-    assert all("size=" in place for place in OURS.get(name, {}).get("tmpfs", ()))
+    assert all("size=" in place for place in SERVICES[name].get("tmpfs", ()))
 
 
 @each_service

@@ -1,5 +1,7 @@
 """What an operator decides about a cancel, on a log: carried out or refused by its one owner, answered, kept."""
 
+import logging
+
 import pytest
 from cancel_rig import COMMAND_DUE_MS, SETTINGS, Rig
 from service_rig import PARTITIONS
@@ -145,3 +147,15 @@ def test_an_order_about_a_state_that_has_passed_is_refused(rig: Rig) -> None:
         "operator-answers", "r1 repeat already_ended", "r2 repeat accepted: ordered", "r2 settle changed_meanwhile"
     )  # fmt: skip
     assert rig.stage("r2") == "attention"
+
+
+def test_a_case_for_a_person_stands_in_the_log_with_its_reason_and_what_to_do(
+    rig: Rig, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.WARNING, "faults.shell")
+    rig.start()
+    in_attention(rig, "r1")
+    rig.hears("attention", "r1 error_report C01")
+    (told,) = [each.__dict__ for each in caplog.records if "a case for a person" in each.getMessage()]
+    assert (told["levelname"], told["transaction"], told["why"]) == ("WARNING", "AP02:r1", "error report C01")
+    assert "denbun faults show AP02:r1" in told["remedy"]

@@ -6,7 +6,6 @@ import random
 import re
 import subprocess
 import sys
-import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +23,7 @@ from images import showing, telling
 from ingress import core
 from ingress.acts import DeliveryStage as Stage
 from ingress.replies import settled
-from pipeline import config
-from schemas import wire
+from schemas import toml_files, wire
 from schemas.installation import Customer
 from schemas.telegrams import DecodeError, FramingError, PartnerSpec
 
@@ -65,7 +63,7 @@ PLANTED: dict[str, tuple[Any, str, Any]] = {
     "door": (Customer, "accepts", lambda _, __: True),
     "session": (core, "settled", lambda delivery: settled(msgspec.structs.replace(delivery, stage=Stage.CONFIRMED))),
     "client": (Course, "_reply", lambda course, reply: course._end(Result.of(reply))),
-    "installation": (config, "_NOT_TOML", (tomllib.TOMLDecodeError,)),
+    "installation": (toml_files, "_BEYOND", ()),
     "inspect": (telling, "shown", lambda trial, data: showing.shown(trial, data)[:-1]),
 }
 

@@ -1,6 +1,7 @@
 """Captures of both forms and both byte orders are read to the packet; a damaged one is told of by its place."""
 
 import contextlib
+import struct
 
 import pytest
 from capture_rig import BEGIN_NS, Frame, block, interface, pcap, pcapng, section
@@ -51,6 +52,54 @@ def test_a_file_that_ends_inside_a_packet_gives_those_before_it_and_says_so(form
         assert any(data[:-cut] == FORMS[form](FRAMES[:count]) for count in range(4)) or form.startswith("pcapng")
     for remark in found.remarks:
         assert f"inside packet {len(found.packets) + 1}, at byte {len(data) - cut}" in remark
+
+
+def with_fraction(fraction: int, nano: bool = False) -> bytes:
+    data = bytearray(pcap(FRAMES[:1], nano=nano))
+    data[28:32] = fraction.to_bytes(4, "little")
+    return bytes(data)
+
+
+def test_a_part_of_a_second_that_is_over_one_is_carried_and_told() -> None:
+    for data, after_ns in ((with_fraction(1_000_003), 3_000), (with_fraction(1_000_000_007, nano=True), 7)):
+        found = read_capture(data)
+        assert found.packets[0].time_ns == BEGIN_NS + 1_000_000_000 + after_ns
+        assert "part of a second is over one, which is carried: 1" in found.remarks[0]
+
+
+def test_nanoseconds_in_a_file_of_microseconds_are_told_of() -> None:
+    with pytest.raises(CaptureError, match=r"byte 28: packet 1 has no time: .* or it holds nanoseconds"):
+        read_capture(with_fraction(999_999_999))
+
+
+def test_times_of_zero_are_none() -> None:
+    found = read_capture(pcap([Frame(b"a", 0), Frame(b"b", 0)]))
+    assert [each.time_ns for each in found.packets] == [None, None]
+    assert "no packet has a time: all are 0" in found.remarks[0]
+    relative = read_capture(pcap([Frame(b"a", 0), Frame(b"b", 5_000)]))
+    assert [each.time_ns for each in relative.packets] == [0, 5_000]
+    assert relative.remarks == ()
+
+
+@pytest.mark.parametrize("offset_s", [-(10**12), 10**12])
+def test_a_time_that_no_calendar_has_is_none(offset_s: int) -> None:
+    option = struct.pack("<HHqHH", 14, 8, offset_s, 0, 0)
+    described = block(1, struct.pack("<HHI", 1, 0, 0) + option, "<")
+    packet = block(6, struct.pack("<IIIII", 0, 0, 1, 1, 1) + b"a", "<")
+    found = read_capture(section("<") + described + packet)
+    assert [each.time_ns for each in found.packets] == [None]
+    assert "packet 1 has a time before 1970 or after 9999" in found.remarks[0]
+
+
+def test_the_last_second_that_a_capture_can_tell_is_read() -> None:
+    last = 0xFFFF_FFFF * 1_000_000_000
+    assert [each.time_ns for each in read_capture(pcap([Frame(b"a", last)])).packets] == [last]
+
+
+def test_packets_that_are_not_in_the_order_of_their_times_are_told_of() -> None:
+    found = read_capture(pcap(FRAMES[::-1]))
+    assert [each.data for each in found.packets] == [b"third", b"", b"first packet"]
+    assert "before that of the packet before: 2; the order of the file counts" in found.remarks[0]
 
 
 def test_bytes_that_were_cut_off_are_counted() -> None:

@@ -11,6 +11,7 @@ from images_rig import REAL_PAN, TEST_PAN, carrying, record_of, usual
 from images.document import Document, document_of
 from images.dump import dump
 from images.pages import cover_page, pages_of
+from images.tables import colour_of, pieces
 
 SVG = re.compile(r"<svg .*?</svg>", re.DOTALL)
 
@@ -101,6 +102,45 @@ def test_a_flows_page_has_every_byte_of_its_telegrams_in_order(documents: list[D
             shown = re.findall(r'<td class="c\d[^"]*" title="[^"]*">(..)</td>', text)
             wanted = [cell.hex for image in flow.images for row in dump(image.telegram) for cell in row.cells]
             assert shown == wanted
+
+
+def test_a_flows_page_lists_every_field_that_its_dump_colours(documents: list[Document]) -> None:
+    left_out = 0
+    for document in documents:
+        pages = pages_of(document)
+        for flow in document.flows:
+            shown = re.findall(
+                r'<td class="n mono">(\d+)</td><td class="c(\d) w">(.+?)</td><td class="mono( absent)?">',
+                pages[f"flows/{flow.entry.name}.html"],
+            )
+            rows = [row for image in flow.images for row in image.telegram.rows]
+            assert [(int(at), name) for at, _, name, _ in shown] == [(row.offset, row.japanese) for row in rows]
+            assert [int(colour) for _, colour, _, _ in shown] == [colour_of(row.number) for row in rows]
+            assert [bool(absent) for _, _, _, absent in shown] == [row.value is None for row in rows]
+            left_out += sum(row.value is None for row in rows)
+            assert ("（省略）" in pages[f"flows/{flow.entry.name}.html"]) is any(row.value is None for row in rows)
+    assert left_out
+
+
+@pytest.mark.parametrize("pan", [TEST_PAN, REAL_PAN, "4000000000000000006"])
+def test_a_card_number_stays_on_its_line(pan: str) -> None:
+    document = document_of(record_of(usual(pan=pan).part()), "cafis")
+    (row,) = (row for row in document.flow("approved").images[0].telegram.rows if row.name == "pan")
+    pages = pages_of(document)
+    for place in ("flows/approved.html", "telegrams/sale_request.html"):
+        assert f'<span class="whole">{row.value}</span>' in pages[place]
+    assert ".whole { white-space: nowrap; }" in pages["telegrams/sale_request.html"]
+
+
+def test_a_long_value_is_parted_where_a_reader_expects_it() -> None:
+    assert pieces("411111******1111") == ["411111******1111"]
+    assert pieces("1234567890123456789") == ["1234567890123456789"], "the longest card number"
+    assert pieces("pay-20261128-0f3a-shibuya-7") == ["pay-", "20261128-", "0f3a-", "shibuya-", "7"]
+    assert pieces("2 3 4 11 12 13 14 32 41 53") == ["2 ", "3 ", "4 ", "11 ", "12 ", "13 ", "14 ", "32 ", "41 ", "53"]
+    assert pieces("X" * 37) == ["X" * 16, "X" * 16, "X" * 5]
+    assert pieces("カフェ渋谷道玄坂上本店二階") == ["カフェ渋谷道玄坂", "上本店二階"], "a wide one counts two"
+    for value in ("", " ", "-" * 60, "a b" * 30, "ｶﾌｪ ｼﾌﾞﾔ" * 5):
+        assert "".join(pieces(value)) == value
 
 
 def test_a_telegrams_page_names_every_field_and_says_what_never_travelled(documents: list[Document]) -> None:

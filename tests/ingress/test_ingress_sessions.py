@@ -11,6 +11,18 @@ from schemas.sealing import CARD
 
 
 @in_loop
+async def test_a_client_that_ends_its_side_of_the_stream_has_ended_its_session(tmp_path: Path) -> None:
+    async with gateway(tmp_path) as rig:
+        client = await RawClient.greeted(rig.server.port)
+        client.ask("r-1")
+        assert (await client.receive())["type"] == "reply"
+        client.end_input()
+        assert await client.ended()
+        await client.close()
+        assert rig.records("deliveries") == []  # nothing was confirmed
+
+
+@in_loop
 async def test_a_request_is_stored_answered_acknowledged_and_settled(tmp_path: Path) -> None:
     async with gateway(tmp_path) as rig:
         client = await RawClient.greeted(rig.server.port)

@@ -125,12 +125,13 @@ class Scene:
         amount: int = 1_000,
         line: str = "cafis-1",
         *,
-        stands: bool = True,
+        in_force: bool = True,
         balance: int | None = None,
     ) -> None:
-        balance = balance if balance is not None else amount if stands else 0
+        balance = balance if balance is not None else amount if in_force else 0
         self.ledger.append({
-            "station": LINES[line], "business_date": DAY, "trace_number": number, "stands": stands, "balance": balance,
+            "station": LINES[line], "business_date": DAY, "trace_number": number, "in_force": in_force,
+            "balance": balance,
         })  # fmt: skip
 
     def told(self, name: str, told: str | None, kind: Kind = Kind.SALE, amount: int = 1_000) -> None:
@@ -183,7 +184,7 @@ class Scene:
         self.accepted(name, kind, amount)
         self.state(name, Stage.DISPATCHED)
         self.sent(name, number, line)
-        self.booked(number, amount, line, stands=approved, balance=moves)
+        self.booked(number, amount, line, in_force=approved, balance=moves)
         self.state(name, Stage.REPLIED, outcome)
         self.delivered(name)
         self.state(name, Stage.ANSWERED, outcome)
@@ -201,7 +202,7 @@ class Scene:
     def cancelled(self, name: str, number: int) -> None:
         """Nobody answered; cancelled."""
         self.doubted(name, number)
-        self.booked(number, stands=False)
+        self.booked(number, in_force=False)
         self.cancel_reported(name)
         self.state(name, Stage.CANCELLED, doubt=Doubt.SILENCE)
         self.told(name, "being_cancelled")

@@ -1,6 +1,7 @@
 """The command `denbun`: what it offers, what it refuses and with which status, and that a service loads no stack."""
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -14,6 +15,9 @@ from ops.commands import demo as demo_command
 from ops.courses import COURSES
 from ops.installations import write
 from ops.ports import free_port
+from simulator.deeds import Deed
+from simulator.rules import Rule
+from simulator.timeline import Occurrence
 
 ROOT = Path(__file__).parents[2]
 DEVELOPMENT = ROOT / "deploy" / "environments" / "development" / "denbun.toml"
@@ -125,7 +129,7 @@ def test_a_service_loads_nothing_of_the_stack(service: str) -> None:
 def test_topics_cannot_be_created_without_a_configuration(denbun: Denbun) -> None:
     status, _, err = denbun("topics", "create")
     assert status == 2
-    assert "Missing option '--config'" in err
+    assert "or name another with --config" in err
 
 
 def test_topics_cannot_be_created_from_a_wrong_configuration(denbun: Denbun, tmp_path: Path) -> None:
@@ -174,6 +178,22 @@ def test_a_topic_that_is_there_differently_is_named(
     assert "7" in err
 
 
+# --- the environment
+
+
+def test_a_misspelled_variable_is_told_before_anything_is_done(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("DENBUN_SIMULATER", "127.0.0.1:7310")
+    monkeypatch.setattr("sys.argv", ["denbun", "simulator", "scenarios"])
+    with pytest.raises(SystemExit, match="2"):
+        command.main()
+    said = capsys.readouterr()
+    assert (said.out, said.err) == (
+        "", "environment DENBUN_SIMULATER: unknown name: did you mean DENBUN_SIMULATOR?\n",
+    )  # fmt: skip
+
+
 # --- pay
 
 
@@ -193,18 +213,17 @@ def test_nobody_pays_where_nothing_is_up(denbun: Denbun, tmp_path: Path) -> None
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (["--customer", "AP99"], "no customer AP99 with partner any: one of AP02, AP22"),
-        (["--partner", "jcn"], "no customer  with partner jcn: one of AP02, AP22"),
-        (["--token", "wrong"], "customer AP02: give its token with --token, or in DENBUN_TOKEN"),
-        (
-            ["--customer", "AP22", "--token", "development-token-ap02"],
-            "customer AP22: give its token with --token, or in DENBUN_TOKEN",
-        ),
+        (["--customer", "AP99"], "--customer AP99: 登録のない顧客 no such customer: "),
+        (["--partner", "jcn"], "--partner jcn: 登録のない相手先 no such partner: "),
+        (["--customer", "AP02", "--partner", "cardnet"], "no request of these customers goes there (AP02: cafis)"),
+        (["--token", "wrong"], "is not the token of customer AP02: "),
+        (["--customer", "AP22", "--token", "development-token-ap02"], "is not the token of customer AP22: "),
     ],
-    ids=["customer", "partner", "token", "another's token"],
+    ids=["customer", "partner", "another's partner", "token", "another's token"],
 )  # fmt: skip
 def test_nobody_pays_as_a_stranger(denbun: Denbun, arguments: list[str], told: str) -> None:
-    assert denbun("pay", "--config", DEVELOPMENT, *arguments) == (2, f"{told}\n", "")
+    status, out, err = denbun("pay", "--config", DEVELOPMENT, *arguments)
+    assert (status, told in " ".join(out.split()), err) == (2, True, ""), out
 
 
 def test_a_gateway_that_does_not_answer_is_told_and_nothing_is_approved(
@@ -301,3 +320,19 @@ def test_a_demonstration_whose_money_is_wrong_ends_with_status_1(
     assert "nobody was told approved" in " ".join(said.replace("│", " ").split())
     assert "not as expected: see the money report" in said
     assert "✓ cafis    approved" in said
+
+
+# --- simulator
+
+
+def test_the_help_of_a_rule_tells_every_name_a_rule_may_have(denbun: Denbun) -> None:
+    status, out, _ = denbun("simulator", "rule", "--help")
+    words = set(re.findall(r"\w+", out))
+    assert (status, {*Rule.__struct_fields__, *Deed} - words) == (0, set())
+    assert "rules.py" not in out
+
+
+def test_the_help_of_an_event_tells_every_event(denbun: Denbun) -> None:
+    status, out, _ = denbun("simulator", "event", "--help")
+    assert (status, {*Occurrence} - set(re.findall(r"\w+", out))) == (0, set())
+    assert "timeline.py" not in out

@@ -19,13 +19,14 @@ from faults import shell
 from faults.config import Settings
 from faults.metrics import Metrics
 from ops.__main__ import app
+from ops.attention import Attention, announcement, watch
 from ops.installations import QUICK, write
 from ops.reading import read_topics
 from ops.times import now_ms
 from pipeline.clock import MACHINE
 from pipeline.config import load
 from pipeline.kafka import KafkaLog
-from pipeline.log import Outgoing
+from pipeline.log import LogError, Outgoing
 from pipeline.owned import MARKER_KEY
 from schemas import wire
 from schemas.installation import Installation
@@ -103,7 +104,7 @@ class Desk:
         return [wire.decode(each) for each in messages if each.key != MARKER_KEY and each.value is not None]
 
     def run(self, *arguments: str) -> Result:
-        return CliRunner().invoke(app, ["faults", *arguments, "--config", str(self.file)])
+        return CliRunner().invoke(app, ["faults", *arguments, "--config", str(self.file)], env={"COLUMNS": "118"})
 
     def listed(self, *more: str) -> dict[str, dict[str, Any]]:
         """The list, by transaction."""
@@ -247,7 +248,7 @@ WRONG: dict[str, tuple[list[str], str]] = {
     ),
     "a reason of two lines": (
         ["settle", "AP02:r1", "--reason", "one\ntwo", "--by", "Sato"],
-        "--reason: give one line of 1 to 200 characters\n",
+        "--reason: 使えない文字 U+000A 4 文字目  U+000A (control character) at character 4: leave it out\n",
     ),
     "a card number in the reason": (
         ["repeat", "AP02:r1", "--reason", f"card {PAN}", "--by", "Sato"],
@@ -286,3 +287,60 @@ def test_a_configuration_that_is_not_there(tmp_path: Path) -> None:
     result = CliRunner().invoke(app, ["faults", "list", "--config", str(tmp_path / "denbun.toml")])
     assert result.exit_code == 2
     assert "name the configuration with --config" in " ".join(result.output.split())
+
+
+def test_a_case_is_found_by_its_reference_as_long_as_only_one_has_it(desk: Desk) -> None:
+    desk.start()
+    desk.case("r1")
+    for text in ("r1", "AP02:r1"):
+        shown = json.loads(desk.run("show", text, "--json").output)
+        assert shown["state"]["transaction_id"] == "AP02:r1"
+    settled = desk.run("settle", "r1", "--reason", "by telephone", "--by", "Sato")
+    assert settled.exit_code == 0, settled.output
+
+
+def test_cases_are_announced_as_they_come_and_again_only_when_they_come_again(desk: Desk) -> None:
+    desk.start()
+    desk.case("r1")
+    attention = Attention(desk.installation)
+    (first,) = attention.look()
+    assert first.transaction_id == "AP02:r1"
+    assert attention.look() == []
+    desk.case("r2")
+    (second,) = attention.look()
+    told = announcement(second, desk.installation)
+    assert "要対応  a case for a person: AP02:r2  (" in told
+    assert "異常報告 C01" in told
+    assert "denbun faults settle AP02:r2 --outcome" in told
+    assert desk.run("settle", "AP02:r1", "--reason", "by telephone", "--by", "Sato").exit_code == 0
+    desk.comes_to(lambda: "AP02:r1" not in desk.listed())
+    assert attention.look() == []
+
+
+def test_who_watches_is_told_what_is_open_and_ends_when_asked(desk: Desk) -> None:
+    desk.start()
+    desk.case("r1")
+    stop, said = threading.Event(), list[str]()
+
+    def say(text: str) -> None:
+        said.append(text)
+        stop.set()
+
+    watch(desk.installation, say, stop)
+    assert len(said) == 1
+    assert "AP02:r1" in said[0]
+
+
+def test_a_broker_that_is_away_is_told_once_and_asked_again(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    stop, said, asked = threading.Event(), list[str](), list[int]()
+
+    def look(_: Attention) -> list[Any]:
+        asked.append(1)
+        if len(asked) == 3:
+            stop.set()
+        raise LogError("no Kafka broker answers")
+
+    monkeypatch.setattr(Attention, "look", look)
+    monkeypatch.setattr("ops.attention._LOOK_S", 0.0)
+    watch(desk.installation, said.append, stop)
+    assert said == ["要対応一覧を読めません  the attention list cannot be read: no Kafka broker answers"]

@@ -56,7 +56,35 @@ def test_what_it_is_can_be_said(tmp_path: Path) -> None:
     with pytest.raises(CaptureError):
         read(tmp_path / "given", COMMAND, "pcap")
     with pytest.raises(HexError, match="byte 0 is no text"):
-        read(tmp_path / "given", b"\xff\xfe", "hex")
+        read(tmp_path / "given", b"\x81 30", "hex")
+    assert roles(read(tmp_path / "given", " ".join(map(str, COMMAND)).encode(), "decimal")) == [Role.FAULT_CONFIRM]
+    with pytest.raises(HexError, match="a leading 0"):
+        read(tmp_path / "given", b"05 06", "decimal")
+
+
+def test_numbers_that_may_be_hexadecimal_or_decimal_are_read_in_the_way_that_gives_a_telegram(tmp_path: Path) -> None:
+    for text, form in ((COMMAND.hex(" "), "hex text"), (" ".join(map(str, COMMAND)), "decimal bytes")):
+        assert text.replace(" ", "").isdigit()
+        source = read(tmp_path / "given", text.encode())
+        assert (source.form.english, roles(source)) == (form, [Role.FAULT_CONFIRM])
+        source = read(tmp_path / "given", text[:-3].encode())  # a byte is missing: the type code tells
+        assert (source.form.english, source.findings[0].found[0].partner) == (form, CAFIS)
+    with pytest.raises(HexError, match="--as hex or --as decimal"):
+        read(tmp_path / "given", b"10 20 30")
+
+
+def test_lines_of_a_log_are_telegrams_of_their_own_or_one(tmp_path: Path) -> None:
+    whole = f"09:30:15.120 SEND {COMMAND[:40].hex()}\n09:30:15.120 SEND {COMMAND[40:].hex()}\n"
+    assert roles(read(tmp_path / "given", whole.encode())) == [Role.FAULT_CONFIRM]
+    bare = f"09:30:15.120 SEND {COMMAND[4:].hex()}\n09:30:15.320 SEND {COMMAND[4:].hex()}\n"
+    assert roles(read(tmp_path / "given", bare.encode("utf-16"))) == [Role.FAULT_CONFIRM] * 2
+    with pytest.raises(HexError, match="each line can be a telegram, or all lines one"):
+        read(tmp_path / "given", b"09:30:15.120 SEND 3031323a3b3c\n09:30:15.120 SEND 3031323a3b3c\n")
+
+
+def test_a_log_without_bytes_is_not_shown_as_bytes(tmp_path: Path) -> None:
+    with pytest.raises(HexError, match="line 1, column 3: not a hexadecimal digit"):
+        read(tmp_path / "given", b"a line of a log\nand another\n")
 
 
 @pytest.mark.parametrize("make", [pcap, pcapng])

@@ -1,6 +1,7 @@
 """The installations of this machine: every service takes them, and nothing in them is used twice."""
 
 import os
+import re
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -61,7 +62,9 @@ def test_it_is_the_development_environment_with_other_addresses(tmp_path: Path) 
     assert made.keys.ring == plan.file.parent / "keys.json"
     assert made.partner == development.partner
     assert made.customer == development.customer
-    assert (made.router, made.faults, made.egress) == (development.router, development.faults, development.egress)
+    for name in ("router", "faults", "egress"):
+        there = getattr(development, name)
+        assert getattr(made, name) == there.model_copy(update={"metrics_port": plan.metrics[f"{name}-0"][1]})
 
 
 def test_what_is_quick_is_a_wait_and_nothing_else(tmp_path: Path) -> None:
@@ -146,6 +149,59 @@ def test_settled_it_has_the_development_ports_where_they_are_free(
     assert [line.port for line in load(Installation, plan.file).line if line.port != 7_211][::2] == [7_210, 7_212]
     assert 7_211 not in ports_of(plan)
     assert plan.control_ports == {"cafis": 7_310, "cardnet": 7_320}
+    assert plan.metrics == {
+        f"{name}-0": ("127.0.0.1", development[name]["metrics_port"])
+        for name in ("ingress", "router", "egress", "faults")
+    }
+    assert plan.page_ports == {}
+
+
+@pytest.mark.parametrize("taken", [7_010, 7_110, 7_130, 7_210, 7_211, 7_310, 7_390])
+def test_a_settled_port_that_is_taken_is_told_with_what_is_used_instead(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, taken: int
+) -> None:
+    monkeypatch.setattr("ops.ports._given", set())
+    monkeypatch.setattr("ops.ports.is_free", lambda port, _: port != taken)
+    said: list[str] = []
+    plan = write(tmp_path, "127.0.0.1:9092", nodes=2, settle=True, pages=True, say=said.append)
+    metrics = {port for _, port in plan.metrics.values()}
+    used = {*ports_of(plan), *metrics, *plan.page_ports.values()}
+    assert taken not in used
+    (told,) = said
+    match = re.search(rf"port {taken} is taken, (\d+) is used$", told)
+    assert match is not None
+    assert int(match[1]) in used
+
+
+def test_the_metrics_ports_in_the_files_are_those_in_use(tmp_path: Path) -> None:
+    plan = write(tmp_path, "127.0.0.1:9092", nodes=2)
+    for node in range(2):
+        made = load(Installation, plan.file_of(node))
+        for name in ("ingress", "router", "egress", "faults"):
+            there = (made.metrics_host, getattr(made, name).metrics_port)
+            assert plan.metrics[f"{name}-{node}"] == there, name
+
+
+@pytest.mark.parametrize(("section", "name"), [("ingress", "port"), ("router", "metrics_port")])
+def test_a_port_that_the_environment_asks_for_is_used_or_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, section: str, name: str
+) -> None:
+    port = free_port()
+    monkeypatch.setenv(f"DENBUN_{section}__{name}".upper(), str(port))
+    plan = write(tmp_path, "127.0.0.1:9092", settle=True)
+    assert port == (plan.doors[0] if section == "ingress" else plan.metrics["router-0"])[1]
+    monkeypatch.setattr("ops.installations.is_free", lambda asked, _: asked != port)
+    variable = f"DENBUN_{section}__{name}".upper()
+    with pytest.raises(OSError, match=rf"port {port} .* is taken: end it, or change {variable}$"):
+        write(tmp_path, "127.0.0.1:9092", settle=True)
+
+
+def test_each_customers_token_lies_in_a_file_for_its_owner_alone(tmp_path: Path) -> None:
+    plan = write(tmp_path, "127.0.0.1:9092")
+    for customer, file in plan.token_files.items():
+        assert file.read_text("utf-8") == f"{plan.tokens[customer]}\n"
+        assert file.stat().st_mode & 0o077 == 0
+    assert plan.token_files.keys() == plan.tokens.keys()
 
 
 # --- ports

@@ -105,10 +105,11 @@ def test_a_machine_with_the_wrong_time_shows_the_same_board_and_hears_the_answer
 
 def test_a_partner_whose_lines_are_closed_is_refused_at_once_until_they_are_open_again(stage: Stage) -> None:
     file, before = stage.plan.file, len(answers(stage))
-    for line in ("cafis-1", "cafis-2"):
-        result = run(file, "close", line, *WHY)
+    for line, answer in (("cafis-1", ""), ("cafis-2", "y\n")):
+        result = run(file, "close", line, *WHY, answer=answer)
         assert result.exit_code == 0, result.output
         assert "受付 accepted by node0" in told(result)
+        comes_to(lambda name=line: rows(stage)[name]["stage"] == "closed", stage)  # type: ignore[misc]
     comes_to(lambda: [rows(stage)[name]["stage"] for name in ("cafis-1", "cafis-2")] == ["closed"] * 2, stage)
     row = rows(stage)["cafis-1"]
     assert (row["reason"], row["wish"], row["wished_by"]) == ("closed by Sato: maintenance", "closed", "Sato")
@@ -132,6 +133,20 @@ def test_a_partner_whose_lines_are_closed_is_refused_at_once_until_they_are_open
         ("cafis-1", "calendar", "Sato", "maintenance"),
         ("cafis-2", "open", "Sato", "maintenance"),
     ]
+
+
+@pytest.mark.parametrize("order", ["close", "drain"])
+def test_the_last_line_to_a_partner_stays_open_unless_somebody_agrees(stage: Stage, order: str) -> None:
+    before = len(answers(stage))
+    for answer in ("n\n", ""):
+        result = run(stage.plan.file, order, "cardnet-1", *WHY, answer=answer)
+        assert (result.exit_code, "nothing was ordered" in told(result)) == (1, True), result.output
+        assert "cardnet への最後の開局回線 the last open line to cardnet" in told(result)
+        assert "AP22 (" in told(result)
+    assert (rows(stage)["cardnet-1"]["wish"], len(answers(stage))) == ("open", before)
+    assert run(stage.plan.file, order, "cardnet-1", "--yes", *WHY).exit_code == 0
+    assert run(stage.plan.file, "open", "cardnet-1", *WHY).exit_code == 0
+    comes_to(lambda: rows(stage)["cardnet-1"]["stage"] == "open", stage)
 
 
 def test_a_route_is_held_and_released_after_it_was_shown_for_whom(stage: Stage) -> None:
@@ -182,7 +197,7 @@ def test_an_order_that_nobody_answers_stands_and_is_told_so(
 
     installation = load(Installation, plan.file)
     create_topics(installation, kafka_log(installation.kafka))
-    result = run(plan.file, "close", "cafis-1", *WHY)
+    result = run(plan.file, "close", "cafis-1", "--yes", *WHY)
     assert result.exit_code == 1
     assert "nobody owns the line now; the order stands in the log" in told(result)
     found = json.loads(run(plan.file, "list", "--json").output)

@@ -35,7 +35,8 @@ class Two(Scene):
 
     def enter(self, partner: str, station: str, number: int, amount: int) -> None:
         row = {
-            "station": station, "business_date": DAY, "trace_number": number, "stands": amount != 0, "balance": amount,
+            "station": station, "business_date": DAY, "trace_number": number, "in_force": amount != 0,
+            "balance": amount,
         }  # fmt: skip
         (self.ledger if partner == "cafis" else self.other_ledger).append(row)
 
@@ -87,7 +88,7 @@ def test_whatever_is_wrong_in_one_partners_books_is_named(partner: str, name: st
         (6, "the books hold ¥70 that belong to no request"),
     ]
     scene = both()
-    (scene.ledger if partner == "cafis" else scene.other_ledger)[0].update(stands=False, balance=0)
+    (scene.ledger if partner == "cafis" else scene.other_ledger)[0].update(in_force=False, balance=0)
     assert scene.offenders() == [
         (3, f"{name} was told approved and does not stand in the partner's books"),
         (6, f"{name}: the books hold ¥0, told ¥{ours:,}"),

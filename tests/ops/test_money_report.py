@@ -78,7 +78,7 @@ BROKEN: list[tuple[str, Break, list[tuple[int, str]]]] = [
     # --- 1
     (
         "booked twice",
-        lambda scene: scene.booked(104, stands=False),
+        lambda scene: scene.booked(104, in_force=False),
         [(1, "AP02:poor was booked 2 times")],
     ),
     (
@@ -88,7 +88,7 @@ BROKEN: list[tuple[str, Break, list[tuple[int, str]]]] = [
     ),
     (
         "booked, and nobody wrote down that it was sent",
-        lambda scene: scene.booked(999, stands=False),
+        lambda scene: scene.booked(999, in_force=False),
         [(1, "trace number 999 of DNB00001 was booked without a sent record")],
     ),
     # --- 2
@@ -151,7 +151,7 @@ BROKEN: list[tuple[str, Break, list[tuple[int, str]]]] = [
     ),
     (
         "refused, and booked by the partner all the same",
-        lambda scene: (scene.sent("AP02:late", 130), scene.never_sent("AP02:late"), scene.booked(130, stands=False)),
+        lambda scene: (scene.sent("AP02:late", 130), scene.never_sent("AP02:late"), scene.booked(130, in_force=False)),
         [(2, "AP02:late ended as refused and was booked by the partner")],
     ),
     ("answered, and never sent", _unsent, [(2, "AP02:ghost ended as answered and was put on no line")]),
@@ -178,7 +178,7 @@ BROKEN: list[tuple[str, Break, list[tuple[int, str]]]] = [
     ),
     (
         "handed to nobody",
-        lambda scene: (_without(scene, "attention", 0), _entry(scene, 120, stands=False, balance=0)),
+        lambda scene: (_without(scene, "attention", 0), _entry(scene, 120, in_force=False, balance=0)),
         [(2, "AP02:hard ended with a person and stands on no attention list")],
     ),
     (
@@ -224,7 +224,7 @@ BROKEN: list[tuple[str, Break, list[tuple[int, str]]]] = [
     # --- 3
     (
         "told approved, and gone from the books",
-        lambda scene: _entry(scene, 100, stands=False, balance=0),
+        lambda scene: _entry(scene, 100, in_force=False, balance=0),
         [
             (3, "AP02:sale was told approved and does not stand in the partner's books"),
             (6, "AP02:sale: the books hold ¥0, told ¥1,000"),
@@ -232,7 +232,7 @@ BROKEN: list[tuple[str, Break, list[tuple[int, str]]]] = [
     ),
     (
         "a follow-up told approved, and not in the books",
-        lambda scene: _entry(scene, 101, stands=False, balance=0),
+        lambda scene: _entry(scene, 101, in_force=False, balance=0),
         [
             (3, "AP02:sale/refund was told approved and does not stand in the partner's books"),
             (6, "AP02:sale/refund: the books hold ¥0, told ¥-400"),
@@ -245,7 +245,7 @@ BROKEN: list[tuple[str, Break, list[tuple[int, str]]]] = [
     ),
     (
         "cancelled by the gateway's word, and still in the books",
-        lambda scene: _entry(scene, 110, stands=True, balance=1_000),
+        lambda scene: _entry(scene, 110, in_force=True, balance=1_000),
         [
             (3, "AP02:silent stands in the partner's books, and nobody was told approved"),
             (6, "AP02:silent: the books hold ¥1,000, told ¥0"),
@@ -270,7 +270,7 @@ BROKEN: list[tuple[str, Break, list[tuple[int, str]]]] = [
     ),
     (
         "on the attention list, and ended otherwise",
-        lambda scene: (scene.raised("AP02:silent"), _entry(scene, 110, stands=True, balance=1_000)),
+        lambda scene: (scene.raised("AP02:silent"), _entry(scene, 110, in_force=True, balance=1_000)),
         [
             (3, "AP02:silent stands in the partner's books, and nobody was told approved"),
             (6, "AP02:silent: the books hold ¥1,000, told ¥0"),

@@ -46,7 +46,7 @@ def sent(name: str = "AP02:a") -> TelegramSent:
 
 def test_the_records_of_all_topics_stand_in_the_order_of_time() -> None:
     topics = {
-        "sent.cafis-1": [at(20, "sent.cafis-1", sent())],
+        "sent.cafis-1": [at(20, "acceptance-sent.cafis-1", sent())],  # told as whoever read the topic calls it
         "deliveries": [
             at(30, "deliveries", ReplyDelivered(transaction_id="AP02:a", delivery_no=1, confirmed_ms=1)),
             at(31, "deliveries", ReplyDelivered(transaction_id="AP02:a", delivery_no=2, confirmed_ms=1)),

@@ -162,7 +162,7 @@ def test_nobody_is_there_yet_and_two_nodes_are_planned(members: Members) -> None
 def test_a_drawing_that_cannot_be_written_is_told(members: Members, tmp_path: Path) -> None:
     result = run(members.file, "--svg", str(tmp_path))
     assert result.exit_code == 2
-    assert "name another file with --svg" in " ".join(result.output.split())
+    assert f"--svg {tmp_path}: フォルダです is a folder: name a file in it" in " ".join(result.output.split())
 
 
 @pytest.mark.stack

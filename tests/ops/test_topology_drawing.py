@@ -3,14 +3,18 @@
 import itertools
 import re
 from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import pytest
 from topology_rig import CONTRACTS, seen, sound
 
-from ops.topology import Topology, present
+from ops.topology import Contract, Topology, contracts_of, present
 from ops.topology_drawing import STAGES, Panel, draw
 from ops.topology_plan import named, plan, with_orders
+from pipeline.config import load
+from schemas.installation import Installation
 from schemas.records import LineStage
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -103,3 +107,96 @@ def test_every_class_has_its_colours_in_light_and_in_dark_and_every_stage_has_a_
         assert rule.search(light), name
         assert rule.search(dark), name
     assert {str(stage) for stage in LineStage} <= STAGES.keys()
+
+
+# --- no connector crosses a label ---------------------------------------------------------------------------------
+
+Box = tuple[float, float, float, float]  # left, top, right and lower end
+
+
+def connectors(document: ET.Element) -> list[Box]:
+    """Each piece of a wire, and each arrow's head, by the box around it."""
+    found = []
+    for each in document.iter(f"{SVG}polyline"):
+        found += [_around(pair) for pair in itertools.pairwise(_points(each))]
+    return [*found, *(_around(_points(each)) for each in document.iter(f"{SVG}polygon"))]
+
+
+def _points(shape: ET.Element) -> list[tuple[float, float]]:
+    pairs = (point.split(",") for point in shape.get("points", "").split())
+    return [(float(x), float(y)) for x, y in pairs]
+
+
+def _around(points: Sequence[tuple[float, float]]) -> Box:
+    across, down = [x for x, _ in points], [y for _, y in points]
+    return min(across), min(down), max(across), max(down)
+
+
+def words(document: ET.Element) -> list[tuple[str, Box]]:
+    """Each text and the box it takes: its widest, a Japanese character being as wide as it is high."""
+    found = []
+    for each in document.iter(f"{SVG}text"):
+        kinds = each.get("class", "").split()
+        size = 11 if "small" in kinds else 13 if "name" in kinds else 17 if "title" in kinds else 12
+        said = each.text or ""
+        width = sum(size if ord(character) > 0x2FFF else 0.6 * size for character in said)
+        x, y = float(each.get("x", "nan")), float(each.get("y", "nan"))
+        left = x - {"start": 0.0, "middle": width / 2, "end": width}[each.get("text-anchor", "start")]
+        found.append((said, (left, y - 0.85 * size, left + width, y + 0.2 * size)))
+    return found
+
+
+def meet(one: Box, other: Box) -> bool:
+    return one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]
+
+
+def deployed(contracts: Sequence[Contract], nodes: int) -> Topology:
+    """These lines on so many nodes, spread in turn."""
+    names = [f"node{number}" for number in range(nodes)]
+    members = {
+        contract.name: [f"{(place + number) % nodes}-{name}" for place, name in enumerate(names)]
+        for number, contract in enumerate(contracts)
+    }
+    return present(seen(names, contracts=contracts, members=members), contracts)
+
+
+def lines(count: int) -> list[Contract]:
+    """So many lines to each of two partners; the first also carries the other partner's telegrams."""
+    return [
+        Contract(f"{partner}-{number}", partner, ("dial", "listen")[number % 2], 1_000, 7_200 + number, carries=carried)
+        for partner, other in (("cafis", "cardnet"), ("cardnet", "cafis"))
+        for number in range(1, count + 1)
+        for carried in [(other,) if number == 1 else ()]
+    ]
+
+
+ENVIRONMENTS = sorted((Path(__file__).parents[2] / "deploy" / "environments").glob("*/denbun.toml"))
+SHAPES = [(f"{count} lines", lines(count)) for count in (1, 2, 3, 8, 36)] + [
+    (file.parent.name, contracts_of(load(Installation, file, {}))) for file in ENVIRONMENTS
+]
+
+
+@pytest.mark.parametrize("nodes", [1, 2, 3, 4])
+@pytest.mark.parametrize("contracts", [shape for _, shape in SHAPES], ids=[name for name, _ in SHAPES])
+def test_no_connector_crosses_a_label_and_no_label_another(contracts: list[Contract], nodes: int) -> None:
+    now = deployed(contracts, nodes)
+    names = named([node.name for node in now.nodes], nodes + 1)
+    then = plan(now, with_orders(contracts, nodes + 1), names, {}).then
+    document = ET.fromstring(draw([Panel("現在 now", now), Panel("計画 plan", then, now)]))
+    labels = [*((str(box), box) for box in boxes(document, "standby", "chip", *LINES)), *words(document)]
+    ways = connectors(document)
+    assert len(ways) >= 2 * len(contracts)
+    for way, (label, box) in itertools.product(ways, labels):
+        assert not meet(way, box), f"the connector {way} crosses {label}"
+    said = sorted(words(document), key=lambda each: each[1][1])
+    for (one, box), (other, beside) in itertools.combinations(said, 2):
+        assert not meet(box, beside), f"{one} lies on {other}"
+
+
+def test_environments_are_found() -> None:
+    assert {"development", "containers"} <= {file.parent.name for file in ENVIRONMENTS}
+
+
+def test_a_line_tells_whose_telegrams_it_carries_besides() -> None:
+    found = texts(ET.fromstring(draw([Panel("now", deployed(lines(2), 2))])))
+    assert found["着呼 listen・1000 経路 ＋CARDNET"] == 1

@@ -5,11 +5,14 @@ import re
 import signal
 import subprocess
 import sys
+import tomllib
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
 import pytest
+from rich.cells import cell_len
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(240)]
 
@@ -26,7 +29,7 @@ def module_of(process: psutil.Process) -> str:
 class Up:
     """`denbun up` as a process of its own, running."""
 
-    def __init__(self, folder: Path, servers: str, prefix: str, nodes: int = 1) -> None:
+    def __init__(self, folder: Path, servers: str, prefix: str, nodes: int = 1, *, until: str = "running") -> None:
         self.folder = folder
         self._environment = {name: value for name, value in os.environ.items() if not name.startswith("DENBUN_")}
         self._environment |= {"DENBUN_KAFKA__TOPIC_PREFIX": prefix, "PYTHONUNBUFFERED": "1"}
@@ -38,14 +41,17 @@ class Up:
             cwd=ROOT, env=self._environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
         )  # fmt: skip
         self.said = ""
+        self.heard(until)
+        self.children = self.running()
+
+    def heard(self, text: str) -> str:
+        """The next line with this text."""
         assert self.popen.stdout is not None
         for line in self.popen.stdout:
             self.said += line
-            if "running" in line:
-                break
-        else:
-            raise AssertionError(self.said)
-        self.children = self.running()
+            if text in line:
+                return line.rstrip()
+        raise AssertionError(self.said)
 
     def running(self) -> list[psutil.Process]:
         return psutil.Process(self.popen.pid).children(recursive=True)
@@ -91,7 +97,7 @@ def test_a_payment_is_approved_and_its_story_told_and_sigterm_ends_all_in_order(
     paid = up.pay("--amount", "4200", "--reference", "R-1")
     assert (paid.returncode, paid.stderr) == (0, ""), paid.stdout
     first, *rest = paid.stdout.splitlines()
-    assert first == "approved  AP02 R-1 ¥4,200"
+    assert first == "approved  承認  AP02:R-1 ¥4,200"
     records = re.findall(r"\b(?:[A-Z][a-z]+){2,}\b", "\n".join(rest))
     order = ["RequestAccepted", "SendRequest", "TelegramSent", "ReportReceived", "ReplyReady", "ReplyDelivered"]
     places = [records.index(name) for name in order]
@@ -101,29 +107,102 @@ def test_a_payment_is_approved_and_its_story_told_and_sigterm_ends_all_in_order(
 
     refunded = up.pay("--amount", "200", "--kind", "refund", "--original", "R-1", "--reference", "R-2")
     assert refunded.returncode == 0, refunded.stdout
-    assert refunded.stdout.startswith("approved  AP02 R-2 ¥200")
+    assert refunded.stdout.startswith("approved  承認  AP02:R-1/R-2 ¥200")
     refused = up.pay("--kind", "cancel", "--original", "R-9", "--partner", "cardnet")
     assert refused.returncode == 1
-    assert refused.stdout.startswith("refused: original_unknown  AP22 ")
+    assert refused.stdout.startswith("refused: original_unknown  拒否  AP22:R-9/")
     assert "元取引が見つかりません" in refused.stdout
 
     up.popen.send_signal(signal.SIGTERM)
     status, said = up.end()
     assert status == 0, said
-    assert "closing the lines 閉局" in said
+    assert "closing the lines" in said
     assert f"topics and keys stay in {up.folder}" in said.replace("\n", " ")
     assert still_there(up.children) == []
     for log in (up.folder / "logs").glob("*-0.log"):
         assert '"event": "stopped"' in log.read_text("utf-8"), log.name
 
 
-def test_a_service_that_ends_by_itself_ends_all_and_is_named(up: Up) -> None:
+def test_a_service_that_is_killed_is_started_again_and_told_and_the_others_go_on(up: Up) -> None:
     (victim,) = (each for each in up.children if module_of(each) == "faults")
     victim.send_signal(signal.SIGKILL)
+    log = up.folder / "logs" / "faults-0.log"
+    assert up.heard("faults-0: ").endswith(f"ended, is started again in 1 s: SIGKILL ({log})")
+    assert up.heard("faults-0: ").endswith("runs again")
+    others = [each for each in up.children if each.pid != victim.pid]
+    assert still_there(others) == others
+    assert sorted(map(module_of, up.running())) == PROCESSES
+    assert up.pay("--amount", "4200").returncode == 0
+    up.popen.send_signal(signal.SIGINT)
     status, said = up.end()
-    assert status == 1
-    assert "faults-0 ended with status -9" in said
+    assert status == 0, said
+    assert "Traceback" not in said
     assert still_there(up.children) == []
+
+
+def test_a_line_that_an_operator_has_closed_stays_so_when_it_is_started_again(
+    up: Up, kafka_servers: str, topic_prefix: str
+) -> None:
+    order = ("cafis-1", "--reason", "work on the line", "--by", "sato", "--config", str(up.folder / "denbun.toml"))
+    closed = up.denbun("lines", "close", *order, "--yes")
+    assert closed.returncode == 0, closed.stdout + closed.stderr
+    up.popen.send_signal(signal.SIGTERM)
+    assert up.end()[0] == 0
+    again = Up(up.folder, kafka_servers, topic_prefix)
+    try:
+        told = "line cafis-1 stays closed, as wished by sato: denbun lines open cafis-1"
+        assert told in " ".join(again.said.split())
+        assert again.pay("--partner", "cardnet").returncode == 0
+        opened = again.denbun("lines", "open", *order)
+        assert opened.returncode == 0, opened.stdout + opened.stderr
+        again.popen.send_signal(signal.SIGTERM)
+        assert again.end()[0] == 0
+    finally:
+        again.popen.kill()
+        again.popen.communicate()
+
+
+def test_a_second_one_in_the_same_folder_is_refused_and_changes_nothing(up: Up) -> None:
+    before = {each: each.stat().st_mtime_ns for each in up.folder.iterdir()}
+    second = up.denbun("up", "--folder", str(up.folder))
+    assert (second.returncode, second.stdout) == (3, "")
+    assert f"is in use by `denbun up` (pid {up.popen.pid}, since 20" in second.stderr
+    assert {each: each.stat().st_mtime_ns for each in up.folder.iterdir()} == before
+    assert sorted(map(module_of, up.running())) == PROCESSES
+
+
+def test_it_tells_where_everything_is_and_every_centre_has_its_page(up: Up) -> None:
+    table = up.said[up.said.index("構成") :].splitlines()[:-1]
+    plan = tomllib.loads((up.folder / "denbun.toml").read_text("utf-8"))
+    for name in ("ingress", "router", "egress", "faults"):
+        address = f"http://127.0.0.1:{plan[name]['metrics_port']}/metrics"
+        assert any(line.endswith(address) for line in map(str.rstrip, table)), name
+        with urllib.request.urlopen(address, timeout=GO) as page:
+            assert b"denbun" in page.read()
+    pages = [line.split()[-1] for line in table if line.rstrip().endswith("/") and "http" in line]
+    assert len(pages) == 2
+    for address in pages:
+        with urllib.request.urlopen(address, timeout=GO) as page:
+            assert page.read().startswith(b"<!doctype html>")
+    short = [line.replace(str(up.folder), ".denbun/up").rstrip() for line in table]
+    assert max(map(cell_len, short)) <= 80
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("until", ["creating the topics", "starting the centres", "opening the lines"])
+def test_it_ends_everything_when_it_is_interrupted_while_it_starts(
+    tmp_path: Path, kafka_servers: str, topic_prefix: str, number: signal.Signals, until: str
+) -> None:
+    starting = Up(tmp_path / "up", kafka_servers, topic_prefix, until=until)
+    try:
+        for _ in range(2):
+            starting.popen.send_signal(number)
+        status, said = starting.end()
+    finally:
+        starting.popen.kill()
+    assert status in (0, 128 + number), said
+    assert "Traceback" not in said
+    assert still_there(starting.children) == []
 
 
 def test_what_is_killed_without_a_word_leaves_nobody_behind(up: Up) -> None:

@@ -101,8 +101,14 @@ def test_a_broker_that_does_not_answer_is_told_when_the_limit_is_over() -> None:
 
 
 def test_certificates_that_cannot_be_read_are_told(tmp_path: Path) -> None:
-    with pytest.raises(LogError, match=r"the group g cannot be described: .*No such file"):
-        members("127.0.0.1:1", {"security.protocol": "ssl", "ssl.ca.location": str(tmp_path / "none.pem")}, "g", 0.2)
+    none = tmp_path / "none.pem"
+    with pytest.raises(LogError, match=rf"^kafka\.client\.ssl\.ca\.location: {none}: cannot be read: No such file"):
+        members("127.0.0.1:1", {"security.protocol": "ssl", "ssl.ca.location": str(none)}, "g", 0.2)
+
+
+def test_a_folder_of_authorities_is_taken_as_one(tmp_path: Path) -> None:
+    context = security_of({"security.protocol": "ssl", "ssl.ca.location": str(tmp_path)})["ssl_context"]
+    assert context.verify_mode is ssl.CERT_REQUIRED
 
 
 # --- what the broker says
@@ -264,12 +270,13 @@ def test_a_certificate_of_our_own_is_shown_and_an_authority_may_be_given_as_text
         return Context()
 
     monkeypatch.setattr(ssl, "create_default_context", create)
+    monkeypatch.setattr("pipeline.groups.refuse_unusable", lambda _: None)
     security_of({
         "ssl.ca.pem": "-----BEGIN", "ssl.certificate.location": "c.pem", "ssl.key.location": "k.pem",
         "ssl.key.password": "secret",
     })  # fmt: skip
-    assert made == [{"cafile": None, "cadata": "-----BEGIN"}]
+    assert made == [{"cafile": None, "capath": None, "cadata": "-----BEGIN"}]
     assert loaded == [("c.pem", "k.pem", "secret")]
     context = security_of({"security.protocol": "ssl"})["ssl_context"]
-    assert (made[1], context.check_hostname) == ({"cafile": None, "cadata": None}, True)
+    assert (made[1], context.check_hostname) == ({"cafile": None, "capath": None, "cadata": None}, True)
     assert len(loaded) == 1

@@ -104,7 +104,7 @@ def test_a_client_is_told_all_of_this(kind: str) -> None:
     log = KafkaLog("one:9092,two:9092", write_timeout_ms=20_000, extra={"security.protocol": "SASL_SSL"})
     make(log)
     told = dict(Client.told)
-    assert told.pop("logger") is kafka._log
+    assert told.pop("logger") is kafka.CLIENT_LOG
     assert told.pop("error_cb") == log._troubles.hear
     assert told == COMMON | more
 

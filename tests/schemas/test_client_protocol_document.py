@@ -10,6 +10,7 @@ from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 import msgspec
 import pytest
+from asking_rig import asked_fault
 
 from ingress.checking import AMOUNT_MAX, WAIT_MAX_MS, request_fault
 from ingress.protocol import read
@@ -33,6 +34,7 @@ from schemas.installation import Ingress, Router
 from schemas.protocol_tables import TABLES
 from schemas.records import Kind, Status
 from schemas.refusals import Refusal
+from schemas.telegrams import ORDINARY_REQUESTS, load_partner
 
 ROOT = Path(__file__).parents[2]
 DOCUMENT = (ROOT / "docs" / "client-protocol.md").read_text(encoding="utf-8")
@@ -249,3 +251,23 @@ def test_every_name_in_code_style_that_looks_like_a_field_exists() -> None:
     known = fields | limits | values | {"open_session"}
     words = set(re.findall(r"`([a-z0-9]+(?:_[a-z0-9]+)+)`", DOCUMENT))
     assert words - known == set()
+
+
+@pytest.mark.parametrize(("column", "partner"), [(0, "cafis"), (1, "cardnet")])
+def test_what_the_packaged_partners_take_is_what_their_telegrams_take(column: int, partner: str) -> None:
+    spec = load_partner(partner)
+    told = {name: cells[column] for name, cells in rows(chapter("What the partners take")).items()}
+    assert told["terminal_id"] == "13 digits exactly"
+    sound = {"terminal_id": "4" * 13, "payment_method": "10", "amount": 1, "pan": "4111111111111111", "expiry": "2812"}
+    unsound = [("terminal_id", "1" * 12), ("terminal_id", "POS4567890123")]
+    for role in ORDINARY_REQUESTS:
+        for change in ({}, {"amount": AMOUNT_MAX}, {"payment_method": "99"}, {"pan": "4" * 13}, {"pan": "4" * 19}):
+            assert asked_fault(spec, role, {**sound, **change}) is None, (role, change)
+        for name, value in unsound:
+            assert str(asked_fault(spec, role, {**sound, name: value})).startswith(name)
+        listed = {
+            each.value: (each.japanese, each.english) for each in spec.telegrams[role].field("payment_method").values
+        }
+        assert told["payment_method"].endswith(", ".join(listed))
+        for code, (japanese, english) in listed.items():
+            assert f"| {code} | {japanese} | {english}" in DOCUMENT

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from pydantic import ValidationError
+from words_rig import ours
 
 from schemas.installation import Installation
 from schemas.records import Kind
@@ -30,10 +31,7 @@ def faults(change: Change) -> dict[str, str]:
     change(raw)
     with pytest.raises(ValidationError) as raised:
         load(raw)
-    return {
-        ".".join(map(str, fault["loc"])): fault["msg"].removeprefix("Value error, ")
-        for fault in raised.value.errors(include_url=False)
-    }
+    return {".".join(map(str, fault["loc"])): ours(fault) for fault in raised.value.errors(include_url=False)}
 
 
 def test_a_customer_is_not_named_as_a_card() -> None:
@@ -239,4 +237,16 @@ def test_what_differs_between_environments_has_no_default() -> None:
         def change(raw: dict[str, Any], section: str = section, name: str = name) -> None:
             raw[section].pop(name)
 
-        assert faults(change) == {f"{section}.{name}": "Field required"}
+        assert faults(change) == {f"{section}.{name}": "missing"}
+
+
+@pytest.mark.parametrize("name", ["partner", "line", "customer"])
+def test_a_table_that_is_missing_is_shown_by_an_example_that_can_be_used(name: str) -> None:
+    (example,) = Installation.model_fields[name].examples or ()
+    heading, _, values = str(example).partition(" with ")
+    assert heading == f"[[{name}]]"
+    digest = hashlib.sha256(b"x").hexdigest()
+    table = tomllib.loads(f"x = {{ {values.replace('<SHA-256 of its token>', digest)} }}")["x"]
+    raw = copy.deepcopy(RAW)
+    raw[name] = [table, *(each for each in raw[name] if each.get("name", each.get("id")) not in table.values())]
+    load(raw)

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from pydantic import ValidationError
+from words_rig import ours
 
 from ops.installations import QUICK
 from schemas.installation import Installation
@@ -78,7 +79,7 @@ def told(changes: Mapping[str, int]) -> str:
         Installation.model_validate(raw)
     except ValidationError as error:
         (fault,) = error.errors(include_url=False)
-        return str(fault["msg"]).removeprefix("Value error, ")
+        return ours(fault)
     return ""
 
 

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import socket
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from typing import Self
 
@@ -109,7 +110,7 @@ def serving(
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, daemon=True)
     thread.start()
-    centre = Centre(partner_named(partner), Rules(rules), carries=carries)
+    centre = Centre(partner_named(partner), Rules(rules), carries=carries, clock_s=time.time)
     server = CentreServer(centre, Addresses([(HOST, 0)] * listen, [[each] for each in dial], (HOST, 0)))
     asyncio.run_coroutine_threadsafe(server.start(), loop).result(WAIT_S)
     served = Served(server, loop)

@@ -104,7 +104,7 @@ def test_what_is_declined_or_turned_round_says_so_and_does_not_stand(
     assert centre.partner.classify(report) is outcome
     assert "approval_code" not in report.values
     (entry,) = centre.ledger.entries.values()
-    assert (entry.outcome, entry.stands, entry.answers) == (outcome, False, 1)
+    assert (entry.outcome, entry.in_force, entry.answers) == (outcome, False, 1)
 
 
 @pytest.mark.parametrize("partner", PARTNERS)
@@ -163,7 +163,7 @@ def test_what_is_not_answered_is_booked_all_the_same(deed: Deed, partner: str) -
     centre = centre_with(partner, Rule(do=deed, role=Role.SALE_REQUEST))
     Line(centre).send(Role.SALE_REQUEST, trace_number=1)
     (entry,) = centre.ledger.entries.values()
-    assert (entry.stands, entry.balance, entry.answers) == (True, 1_200, 0)
+    assert (entry.in_force, entry.balance, entry.answers) == (True, 1_200, 0)
 
 
 @pytest.mark.parametrize("partner", PARTNERS)
@@ -472,7 +472,7 @@ def test_neither_story_nor_ledger_shows_card_data(partner: str) -> None:
 @pytest.mark.parametrize("partner", PARTNERS)
 def test_a_centre_that_records_has_the_bytes_of_either_way_and_the_time(partner: str) -> None:
     seconds = itertools.count(1_000)
-    centre = Centre(partner_named(partner), Rules(), clock_s=lambda: float(next(seconds)))
+    centre = Centre(partner_named(partner), Rules(), clock_s=lambda: float(next(seconds)), recorded=True)
     line = Line(centre)
     request = centre.partner.encode(Role.SALE_REQUEST, values_for(centre.partner, Role.SALE_REQUEST))
     (answer,) = line.perform(centre.received(line.station, request, NOON))

@@ -147,7 +147,8 @@ def test_it_writes_over_nothing(centre: Served, tmp_path: Path) -> None:
 def test_a_place_that_cannot_be_written_is_said(centre: Served, tmp_path: Path) -> None:
     file = tmp_path / "none" / "evening.toml"
     result = run(centre, "record", str(file))
-    assert (result.exit_code, result.stderr) == (1, f"simulator: {file}: No such file or directory\n")
+    told = f"simulator: FILE {file}: フォルダなし  there is no folder {file.parent}: make it, or name another file\n"
+    assert (result.exit_code, result.stderr) == (2, told)
 
 
 # --- what it refuses
@@ -158,9 +159,9 @@ def test_a_place_that_cannot_be_written_is_said(centre: Served, tmp_path: Path) 
     [
         (("use", "nowhere"), 2, "nowhere: シナリオなし  no such scenario: one of plain, closing-time, "),
         (("use", "nowhere.toml"), 2, "nowhere.toml: No such file or directory: name a file of a scenario"),
-        (("rule", 'do = "vanish"'), 1, "behave: rule: Invalid enum value 'vanish'"),
-        (("rule", "do silent"), 2, "rule: Expected '=' after a key"),
-        (("event", "sing"), 1, "event: event: Invalid enum value 'sing'"),
+        (("rule", 'do = "vanish"'), 1, "behave: rule: do: unknown value 'vanish'"),
+        (("rule", "do silent"), 2, "rule: is not TOML: "),
+        (("event", "sing"), 1, "event: event: do: unknown value 'sing'"),
         (
             ("event", "listen_again", "--station", "A"),
             1,

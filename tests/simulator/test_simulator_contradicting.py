@@ -53,7 +53,7 @@ def test_a_sale_is_booked_and_another_type_is_said_to_be_in_error(partner: str) 
     assert report.role is Role.ERROR_REPORT
     assert report.values["original_type_code"] != centre.partner.type_code(Role.SALE_REQUEST)
     (entry,) = centre.ledger.entries.values()
-    assert (entry.stands, entry.answers) == (True, 0)
+    assert (entry.in_force, entry.answers) == (True, 0)
 
 
 @pytest.mark.parametrize("partner", PARTNERS)

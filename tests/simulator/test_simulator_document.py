@@ -129,6 +129,10 @@ def test_the_customers_cancel_takes_the_sale_back(desk: Desk) -> None:
     assert [(row["role"], row["outcome"]) for row in rows] == [
         ("sale_request", "approved"), ("cancel_request", "approved"),
     ]  # fmt: skip
+    sale, cancel = rows
+    assert (sale["stands"], cancel["stands"], sale["balance"], cancel["balance"]) == (False, True, 5_000, -5_000)
+    assert sale["cancelled_by"]["trace_number"] == cancel["trace_number"]
+    assert f"取消済 ← {cancel['trace_number']}" in " ".join(desk.told["denbun simulator ledger --last 2"][0].split())
 
 
 def test_a_merchant_centre_of_the_page_breaks_no_rule_of_the_line(desk: Desk) -> None:

@@ -458,12 +458,72 @@ def test_a_row_of_the_ledger_holds_all_that_is_known_of_a_request() -> None:
         "role": "sale_request", "type_code": "1110", "terminal_id": "4980123456789", "amount": 1_200,
         "pan": "411111******1111", "reference": "A1", "outcome": "approved", "connection": 1,
         "approval_code": "000001", "names": None, "original": None, "moves_money": True, "answers": 1, "commands": [],
-        "cancelled": False, "stand_in": False, "stands": True, "balance": 1_200,
+        "cancelled": False, "cancelled_by": None, "taken_back": 0, "stand_in": False, "stands": True,
+        "in_force": True, "balance": 1_200, "at_ms": 1_795_489_200_000,
     }  # fmt: skip
     assert refund["names"] == ("20261124", 1)
     assert refund["original"] == ("DNB0000A", "20261124", 1)
     assert refund["commands"] == [Role.FAULT_CONFIRM_AGAIN]
     assert (refund["cancelled"], refund["stands"], refund["balance"]) == (True, False, 0)
+    assert refund["cancelled_by"] == {
+        "role": "fault_confirm_again", "station": "DNB0000A", "business_date": "20261124", "trace_number": 4,
+    }  # fmt: skip
+
+
+UNDONE = {
+    # what is played, then of each entry: whether it is cancelled and stands, by which trace number, yen taken back
+    "a cancel of the customer": (
+        "sale 1 r1\ncancel 2 r1 of=1",
+        [(True, False, 2, 1_200), (False, True, None, 0)],
+    ),
+    "a cancel that was declined": (
+        "sale 1 r1\ncancel 2 r1 of=1 do=decline",
+        [(False, True, None, 0), (False, False, None, 0)],
+    ),
+    "a cancel that was itself cancelled": (
+        "sale 1 r1\ncancel 2 r1 of=1 do=silent\n8930 3 r1 of=2",
+        [(False, True, None, 0), (True, False, 3, 0)],
+    ),
+    "the same, and a second one": (
+        "sale 1 r1\ncancel 2 r1 of=1 do=silent\n8930 3 r1 of=2\ncancel 4 r1 of=1",
+        [(True, False, 4, 1_200), (True, False, 3, 0), (False, True, None, 0)],
+    ),
+    "a part": (
+        "sale 1 r1\ncancel 2 r1 of=1 amount=200",
+        [(False, True, None, 200), (False, True, None, 0)],
+    ),
+    "a refund of everything: the sale was no mistake": (
+        "sale 1 r1\nrefund 2 r1 of=1",
+        [(False, True, None, 1_200), (False, True, None, 0)],
+    ),
+    "a refund, and a cancel of the rest": (
+        "sale 1 r1\nrefund 2 r1 of=1 amount=200\ncancel 3 r1 of=1 amount=1000",
+        [(True, False, 3, 1_200), (False, True, None, 0), (False, True, None, 0)],
+    ),
+    "a cancel telegram": ("sale 1 r1 do=silent\n8930 2 r1 of=1", [(True, False, 2, 0)]),
+    "an authorisation": (
+        "auth 1 r1\ncancel 2 r1 of=1",
+        [(True, False, 2, 1_200), (False, True, None, 0)],
+    ),
+}
+
+
+@pytest.mark.parametrize("partner", PARTNERS)
+@pytest.mark.parametrize(("text", "wanted"), UNDONE.values(), ids=UNDONE)
+def test_what_was_cancelled_says_so_and_by_what(
+    partner: str, text: str, wanted: list[tuple[bool, bool, int | None, int]]
+) -> None:
+    played = Table(partner)
+    played.play(text)
+    rows = list(played.centre.ledger.rows())
+    found = []
+    for row in rows:
+        by = row["cancelled_by"]
+        assert by is None or isinstance(by, dict)
+        found.append((row["cancelled"], row["stands"], None if by is None else by["trace_number"], row["taken_back"]))
+    assert found == wanted
+    balances = [row["balance"] for row in rows]
+    assert sum(each for each in balances if isinstance(each, int)) == played.centre.ledger.balance()
 
 
 def test_a_cancel_is_applied_at_most_once_however_often_it_is_sent() -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import tomli_w
 from centre_rig import PAN, PARTNERS, TERMINAL, partner_named, values_for
+from words_rig import unfit
 
 from schemas.telegrams import FAULT_COMMANDS, ORDINARY_REQUESTS, Message, Role, Value
 from simulator.deeds import FITTING, REQUESTS, Deed
@@ -218,28 +219,32 @@ def test_payments_and_cancels_take_as_long_as_usual_where_no_rule_says_otherwise
 # --- what is wrong --------------------------------------------------------------------------------------------------
 
 WRONG = [
-    ({}, "Object missing required field `do`: see simulator/rules.py for the form of a rule"),
-    ({"do": "vanish"}, "Invalid enum value 'vanish' - at `$.do`: see simulator/rules.py for the form of a rule"),
+    ({}, unfit(Rule, {})),
+    (
+        {"do": "vanish"},
+        (f"do: unknown value 'vanish': use one of: {', '.join(sorted(Deed))}"),
+    ),
+    ({"do": "silnt"}, "do: unknown value 'silnt': did you mean silent?"),
     (
         {"do": "silent", "ammount": 1},
-        "Object contains unknown field `ammount`: see simulator/rules.py for the form of a rule",
+        "unknown name 'ammount': did you mean amount?",
     ),
     (
         {"do": "silent", "amount": "1"},
-        "Expected `int | array | null`, got `str` - at `$.amount`: see simulator/rules.py for the form of a rule",
+        unfit(Rule, {"do": "silent", "amount": "1"}),
     ),
     (
         {"do": "silent", "amount": [1, 2, 3]},
-        "Expected `array` of length 2, got 3 - at `$.amount`: see simulator/rules.py for the form of a rule",
+        unfit(Rule, {"do": "silent", "amount": [1, 2, 3]}),
     ),
     (
         {"do": "silent", "role": "payment"},
-        "Invalid enum value 'payment' - at `$.role`: see simulator/rules.py for the form of a rule",
+        (f"role: unknown value 'payment': use one of: {', '.join(sorted(Role))}"),
     ),
     ({"do": "silent", "role": []}, "role: the list is empty: name a role, or leave it out for all"),
     (
         {"do": "silent", "role": "sale_report"},
-        f"role: sale_report is no request to a centre: one of {', '.join(REQUESTS)}",
+        f"role: sale_report is no request to a centre: use one of: {', '.join(REQUESTS)}",
     ),
     (
         {"do": "trouble", "role": "sale_request"},
@@ -301,7 +306,7 @@ WRONG = [
     ),
     (
         {"do": "silent", "when": "night"},
-        "Invalid enum value 'night' - at `$.when`: see simulator/rules.py for the form of a rule",
+        ("when: unknown value 'night': use one of: destination_down, destination_up"),
     ),
     ({"do": "answer", "latency": -1}, "latency: must be from 0 to 3600000 ms"),
     ({"do": "answer", "latency": 5, "after_ms": 5}, "latency: after_ms says it already: give one of them"),
@@ -349,11 +354,11 @@ def test_what_is_wrong_with_a_rule_is_said_with_its_place_and_the_remedy(
     ("text", "problem"),
     [
         ("rule = 7\n", "only [[rule]] sections belong here"),
-        ("[[rule]]\ndo = 'late'\n[rules]\n", "only [[rule]] sections belong here"),
-        ("rule = [7]\n", "rule 1: Expected `object`, got `int`: see simulator/rules.py for the form of a rule"),
+        ("[[rule]]\ndo = 'late'\n[rules]\n", "rules: unknown: only [[rule]] sections belong here"),
+        ("rule = [7]\n", f"rule 1: {unfit(Rule, 7)}"),
         (
             "[[rule]\n",
-            "not TOML: Expected ']]' at the end of an array declaration (at line 1, column 7): correct the syntax",
+            "is not TOML: Expected ']]' at the end of an array declaration (at line 1, column 7): correct the syntax",
         ),
     ],
 )

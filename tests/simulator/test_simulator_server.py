@@ -8,9 +8,11 @@ import threading
 import pytest
 from centre_rig import PARTNERS, partner_named
 from socket_rig import HOST, WAIT_S, LineSocket, Served, serving
+from words_rig import no_object, unfit
 
 from schemas.telegrams import DecodeError, FramingError, Outcome, Role
 from simulator.centre import Centre
+from simulator.commands import _BY_NAME
 from simulator.control import Control, ControlError
 from simulator.deeds import Deed
 from simulator.rules import Rule, Rules
@@ -348,24 +350,25 @@ COMMANDS = (
     "telegrams, use, violations"
 )
 WRONG = [
-    (b"hello\n", 'not a JSON object: JSON is malformed: invalid character (byte 0): send {"do": …}'),
-    (b"[1]\n", 'not a JSON object: Expected `object`, got `array`: send {"do": …}'),
-    (b"{}\n", f"unknown command None: one of {COMMANDS}"),
-    (b'{"do": ["ping"]}\n', f"unknown command ['ping']: one of {COMMANDS}"),
-    (b'{"do": "explode"}\n', f"unknown command 'explode': one of {COMMANDS}"),
-    (b'{"do": "clear", "all": true}\n', "Object contains unknown field `all`: see simulator/commands.py"),
-    (b'{"do": "behave"}\n', "Object missing required field `rule`: see simulator/commands.py"),
-    (b'{"do": "behave", "rule": 7}\n', "Expected `object`, got `int` - at `$.rule`: see simulator/commands.py"),
+    (b"hello\n", f'not a JSON object: {no_object(b"hello")}: send {{"do": …}}'),
+    (b"[1]\n", f'not a JSON object: {no_object(b"[1]")}: send {{"do": …}}'),
+    (b"{}\n", f"unknown command None: use one of: {COMMANDS}"),
+    (b'{"do": ["ping"]}\n', f"unknown command ['ping']: use one of: {COMMANDS}"),
+    (b'{"do": "clera"}\n', "unknown command 'clera': did you mean clear?"),
+    (b'{"do": "explode"}\n', f"unknown command 'explode': use one of: {COMMANDS}"),
+    (b'{"do": "clear", "all": true}\n', "unknown name 'all': use one of: partner"),
+    (b'{"do": "behave"}\n', unfit(_BY_NAME["behave"], {})),
+    (b'{"do": "behave", "rule": 7}\n', unfit(_BY_NAME["behave"], {"rule": 7})),
     (
         b'{"do": "behave", "rule": {"do": "silent", "times": 0}}\n',
         "rule: times: must be at least 1, or left out for always",
     ),
-    (b'{"do": "refuse_opening"}\n', "Object missing required field `refuse`: see simulator/commands.py"),
+    (b'{"do": "refuse_opening"}\n', unfit(_BY_NAME["refuse_opening"], {})),
     (
         b'{"do": "refuse_opening", "refuse": "no"}\n',
-        "Expected `bool`, got `str` - at `$.refuse`: see simulator/commands.py",
+        unfit(_BY_NAME["refuse_opening"], {"refuse": "no"}),
     ),
-    (b'{"do": "story", "since": "1"}\n', "Expected `int`, got `str` - at `$.since`: see simulator/commands.py"),
+    (b'{"do": "story", "since": "1"}\n', unfit(_BY_NAME["story"], {"since": "1"})),
 ]
 
 

@@ -3,19 +3,27 @@
 import asyncio
 import contextlib
 import errno
+import json
 import os
 import re
 import socket
+import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 from centre_rig import PAN, PARTNERS
 from socket_rig import HOST, WAIT_S, Served, serving
+from words_rig import no_object, unfit
 
 from schemas.telegrams import Outcome, Role
 from simulator.access import AccessError, is_loopback, read_token, refusal
+from simulator.commands import _BY_NAME
+from simulator.control import ControlError
+from simulator.deeds import REQUESTS, SILENT, Deed
+from simulator.timeline import Event
 from simulator.web import Page
 
 TOKEN = "a-token-of-some-length"
@@ -101,12 +109,12 @@ def test_scenario_rule_and_event_are_ordered() -> None:
     ("path", "body", "problem"),
     [
         ("scenario", '{"scenario": "nowhere"}', "nowhere: no scenario of this name: one of plain, "),
-        ("scenario", "{}", "Object missing required field `scenario`"),
+        ("scenario", "{}", unfit(_BY_NAME["use"], {})),
         ("rule", '{"rule": {"do": "silent", "times": 0}}', "rule: times: must be at least 1, or left out for always"),
         ("event", '{"event": {"do": "close", "at_s": 1}}', "event: at_s: it happens at once: leave it out"),
-        ("event", "[1]", "not a JSON object: Expected `object`, got `array`"),
+        ("event", "[1]", f"not a JSON object: {no_object(b'[1]')}"),
         ("event", "\xff", "not a JSON object: "),
-        ("event", '{"do": "clear", "event": {}}', "event: Object missing required field `do`"),
+        ("event", '{"do": "clear", "event": {}}', f"event: {unfit(Event, {})}"),
     ],
 )
 def test_a_wrong_order_is_answered_by_what_is_wrong_and_changes_nothing(path: str, body: str, problem: str) -> None:
@@ -254,6 +262,50 @@ def test_the_page_is_whole_asks_nobody_else_and_may_be_framed_by_nobody(partner:
         assert '"sale_request": "' + sale.encode("ascii", "backslashreplace").decode() in page
         for name in ("facts", "lines", "rules", "ledger", "telegrams", "scenarios", "events"):
             assert page.count(f'id="{name}"') == 1
+
+
+def told_in(page: str, name: str) -> Any:
+    """What the page's script begins with under this name."""
+    return json.loads(re.search(rf"const {name} = (?:new Set\()?(.+?)\)?;\n", page)[1])  # type: ignore[index]
+
+
+@pytest.mark.parametrize("partner", PARTNERS)
+def test_the_form_offers_what_the_centre_takes_and_nothing_else(partner: str) -> None:
+    with asked(partner) as (centre, client):
+        page = client.get("/").text
+        types, fields, fitting, codes, words = (
+            told_in(page, name) for name in ("TYPES", "FIELDS", "FITTING", "CODES", "DEEDS")
+        )
+        assert types.keys() == fields.keys() == {role for role in REQUESTS if role in centre.partner.telegrams}
+        assert words.keys() == fitting.keys() == {*Deed}
+        for deed, roles in fitting.items():
+            limit = {"floor_limit": 30_000} if deed == Deed.STAND_IN else {}
+            for role in roles:
+                given = {"amount": [1, 2], "pan": "411111*", "terminal_id": "4980123456789"}
+                rule = {"do": deed, "role": role, **limit, **{name: given[name] for name in fields[role]}}
+                for code in [None, *(code for code, _ in codes.get(deed, []))]:
+                    centre.control.behave(**rule, **({} if code is None else {"code": code}))
+        for deed in set(fitting) - codes.keys():
+            with pytest.raises(ControlError):
+                centre.control.behave(do=deed, code="D01", **({"floor_limit": 1} if deed == Deed.STAND_IN else {}))
+        silent = set(told_in(page, "SILENT"))
+        assert silent == {deed for deed in Deed if deed in SILENT}
+        for name in ("role", "do", "code", "amount", "pan", "terminal_id", "times", "share", "after_ms", "floor_limit"):
+            assert page.count(f'data-field="{name}"') == page.count(f'id="rule-{name}"') == 1
+            assert f"{name}: " in re.search(r"const NAMES = \{.+?\};", page, re.DOTALL)[0]  # type: ignore[index]
+        assert page.count('id="rule-text"') == 1, "JSON stays for experts"
+
+
+def test_when_each_telegram_passed_and_each_entry_came_is_told() -> None:
+    with asked() as (centre, client), centre.line() as line:
+        before_ms = time.time_ns() // 1_000_000 - 1
+        line.ask(Role.SALE_REQUEST, trace_number=1, route_number=1)
+        after_ms = time.time_ns() // 1_000_000 + 1
+        passed = [each["at_ms"] for each in client.get("/api/telegrams?last=2").json()["ok"]]
+        assert before_ms <= passed[1] <= passed[0] <= after_ms
+        assert [each["data"] for each in client.get("/api/telegrams?last=2").json()["ok"]] == [None, None]
+        (row,) = client.get("/api/ledger").json()["ok"]
+        assert before_ms <= row["at_ms"] <= after_ms
 
 
 def test_what_the_page_shows_is_bounded_however_much_has_passed() -> None:

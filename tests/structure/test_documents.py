@@ -9,6 +9,9 @@ from pathlib import Path
 import pytest
 from source_rig import PYPROJECT, ROOT, TOP, tracked
 
+from pipeline.config import tables
+from schemas.installation import Installation
+
 DOCUMENTS = [path for path in tracked() if path.suffix == ".md"]
 ARCHITECTURE = (ROOT / "docs" / "ARCHITECTURE.md").read_text("utf-8")
 PRINTED = re.compile(r"^<!-- python -m ([a-z_.]+) -->\n", re.MULTILINE)
@@ -76,6 +79,21 @@ def test_a_place_in_the_repository_that_a_document_names_exists(path: Path) -> N
     assert [name for name in named if name.split("/")[0] in ours and not (ROOT / name).exists()] == []
 
 
+@pytest.mark.parametrize("path", DOCUMENTS, ids=str)
+def test_a_name_of_the_configuration_that_a_document_names_exists(path: Path) -> None:
+    known = {table.path: table for table in tables(Installation)}
+    heads = "|".join(path[0] for path in known if path)
+    named = re.findall(rf"`((?:{heads})(?:\.[a-z_0-9]+)+)[`\s:=]", (ROOT / path).read_text("utf-8"))
+    unknown = []
+    for name in named:
+        *section, last = name.split(".")
+        table = known.get(tuple(section))
+        fits = table is not None and (last in table.model.model_fields or (*section, last) in known)
+        if not fits and not (ROOT / Path(*section, f"{last}.py")).is_file() and last not in {"py", "toml", "pcap"}:
+            unknown.append(name)
+    assert unknown == []
+
+
 def test_every_package_is_told_of() -> None:
     named = [name.rstrip("/") for row in rows("Topology") for name in re.findall(r"`([a-z]+/)`", row[0])]
     assert sorted(named) == sorted(TOP)
@@ -90,5 +108,5 @@ def test_every_dependency_has_its_reason_and_every_reason_its_dependency() -> No
     found = [re.split(r"[^A-Za-z0-9._-]", requirement)[0].lower() for requirement in wanted]
     names = [name for name in found if name != project["name"]]  # an extra that another one includes
     told = rows("Dependencies")
-    assert sorted(name.lower() for row in told for name in row[0].split(", ")) == sorted(names)
+    assert sorted(name.lower() for row in told for name in row[0].split(", ")) == sorted(set(names))
     assert all(row[1] for row in told)

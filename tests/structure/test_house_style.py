@@ -37,6 +37,13 @@ def test_a_function_fits_on_a_page() -> None:
     assert long == []
 
 
+def test_toml_is_read_in_one_place() -> None:
+    imports = re.compile(r"^(?:import|from) tomllib", re.MULTILINE)
+    assert [str(each) for each in SHIPPED if imports.search((ROOT / each).read_text("utf-8"))] == [
+        "schemas/toml_files.py"
+    ]
+
+
 def test_no_file_knows_the_machine_it_was_written_on() -> None:
     homes = re.compile(r"(?<![\w.~$}])/(?:home|root|work|Users)/")
     found = []

@@ -9,10 +9,12 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import pytest
 from prometheus_client import CollectorRegistry
+from pydantic import Field
+from words_rig import out_of
 
 import egress.__main__
 import faults.__main__
@@ -114,7 +116,10 @@ def test_the_environment_gives_what_the_file_leaves_out(
 
 @pytest.mark.parametrize("service", MAIN)
 def test_no_configuration(service: str, refused: Refused, monkeypatch: pytest.MonkeyPatch) -> None:
-    said = "no configuration: give --config FILE, or set DENBUN_CONFIG\n"
+    said = (
+        "no configuration: give --config FILE, or set DENBUN_CONFIG: `denbun up` writes .denbun/up/denbun.toml; "
+        "deploy/environments has one for each environment\n"
+    )
     assert refused(service) == said
     monkeypatch.setenv("DENBUN_CONFIG", "")
     assert refused(service, "--check") == said
@@ -131,7 +136,7 @@ def test_a_file_that_cannot_be_read(service: str, refused: Refused, tmp_path: Pa
     )
     path.write_text("kafka: 127.0.0.1\n", "utf-8")
     assert refused(service, "--config", path) == (
-        f"{path}: not TOML: Expected '=' after a key in a key/value pair (at line 1, column 6)\n"
+        f"{path}: is not TOML: Expected '=' after a key in a key/value pair (at line 1, column 6): correct the syntax\n"
     )
 
 
@@ -146,11 +151,12 @@ def test_all_faults_are_told_at_once(
         ('code = "200001"\nroutes = [1, 200]', 'code = "200001"\nroutes = [200, 1]'),
     )
     monkeypatch.setenv("DENBUN_ROUTER__METRICS_PORT", "70000")
+    no_port = out_of(Annotated[int, Field(le=65535)], 70000)
     assert refused(service, "--config", path).splitlines() == [
         f"{path}: kafka.replication: missing: it has no default, give it a value",
         f"{path}: ingress.slots: missing: it has no default, give it a value",
-        f"{path}: ingress.slot: unknown name: remove it or correct its spelling",
-        f"{path}: router.metrics_port: Input should be less than or equal to 65535",
+        f"{path}: ingress.slot: unknown name: did you mean slots?",
+        f"environment DENBUN_ROUTER__METRICS_PORT: router.metrics_port: {no_port}",
         f"{path}: line.1: routes: 200 is above 1: give the lower number first",
     ]
 
@@ -165,12 +171,29 @@ def test_all_contradictions_are_told_at_once(service: str, refused: Refused, tmp
     )
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("DENBUN_LOG_LEVEL", "LOUD", "environment DENBUN_LOG_LEVEL: log_level: "),
+        ("DENBUN_CLOCK_TOLERANCE_MS", "1", "environment DENBUN_CLOCK_TOLERANCE_MS: clock_tolerance_ms: "),
+        ("DENBUN_LOG_LEVL", "DEBUG", "unknown name: did you mean DENBUN_LOG_LEVEL?"),
+        ("DENBUN_KAFKA_PARTITIONS", "6", "unknown name: did you mean DENBUN_KAFKA__PARTITIONS"),
+    ],
+)
+def test_a_variable_that_is_wrong_or_misspelt_is_told(
+    refused: Refused, monkeypatch: pytest.MonkeyPatch, name: str, value: str, said: str
+) -> None:
+    monkeypatch.setenv(name, value)
+    assert said in refused("router", "--config", DEVELOPMENT)
+
+
 def test_an_override_that_makes_no_sense(refused: Refused, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DENBUN_LOG_LEVEL__NAME", "DEBUG")
     monkeypatch.setenv("DENBUN_KAFKA__PARTITION", "6")
+    no_level = out_of(Installation.model_fields["log_level"].annotation, {})
     assert refused("faults", "--config", DEVELOPMENT).splitlines() == [
-        f"{DEVELOPMENT}: kafka.partition: unknown name: remove it or correct its spelling",
-        f"{DEVELOPMENT}: log_level: Input should be 'DEBUG', 'INFO', 'WARNING' or 'ERROR'",
+        "environment DENBUN_KAFKA__PARTITION: kafka.partition: unknown name: did you mean partitions?",
+        f"environment DENBUN_LOG_LEVEL__NAME: log_level: {no_level}",
     ]
 
 

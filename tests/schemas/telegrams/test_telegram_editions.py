@@ -177,6 +177,16 @@ def test_a_folder_that_is_no_date(name: str, tmp_path: Path) -> None:
     assert [str(fault) for fault in refused.value.faults] == [told]
 
 
+@pytest.mark.parametrize("name", ["version", "verions", "Versions"])
+def test_a_misspelled_folder_of_editions_is_told_instead_of_passed_over(name: str, tmp_path: Path) -> None:
+    place = write_editions(tmp_path)
+    (place / "versions").rename(place / name)
+    with pytest.raises(LayoutError) as refused:
+        load_partner(place)
+    told = f"cafis/{name}: is not the folder of the editions; did you mean versions? Rename it"
+    assert [str(fault) for fault in refused.value.faults] == [told]
+
+
 def test_an_edition_that_changes_nothing(tmp_path: Path) -> None:
     place = write_editions(tmp_path)
     (place / "versions" / "2027-01-01").mkdir()

@@ -47,6 +47,19 @@ def test_every_fault_is_told(case: dict[str, Any], tmp_path: Path) -> None:
     assert [str(fault) for fault in refused.value.faults] == case["told"].splitlines()
 
 
+@pytest.mark.parametrize("name", ["fields", "header", "partner", "sale_request"])
+@pytest.mark.parametrize("partner", ["cafis", "cardnet"])
+def test_a_file_that_cannot_be_read_is_told_of_once(tmp_path: Path, partner: str, name: str) -> None:
+    file = copy_of(partner, tmp_path) / f"{name}.toml"
+    file.write_bytes(b"\xef\xbb\xbf" + file.read_bytes())
+    with pytest.raises(LayoutError) as refused:
+        load_partner(file.parent)
+    assert str(refused.value) == (
+        f"layouts of {partner}: 1 fault\n  {partner}/{name}.toml: begins with a byte order mark (BOM); save the file "
+        "as UTF-8 without a byte order mark"
+    )
+
+
 def test_the_error_lists_all_faults_under_the_partner(tmp_path: Path) -> None:
     place = copy_of("cafis", tmp_path)
     (place / "sale_request.toml").unlink()
@@ -55,7 +68,8 @@ def test_the_error_lists_all_faults_under_the_partner(tmp_path: Path) -> None:
         load_partner(place)
     assert str(refused.value) == (
         "layouts of cafis: 2 faults\n"
-        "  cafis/sale_report.toml: byte 12 is not UTF-8; save the file as UTF-8\n"
+        "  cafis/sale_report.toml: line 1: byte 12 is not UTF-8, but Shift_JIS as it seems; save the file as UTF-8 "
+        "without a byte order mark\n"
         "  cafis/sale_request.toml: the file is missing; every partner needs it"
     )
 

@@ -1,8 +1,11 @@
 """The packaged layouts: every telegram of every partner, by its own samples."""
 
+from pathlib import Path
+
 import pytest
 
-from schemas.telegrams import REPORT_OF, PartnerSpec, Role, load_partner, packaged
+from schemas.telegrams import REPORT_OF, PartnerSpec, Role, building, load_partner, packaged
+from schemas.telegrams.fields import TYPES
 
 PARTNERS = {name: load_partner(name) for name in packaged()}
 EVERY = [
@@ -28,3 +31,14 @@ def test_a_report_has_the_match_key_of_its_request(partner: PartnerSpec, request
     assert partner.match_key(request_role, request) != partner.match_key(report_role, other)
     error = partner.telegrams[Role.ERROR_REPORT].sample()
     assert partner.error_key(request) == partner.match_key(Role.ERROR_REPORT, error)
+
+
+def test_what_is_left_out_of_a_field_is_what_the_document_says() -> None:
+    text = (Path(__file__).parents[3] / "docs" / "layouts.md").read_text("utf-8")
+    assert "Left out: `zero_left` for the types `number` and `amount`, `none` for all others" in text
+    assert "Left out: `zeros` in the encodings `bcd` and `binary`, `spaces` in all others" in text
+    for name, rule in TYPES.items():
+        for encoding in rule.encodings:
+            made = building._with_defaults({"type": name, "encoding": encoding}, "1")
+            assert made["pad"] == ("zero_left" if name in {"number", "amount"} else "none"), name
+            assert made["blank"] == ("zeros" if encoding in {"bcd", "binary"} else "spaces"), encoding
