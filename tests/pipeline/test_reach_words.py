@@ -69,7 +69,7 @@ REFUSALS = {
     KafkaError.UNSUPPORTED_VERSION: "run a broker of a version that knows the request: Apache Kafka 3.0 or later",
     KafkaError.UNKNOWN_TOPIC_OR_PART: "create the topics first (`denbun topics create`)",
     KafkaError.TOPIC_AUTHORIZATION_FAILED: f"allow READ and DESCRIBE on the topic {ACL}",
-    KafkaError._FATAL: "start the service again; see the broker's log",
+    KafkaError._FATAL: "start the service again",
 }
 
 
